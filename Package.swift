@@ -1,0 +1,96 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+    name: "quern",
+    products: [.executable(name: "quern", targets: ["quern"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C
+        .target(name: "CQuernKernels"),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+
+        // Formats and schemas
+        .target(name: "QuernFormats"),
+        .target(
+            name: "QuernSchemas", path: "Schemas",
+            resources: [.embedInCode("openapi.yaml"), .embedInCode("manifest.schema.json")]),
+
+        // Kernels, store, jobs, planning
+        .target(name: "QuernKernels", dependencies: ["CQuernKernels", "QuernFormats"]),
+        .target(
+            name: "QuernStore",
+            dependencies: ["CZstd", "QuernFormats", .product(name: "Crypto", package: "swift-crypto")]),
+        .target(
+            name: "QuernJobs",
+            dependencies: ["QuernFormats", "QuernStore", .product(name: "Yams", package: "Yams")]),
+        .target(name: "QuernPlanning", dependencies: ["QuernFormats", "QuernJobs", "QuernStore"]),
+
+        // Client, coordinator and worker
+        .target(
+            name: "QuernClient",
+            dependencies: [
+                "QuernFormats", "QuernStore", "QuernJobs",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+            ]),
+        .target(
+            name: "QuernCoordinator",
+            dependencies: [
+                "CLibPQ", "QuernSchemas", "QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Coordinator"),
+        .target(
+            name: "QuernWorker",
+            dependencies: [
+                "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Workers"),
+        .executableTarget(
+            name: "quern",
+            dependencies: [
+                "QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning", "QuernCoordinator", "QuernWorker",
+                "QuernClient", "QuernSchemas",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
+
+        // Tests
+        .target(name: "TestSupport", dependencies: ["QuernFormats"], path: "Tests/Support"),
+        .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
+        .testTarget(name: "QuernKernelsTests", dependencies: ["QuernKernels", "QuernFormats", "TestSupport"]),
+        .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "TestSupport"]),
+        .testTarget(name: "QuernJobsTests", dependencies: ["QuernJobs", "TestSupport"]),
+        .testTarget(name: "QuernPlanningTests", dependencies: ["QuernPlanning", "TestSupport"]),
+        .testTarget(
+            name: "QuernCoordinatorTests",
+            dependencies: [
+                "QuernCoordinator", "TestSupport",
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
+        .testTarget(name: "QuernWorkerTests", dependencies: ["QuernWorker", "QuernCoordinator", "QuernClient", "TestSupport"]),
+        .testTarget(
+            name: "EndToEnd", dependencies: ["quern", "QuernFormats", "QuernStore", "TestSupport"],
+            path: "Tests/EndToEnd"),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,1 @@
+int quern_kernels_placeholder(void);

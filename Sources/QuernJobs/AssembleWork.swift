@@ -1,0 +1,137 @@
+import QuernFormats
+import QuernStore
+
+/// One file of an artifact, laid out to the byte.
+public struct AssembleWork: Sendable, Codable, Equatable {
+    /// The target as the user spelled it: `Q4_K_M`.
+    public let target: String
+    /// Path of the file within the output folder: `tiny-llama-Q4_K_M.gguf`.
+    public let file: String
+    public let size: UInt64
+    /// Blobs that, joined, are the file's first bytes (metadata and tensor directory, padded).
+    public let header: [Digest]
+    /// In ascending order of offset; the bytes between them are zero.
+    public let tensors: [TensorPlacement]
+    public init(target: String, file: String, size: UInt64, header: [Digest], tensors: [TensorPlacement]) {
+        self.target = target
+        self.file = file
+        self.size = size
+        self.header = header
+        self.tensors = tensors
+    }
+}
+
+/// Where a tensor's bytes go, and which parts they come from.
+public struct TensorPlacement: Sendable, Codable, Equatable {
+    public let name: String
+    /// In the order of the artifact's format: GGUF `ne`, innermost first.
+    public let shape: [Int]
+    public let type: ElementType
+    /// From the start of the file.
+    public let offset: UInt64
+    public let bytes: UInt64
+    public let parts: [PartReference]
+    public init(
+        name: String, shape: [Int], type: ElementType, offset: UInt64, bytes: UInt64, parts: [PartReference]
+    ) {
+        self.name = name
+        self.shape = shape
+        self.type = type
+        self.offset = offset
+        self.bytes = bytes
+        self.parts = parts
+    }
+}
+
+/// Part `index` of the result of encode item `ordinal` of the same job.
+public struct PartReference: Sendable, Codable, Equatable, Hashable {
+    public let ordinal: Int
+    public let index: Int
+    public init(ordinal: Int, index: Int) {
+        self.ordinal = ordinal
+        self.index = index
+    }
+}
+
+public struct AssembleResult: Sendable, Codable, Equatable {
+    public let file: String
+    public let size: UInt64
+    public let sha256: Digest
+    public let tensors: [AssembledTensor]
+    public init(file: String, size: UInt64, sha256: Digest, tensors: [AssembledTensor]) {
+        self.file = file
+        self.size = size
+        self.sha256 = sha256
+        self.tensors = tensors
+    }
+}
+
+/// A tensor as it stands in an artifact.
+public struct AssembledTensor: Sendable, Codable, Equatable {
+    public let name: String
+    public let shape: [Int]
+    public let type: ElementType
+    public let bytes: UInt64
+    public let sha256: Digest
+    /// √(Σ(x − x̂)² / Σx²); 0 where nothing was lost.
+    public let error: Double
+    public init(name: String, shape: [Int], type: ElementType, bytes: UInt64, sha256: Digest, error: Double) {
+        self.name = name
+        self.shape = shape
+        self.type = type
+        self.bytes = bytes
+        self.sha256 = sha256
+        self.error = error
+    }
+}
+
+/// The last item of a job: writes `manifest.json`. It depends on every digest and assemble item.
+public struct PublishWork: Sendable, Codable, Equatable {
+    /// The recipe as resolved, as JSON text with sorted keys, without any path of the machine.
+    public let recipe: String
+    public let encoder: String
+    /// Digest of the statistics the encoders used; nil without an importance matrix.
+    public let statistics: Digest?
+    /// Ordinals of digest items, in the order of the source's files.
+    public let sources: [SourceReference]
+    public let artifacts: [ArtifactReference]
+    public init(
+        recipe: String, encoder: String, statistics: Digest?, sources: [SourceReference],
+        artifacts: [ArtifactReference]
+    ) {
+        self.recipe = recipe
+        self.encoder = encoder
+        self.statistics = statistics
+        self.sources = sources
+        self.artifacts = artifacts
+    }
+}
+
+public struct SourceReference: Sendable, Codable, Equatable {
+    public let name: String
+    public let ordinal: Int
+    public init(name: String, ordinal: Int) {
+        self.name = name
+        self.ordinal = ordinal
+    }
+}
+
+public struct ArtifactReference: Sendable, Codable, Equatable {
+    public let target: String
+    /// Ordinals of the assemble items of its files, in order.
+    public let files: [Int]
+    public init(target: String, files: [Int]) {
+        self.target = target
+        self.files = files
+    }
+}
+
+public struct PublishResult: Sendable, Codable, Equatable {
+    /// Of `manifest.json`.
+    public let sha256: Digest
+    public let size: UInt64
+    public init(sha256: Digest, size: UInt64) {
+        self.sha256 = sha256
+        self.size = size
+    }
+}

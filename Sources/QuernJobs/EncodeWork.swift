@@ -1,0 +1,118 @@
+import QuernFormats
+import QuernStore
+
+/// Spans to read, and the element types to encode each to. Small tensors share an item, large ones are cut.
+public struct EncodeWork: Sendable, Codable, Equatable {
+    /// The files that the extents' indices mean.
+    public let files: [SourceFile]
+    public let spans: [Span]
+    /// Version of the encoders the plan was made for; it is part of every cache key.
+    public let encoder: String
+    public init(files: [SourceFile], spans: [Span], encoder: String) {
+        self.files = files
+        self.spans = spans
+        self.encoder = encoder
+    }
+}
+
+/// A range of whole rows of one tensor.
+public struct Span: Sendable, Codable, Equatable {
+    /// The tensor's name in the artifact, for messages.
+    public let tensor: String
+    /// Where the rows lie in the source, in order; together they hold exactly `rows` rows.
+    public let extents: [Extent]
+    public let sourceType: ElementType
+    /// Elements in a row (`ne[0]`).
+    public let columns: Int
+    public let rows: Int
+    /// Index of the span's first row in the tensor, counted through all its matrices.
+    public let firstRow: Int
+    public let rowOrder: RowOrder
+    /// Distinct; one part is made of each, in this order.
+    public let outputs: [EncodeOutput]
+
+    public init(
+        tensor: String, extents: [Extent], sourceType: ElementType, columns: Int, rows: Int, firstRow: Int,
+        rowOrder: RowOrder, outputs: [EncodeOutput]
+    ) {
+        self.tensor = tensor
+        self.extents = extents
+        self.sourceType = sourceType
+        self.columns = columns
+        self.rows = rows
+        self.firstRow = firstRow
+        self.rowOrder = rowOrder
+        self.outputs = outputs
+    }
+}
+
+/// A run of bytes of the source.
+public struct Extent: Sendable, Codable, Equatable {
+    public enum Origin: Sendable, Codable, Equatable {
+        /// Index into `EncodeWork.files`.
+        case file(Int)
+        /// Values the planner computed, such as RoPE factors.
+        case blob(Digest)
+    }
+    public let origin: Origin
+    public let offset: UInt64
+    public let length: UInt64
+    public init(origin: Origin, offset: UInt64, length: UInt64) {
+        self.origin = origin
+        self.offset = offset
+        self.length = length
+    }
+}
+
+/// How rows of the artifact follow from rows of the source.
+public enum RowOrder: Sendable, Codable, Equatable, Hashable {
+    case asStored
+    /// In every group of `size` rows (even; a span holds whole groups), row 2i + j of the artifact is row
+    /// j·size/2 + i of the source: from RoPE over halves, as transformers has it, to RoPE over neighbours, as
+    /// llama.cpp's "NORM" families have it. A one-dimensional tensor counts as rows of one column.
+    case interleaveHalves(size: Int)
+}
+
+/// One element type to encode a span to.
+public struct EncodeOutput: Sendable, Codable, Equatable {
+    public let type: ElementType
+    public let importance: Importance?
+    public init(type: ElementType, importance: Importance? = nil) {
+        self.type = type
+        self.importance = importance
+    }
+}
+
+/// The weights of an importance matrix for one tensor.
+public struct Importance: Sendable, Codable, Equatable, Hashable {
+    /// A blob of little-endian F32 [matrices, columns]: the mean square of each input channel.
+    public let digest: Digest
+    /// Rows of the tensor in each matrix: row r of the tensor uses vector r / rowsPerMatrix.
+    public let rowsPerMatrix: Int
+    public init(digest: Digest, rowsPerMatrix: Int) {
+        self.digest = digest
+        self.rowsPerMatrix = rowsPerMatrix
+    }
+}
+
+/// The encoded spans of an item: for each span in order, for each of its outputs in order.
+public struct EncodeResult: Sendable, Codable, Equatable {
+    public let parts: [Part]
+    public init(parts: [Part]) { self.parts = parts }
+}
+
+/// An encoded span: a blob, and what the encoding cost in precision.
+public struct Part: Sendable, Codable, Equatable {
+    public let digest: Digest
+    public let bytes: UInt64
+    /// Σ(x − x̂)² over the span, summed in double precision in an order that no machine changes.
+    public let squaredError: Double
+    /// Σx² over the span, likewise.
+    public let squaredNorm: Double
+    public init(digest: Digest, bytes: UInt64, squaredError: Double, squaredNorm: Double) {
+        self.digest = digest
+        self.bytes = bytes
+        self.squaredError = squaredError
+        self.squaredNorm = squaredNorm
+    }
+}

@@ -1,0 +1,46 @@
+import QuernFormats
+import QuernStore
+
+/// Where jobs, work items and leases live. Implemented on SQLite, on PostgreSQL and, for tests, in memory; one
+/// conformance suite holds them to the same behaviour. Every operation is one transaction, and only the store's own
+/// clock decides about time.
+public protocol JobStore: Sendable {
+    /// Brings the schema up to date; safe to run from several processes at once.
+    func migrate() async throws
+
+    /// - Returns: the new job's id, or that of the job which was submitted before with the same idempotency key.
+    func insert(_ job: NewJob) async throws -> JobID
+    func job(_ id: JobID) async throws -> JobRecord?
+    /// Newest first.
+    func jobs(limit: Int) async throws -> [JobRecord]
+    func items(of id: JobID) async throws -> [ItemRecord]
+    /// Results of done items, by ordinal.
+    func results(of id: JobID, ordinals: [Int]) async throws -> [Int: WorkResult]
+    func events(of id: JobID, after sequence: Int64) async throws -> [JobEvent]
+    /// - Throws: `.notFound`, or `.conflict` where the job's state forbids the action.
+    func control(_ id: JobID, _ action: JobAction) async throws
+
+    func openSession(_ request: SessionRequest, expiry: Duration) async throws -> SessionID
+    /// Extends the session and reports which of its leases no longer hold.
+    /// - Throws: `.notFound` where the session has expired.
+    func heartbeat(_ session: SessionID, _ report: HeartbeatReport, expiry: Duration) async throws -> [Lease]
+    func closeSession(_ session: SessionID) async throws
+
+    func claim(_ session: SessionID, limit: Int) async throws -> [Claim]
+    /// - Throws: `.conflict` where the lease was lost, unless this very lease completed before with the same result.
+    func complete(_ lease: Lease, _ completion: Completion) async throws
+    func fail(_ lease: Lease, _ failure: WorkFailure) async throws
+    func release(_ lease: Lease) async throws
+    func lookUp(_ keys: [Digest]) async throws -> [Digest: Part]
+
+    /// Takes the leases of dead sessions and overdue items away. Leader's duty.
+    /// - Returns: how many leases were taken.
+    func reap() async throws -> Int
+    /// Makes ready what has nothing left to wait for. Leader's duty.
+    func resolve() async throws -> Int
+    /// Takes or renews the leadership for `term`; false where another holder has it.
+    func lead(holder: String, term: Duration) async throws -> Bool
+
+    /// Yields now and then when there may be new work or news; a hint, never a promise.
+    func wakeUps() -> AsyncStream<Void>
+}

@@ -1,0 +1,74 @@
+import QuernFormats
+
+/// What a user asks for: a source, targets, and how to treat single tensors. The YAML of a recipe file, and the
+/// body of a submission, are this value.
+public struct Recipe: Sendable, Codable, Equatable {
+    /// A checkpoint folder or a `.gguf` file; made absolute before it is planned.
+    public var source: String
+    /// Base name of the artifacts; the source's name where nil.
+    public var name: String?
+    public var targets: [Target]
+    /// An importance matrix file, GGUF or legacy.
+    public var imatrix: String?
+    public var split: SplitLimits?
+    /// Encode a source that is quantized already.
+    public var allowRequantize: Bool
+
+    public init(
+        source: String, name: String? = nil, targets: [Target], imatrix: String? = nil, split: SplitLimits? = nil,
+        allowRequantize: Bool = false
+    ) {
+        self.source = source
+        self.name = name
+        self.targets = targets
+        self.imatrix = imatrix
+        self.split = split
+        self.allowRequantize = allowRequantize
+    }
+
+    /// One artifact to make.
+    public struct Target: Sendable, Codable, Equatable {
+        /// A preset name as llama.cpp spells it: `Q4_K_M`.
+        public var gguf: String
+        /// Give every tensor the preset's base type.
+        public var pure: Bool
+        /// Regular expressions on tensor names, in order, first match wins, with the type to use.
+        public var tensors: [TensorRule]
+        public var outputTensorType: ElementType?
+        public var tokenEmbeddingType: ElementType?
+        /// Keep `output.weight` as the source has it.
+        public var leaveOutputTensor: Bool
+
+        public init(
+            gguf: String, pure: Bool = false, tensors: [TensorRule] = [], outputTensorType: ElementType? = nil,
+            tokenEmbeddingType: ElementType? = nil, leaveOutputTensor: Bool = false
+        ) {
+            self.gguf = gguf
+            self.pure = pure
+            self.tensors = tensors
+            self.outputTensorType = outputTensorType
+            self.tokenEmbeddingType = tokenEmbeddingType
+            self.leaveOutputTensor = leaveOutputTensor
+        }
+    }
+
+    public struct TensorRule: Sendable, Codable, Equatable {
+        public var pattern: String
+        public var type: ElementType
+        public init(pattern: String, type: ElementType) {
+            self.pattern = pattern
+            self.type = type
+        }
+    }
+
+    /// Where to start another file.
+    public struct SplitLimits: Sendable, Codable, Equatable {
+        /// Most padded tensor bytes in one file.
+        public var maxBytes: UInt64?
+        public var maxTensors: Int?
+        public init(maxBytes: UInt64? = nil, maxTensors: Int? = nil) {
+            self.maxBytes = maxBytes
+            self.maxTensors = maxTensors
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import QuernFormats
+import QuernStore
+
+/// The kinds of work, in the order in which bytes pass through them.
+public enum Stage: String, Sendable, Codable, CaseIterable {
+    /// Hash a source file.
+    case digest
+    /// Encode spans of the source into parts.
+    case encode
+    /// Write one artifact file from its header and parts.
+    case assemble
+    /// Write the manifest, which makes the output whole. Always the last item of a job.
+    case publish
+}
+
+/// What a worker is told: everything an item needs, so that it looks nothing up.
+public enum WorkPayload: Sendable, Codable, Equatable {
+    case digest(DigestWork)
+    case encode(EncodeWork)
+    case assemble(AssembleWork)
+    case publish(PublishWork)
+
+    public var stage: Stage {
+        switch self {
+        case .digest: .digest
+        case .encode: .encode
+        case .assemble: .assemble
+        case .publish: .publish
+        }
+    }
+}
+
+/// What came out of an item, as the job store keeps it.
+public enum WorkResult: Sendable, Codable, Equatable {
+    case digest(DigestResult)
+    case encode(EncodeResult)
+    case assemble(AssembleResult)
+    case publish(PublishResult)
+}
+
+/// One item of a plan, before a job store gives it a life.
+public struct PlannedItem: Sendable, Codable, Equatable {
+    public let payload: WorkPayload
+    /// Estimated work, in bytes of source read plus bytes written; larger items are claimed first. At least 1.
+    public let cost: Int64
+    /// Peak bytes a worker needs beyond its own; a worker with less does not get the item.
+    public let memory: Int64
+    /// Ordinals of items of the same plan that must be done first. All smaller than this item's own ordinal.
+    public let dependencies: [Int]
+    /// One line for people: `blk.3.ffn_down.weight rows 0–1023`.
+    public let label: String
+
+    public init(payload: WorkPayload, cost: Int64, memory: Int64, dependencies: [Int] = [], label: String) {
+        self.payload = payload
+        self.cost = cost
+        self.memory = memory
+        self.dependencies = dependencies
+        self.label = label
+    }
+}
+
+/// A source file as it was when the job was planned. A worker that finds another size or time refuses to go on.
+public struct SourceFile: Sendable, Codable, Hashable {
+    /// Where to open it: an absolute path.
+    public let path: String
+    /// Its base name, the only part that reaches a manifest.
+    public let name: String
+    public let size: UInt64
+    /// Modification time in nanoseconds since 1970.
+    public let modified: Int64
+    public init(path: String, name: String, size: UInt64, modified: Int64) {
+        self.path = path
+        self.name = name
+        self.size = size
+        self.modified = modified
+    }
+}
+
+public struct DigestWork: Sendable, Codable, Equatable {
+    public let file: SourceFile
+    public init(file: SourceFile) { self.file = file }
+}
+
+public struct DigestResult: Sendable, Codable, Equatable {
+    public let sha256: Digest
+    public let size: UInt64
+    public init(sha256: Digest, size: UInt64) {
+        self.sha256 = sha256
+        self.size = size
+    }
+}

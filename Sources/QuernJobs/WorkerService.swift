@@ -1,0 +1,137 @@
+import QuernFormats
+import QuernStore
+
+/// What a worker asks of a coordinator, in the same process or over HTTP.
+///
+/// Every call may throw `QuernError` `.unavailable`, after which the caller tries again; all calls are safe to repeat.
+public protocol WorkerService: Sendable {
+    func openSession(_ request: SessionRequest) async throws -> SessionGrant
+    /// - Throws: `.notFound` where the session has expired: its leases are gone, a new one must be opened.
+    func heartbeat(_ session: SessionID, _ report: HeartbeatReport) async throws -> HeartbeatReply
+    /// Ends a session; what it still holds goes back at once.
+    func closeSession(_ session: SessionID) async throws
+
+    /// Up to `limit` items; waits up to `wait` for the first.
+    func claim(_ session: SessionID, limit: Int, wait: Duration) async throws -> [Claim]
+    /// Hands in a result. Repeating it with the same result succeeds.
+    /// - Throws: `.conflict` where the lease was lost.
+    func complete(_ lease: Lease, _ completion: Completion) async throws
+    /// - Throws: `.conflict` where the lease was lost.
+    func fail(_ lease: Lease, _ failure: WorkFailure) async throws
+    /// Gives an item back undone, not counted against it.
+    func release(_ lease: Lease) async throws
+
+    /// Parts known under input hashes; unknown ones are left out of the answer.
+    func lookUp(_ keys: [Digest]) async throws -> [Digest: Part]
+}
+
+public struct SessionRequest: Sendable, Codable {
+    /// Which machine the worker runs on: only for the audit trail and for quarantine, never in an artifact.
+    public let node: String
+    public let slots: Int
+    /// Bytes of memory the worker may use for items.
+    public let memory: Int64
+    /// The stages it can run.
+    public let stages: [Stage]
+    public init(node: String, slots: Int, memory: Int64, stages: [Stage]) {
+        self.node = node
+        self.slots = slots
+        self.memory = memory
+        self.stages = stages
+    }
+}
+
+public struct SessionGrant: Sendable, Codable {
+    public let session: SessionID
+    /// Seconds between heartbeats, and seconds without one after which the session is dead. Durations, never
+    /// dates: the worker measures them on its own monotonic clock from when it sent the request.
+    public let heartbeatSeconds: Double
+    public let expirySeconds: Double
+    public init(session: SessionID, heartbeatSeconds: Double, expirySeconds: Double) {
+        self.session = session
+        self.heartbeatSeconds = heartbeatSeconds
+        self.expirySeconds = expirySeconds
+    }
+}
+
+public struct HeartbeatReport: Sendable, Codable {
+    public struct Progress: Sendable, Codable {
+        public let lease: Lease
+        /// In [0, 1].
+        public let fraction: Double
+        public init(lease: Lease, fraction: Double) {
+            self.lease = lease
+            self.fraction = fraction
+        }
+    }
+    public let leases: [Progress]
+    public init(leases: [Progress]) { self.leases = leases }
+}
+
+public struct HeartbeatReply: Sendable, Codable {
+    /// Leases of the report that no longer hold: cancelled, or taken away. Their work is to be dropped.
+    public let lost: [Lease]
+    public init(lost: [Lease]) { self.lost = lost }
+}
+
+/// A leased item with all it needs.
+public struct Claim: Sendable, Codable {
+    public let lease: Lease
+    public let payload: WorkPayload
+    /// Counted from 1.
+    public let attempt: Int
+    /// Results of the items this one depends on, by ordinal.
+    public let inputs: [Int: WorkResult]
+    public init(lease: Lease, payload: WorkPayload, attempt: Int, inputs: [Int: WorkResult]) {
+        self.lease = lease
+        self.payload = payload
+        self.attempt = attempt
+        self.inputs = inputs
+    }
+}
+
+public struct Completion: Sendable, Codable, Equatable {
+    public struct CacheEntry: Sendable, Codable, Equatable {
+        public let key: Digest
+        public let part: Part
+        public init(key: Digest, part: Part) {
+            self.key = key
+            self.part = part
+        }
+    }
+    public let result: WorkResult
+    /// What others may take over instead of computing it again.
+    public let cache: [CacheEntry]
+    public init(result: WorkResult, cache: [CacheEntry] = []) {
+        self.result = result
+        self.cache = cache
+    }
+}
+
+/// Why an item was not done; the class decides what happens to it next.
+public struct WorkFailure: Sendable, Codable, Equatable {
+    public enum Class: String, Sendable, Codable, CaseIterable {
+        /// May go away by itself: tried again after a while.
+        case transient
+        /// Tried again where more memory is.
+        case outOfMemory
+        /// No space on some disk: never counted against the item.
+        case outOfSpace
+        /// The worker is being taken away: never counted against the item.
+        case preempted
+        /// The same everywhere and always: fails the job.
+        case permanent
+        /// An input blob is missing or damaged: the items that made it are done again.
+        case lostInput
+    }
+    public let `class`: Class
+    /// For people: what, where, what to do.
+    public let message: String
+    /// With `.lostInput`: the blobs.
+    public let blobs: [Digest]
+    public init(class: Class, message: String, blobs: [Digest] = []) {
+        self.class = `class`
+        self.message = message
+        self.blobs = blobs
+    }
+}

@@ -1,0 +1,76 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// All that will happen for a recipe, known before anything happens.
+public struct Plan: Sendable {
+    public let name: String
+    public let source: SourceModel
+    public let targets: [TargetPlan]
+    /// Targets or tensors that cannot be made, and why. A job is only submitted where this is empty.
+    public let refusals: [Refusal]
+    /// In order of ordinal; empty where there are refusals.
+    public let items: [PlannedItem]
+    /// What items refer to and no item makes: headers, importance vectors, computed tensors.
+    public let blobs: [Digest: [UInt8]]
+    /// Peak bytes of memory for one worker slot.
+    public let peakMemory: Int64
+
+    public init(
+        name: String, source: SourceModel, targets: [TargetPlan], refusals: [Refusal], items: [PlannedItem],
+        blobs: [Digest: [UInt8]], peakMemory: Int64
+    ) {
+        self.name = name
+        self.source = source
+        self.targets = targets
+        self.refusals = refusals
+        self.items = items
+        self.blobs = blobs
+        self.peakMemory = peakMemory
+    }
+}
+
+/// One artifact: its files and the type of every tensor in it.
+public struct TargetPlan: Sendable {
+    /// As the user spelled it: `Q4_K_M`.
+    public let target: String
+    public let files: [PlannedArtifact.File]
+    /// In the order of the artifact.
+    public let tensors: [PlannedTensor]
+    public var bytes: UInt64 { files.reduce(0) { $0 + $1.bytes } }
+
+    public init(target: String, files: [PlannedArtifact.File], tensors: [PlannedTensor]) {
+        self.target = target
+        self.files = files
+        self.tensors = tensors
+    }
+}
+
+public struct PlannedTensor: Sendable, Equatable {
+    public let name: String
+    public let shape: [Int]
+    public let sourceType: ElementType
+    public let type: ElementType
+    public let bytes: UInt64
+
+    public init(name: String, shape: [Int], sourceType: ElementType, type: ElementType, bytes: UInt64) {
+        self.name = name
+        self.shape = shape
+        self.sourceType = sourceType
+        self.type = type
+        self.bytes = bytes
+    }
+}
+
+public struct Refusal: Sendable, Equatable, Codable {
+    public let target: String
+    /// The tensor it is about; nil where it is the target as a whole.
+    public let tensor: String?
+    public let reason: String
+
+    public init(target: String, tensor: String?, reason: String) {
+        self.target = target
+        self.tensor = tensor
+        self.reason = reason
+    }
+}
