@@ -1,0 +1,51 @@
+# One configuration: everything is built, tested and measured with -c release.
+CONFIGURATION := -c release
+SWIFT_SOURCES := Package.swift Sources Coordinator Workers Schemas Tests
+QUERN := .build/release/quern
+
+.PHONY: build test quickstart format lint check-deploy benchmark clean help
+
+help:
+	@echo "make quickstart    install what is missing, build, quantize the bundled model into ./out"
+	@echo "make build         build the quern executable"
+	@echo "make test          install what is missing, build and run all tests"
+	@echo "make lint          check the layout of the Swift sources; make format puts it right"
+	@echo "make check-deploy  check what lies in deploy/ with the tools that are here"
+	@echo "make benchmark     compare with llama-quantize (LLAMA_QUANTIZE=path)"
+	@echo "make clean         remove build products and ./out"
+
+build:
+	@Scripts/prerequisites build
+	swift build $(CONFIGURATION) --product quern
+
+test:
+	@Scripts/prerequisites test
+	swift build $(CONFIGURATION) --build-tests
+	swift test $(CONFIGURATION) --skip-build
+
+quickstart: build
+	$(QUERN) quantize Examples/tiny-llama --to Q4_K_M,Q8_0 --output out
+	$(QUERN) verify out
+	$(QUERN) inspect out/tiny-llama-Q4_K_M.gguf
+
+format:
+	swift format --in-place --recursive --parallel $(SWIFT_SOURCES)
+
+lint:
+	swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+
+check-deploy:
+	deploy/check
+
+# LLAMA_QUANTIZE names the program to compare with; SIZE is that of the test file, in megabytes.
+SIZE ?= 400
+PRESETS ?= Q4_K_M,Q8_0
+benchmark: build
+	@test -n "$(LLAMA_QUANTIZE)" || { echo "usage: make benchmark LLAMA_QUANTIZE=/path/to/llama-quantize" >&2; exit 2; }
+	python3 Benchmarks/make_model.py --megabytes $(SIZE) .build/benchmark/model-$(SIZE).gguf
+	python3 Benchmarks/compare.py --quern $(QUERN) --llama-quantize $(LLAMA_QUANTIZE) --presets $(PRESETS) \
+		--output .build/benchmark .build/benchmark/model-$(SIZE).gguf
+
+clean:
+	swift package clean
+	rm -rf out
