@@ -1,0 +1,25 @@
+/// Which element types can be made, known to planners that have no kernels at hand.
+public enum EncodableTypes {
+    /// In ascending order of type id.
+    public static let all: [ElementType] = [
+        .f32, .f16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q3_K, .q4_K, .q5_K, .q6_K, .bf16,
+    ]
+
+    public static func contains(_ type: ElementType) -> Bool { members.contains(type) }
+
+    private static let members = Set(all)
+}
+
+extension ElementType {
+    /// Whether an encoder weighs errors by an importance matrix where there is one. For the others a part is the same
+    /// with and without.
+    public var usesImportance: Bool {
+        switch self {
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs,
+            .iq3_s, .iq1_s, .iq1_m, .iq4_nl, .iq4_xs:
+            true
+        case .f32, .f16, .bf16, .f64, .i8, .i16, .i32, .i64, .q8_0, .tq1_0, .tq2_0, .mxfp4, .nvfp4, .q1_0, .q2_0:
+            false
+        }
+    }
+}

@@ -1,0 +1,6 @@
+/// Which encoders made a part. The version goes into every cache key and into manifests, so that parts of different
+/// encoders never mix; it changes whenever any encoder's bytes change.
+public enum EncoderVersion {
+    /// Encoders that give the very bytes of llama.cpp's reference quantizers.
+    public static let reference = "reference-1"
+}
