@@ -2,7 +2,7 @@ import QuernFormats
 
 /// What a user asks for: a source, targets, and how to treat single tensors. The YAML of a recipe file, and the
 /// body of a submission, are this value.
-public struct Recipe: Sendable, Codable, Equatable {
+public struct Recipe: Sendable, Equatable {
     /// A checkpoint folder or a `.gguf` file; made absolute before it is planned.
     public var source: String
     /// Base name of the artifacts; the source's name where nil.
@@ -27,7 +27,7 @@ public struct Recipe: Sendable, Codable, Equatable {
     }
 
     /// One artifact to make.
-    public struct Target: Sendable, Codable, Equatable {
+    public struct Target: Sendable, Equatable {
         /// A preset name as llama.cpp spells it: `Q4_K_M`.
         public var gguf: String
         /// Give every tensor the preset's base type.
@@ -52,7 +52,7 @@ public struct Recipe: Sendable, Codable, Equatable {
         }
     }
 
-    public struct TensorRule: Sendable, Codable, Equatable {
+    public struct TensorRule: Sendable, Equatable {
         public var pattern: String
         public var type: ElementType
         public init(pattern: String, type: ElementType) {
@@ -62,7 +62,7 @@ public struct Recipe: Sendable, Codable, Equatable {
     }
 
     /// Where to start another file.
-    public struct SplitLimits: Sendable, Codable, Equatable {
+    public struct SplitLimits: Sendable, Equatable {
         /// Most padded tensor bytes in one file.
         public var maxBytes: UInt64?
         public var maxTensors: Int?

@@ -1,0 +1,164 @@
+import QuernFormats
+
+/// The JSON form of a recipe: the keys of the YAML form. What is left out has its usual value, unknown keys are
+/// refused, and keys of things to come are named as such.
+extension Recipe: Codable {
+    enum Key: String, RecipeKey {
+        case source, name, targets, imatrix, split
+        case allowRequantize = "allow_requantize"
+        static let planned: Set<String> = ["calibration"]
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            source: try container.decode(String.self, forKey: .source),
+            name: try container.decodeIfPresent(String.self, forKey: .name),
+            targets: try container.decode([Target].self, forKey: .targets),
+            imatrix: try container.decodeIfPresent(String.self, forKey: .imatrix),
+            split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
+            allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(source, forKey: .source)
+        try container.encodeIfPresent(name, forKey: .name)
+        try container.encode(targets, forKey: .targets)
+        try container.encodeIfPresent(imatrix, forKey: .imatrix)
+        try container.encodeIfPresent(split, forKey: .split)
+        if allowRequantize { try container.encode(true, forKey: .allowRequantize) }
+    }
+}
+
+extension Recipe.Target: Codable {
+    enum Key: String, RecipeKey {
+        case gguf, pure, tensors
+        case outputTensorType = "output_tensor_type"
+        case tokenEmbeddingType = "token_embedding_type"
+        case leaveOutputTensor = "leave_output_tensor"
+        static let planned: Set<String> = ["compressed_tensors", "method", "size", "bpw"]
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            gguf: try container.decode(String.self, forKey: .gguf),
+            pure: try container.decodeIfPresent(Bool.self, forKey: .pure) ?? false,
+            tensors: try Self.rules(in: container),
+            outputTensorType: try container.decodeIfPresent(ElementType.self, forKey: .outputTensorType),
+            tokenEmbeddingType: try container.decodeIfPresent(ElementType.self, forKey: .tokenEmbeddingType),
+            leaveOutputTensor: try container.decodeIfPresent(Bool.self, forKey: .leaveOutputTensor) ?? false)
+    }
+
+    /// Rules are a list of {pattern, type}; a single one may also be {pattern: type}. JSON objects have no order, and
+    /// the order of rules matters, so an object of several is refused.
+    private static func rules(in container: KeyedDecodingContainer<Key>) throws -> [Recipe.TensorRule] {
+        guard container.contains(.tensors) else { return [] }
+        guard let object = try? container.decode([String: ElementType].self, forKey: .tensors) else {
+            return try container.decode([Recipe.TensorRule].self, forKey: .tensors)
+        }
+        guard object.count < 2 else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .tensors, in: container,
+                debugDescription: #"the first matching rule wins: give several as a list of {"pattern", "type"}"#)
+        }
+        return object.map { Recipe.TensorRule(pattern: $0.key, type: $0.value) }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(gguf, forKey: .gguf)
+        if pure { try container.encode(true, forKey: .pure) }
+        if !tensors.isEmpty { try container.encode(tensors, forKey: .tensors) }
+        try container.encodeIfPresent(outputTensorType, forKey: .outputTensorType)
+        try container.encodeIfPresent(tokenEmbeddingType, forKey: .tokenEmbeddingType)
+        if leaveOutputTensor { try container.encode(true, forKey: .leaveOutputTensor) }
+    }
+}
+
+extension Recipe.TensorRule: Codable {
+    enum Key: String, RecipeKey {
+        case pattern, type
+        static let planned: Set<String> = []
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            pattern: try container.decode(String.self, forKey: .pattern),
+            type: try container.decode(ElementType.self, forKey: .type))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(pattern, forKey: .pattern)
+        try container.encode(type, forKey: .type)
+    }
+}
+
+extension Recipe.SplitLimits: Codable {
+    enum Key: String, RecipeKey {
+        case maxBytes = "max_size"
+        case maxTensors = "max_tensors"
+        static let planned: Set<String> = []
+    }
+
+    /// `max_size` is a number of bytes or text such as `5GB`.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        var maxBytes: UInt64?
+        if container.contains(.maxBytes) {
+            if let number = try? container.decode(UInt64.self, forKey: .maxBytes) {
+                maxBytes = number
+            } else {
+                maxBytes = try ByteCount.parse(try container.decode(String.self, forKey: .maxBytes))
+            }
+        }
+        self.init(maxBytes: maxBytes, maxTensors: try container.decodeIfPresent(Int.self, forKey: .maxTensors))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encodeIfPresent(maxBytes, forKey: .maxBytes)
+        try container.encodeIfPresent(maxTensors, forKey: .maxTensors)
+    }
+}
+
+/// The keys that one object of a recipe may have.
+protocol RecipeKey: CodingKey, CaseIterable, RawRepresentable<String> {
+    /// Keys that are part of the recipe format and that nothing here acts on yet.
+    static var planned: Set<String> { get }
+}
+
+extension RecipeKey {
+    /// Why a key is refused; nil where it is known.
+    static func refusal(of key: String, at place: String) -> QuernError? {
+        if Self(stringValue: key) != nil { return nil }
+        if planned.contains(key) {
+            return QuernError(.unsupported, "'\(key)' is not yet supported", at: place, remedy: "Leave it out")
+        }
+        return QuernError(
+            .usage, "unknown key '\(key)'", at: place,
+            remedy: "Known are: \(allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+}
+
+private struct AnyKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+}
+
+extension Decoder {
+    /// A keyed container that has no other keys than those of `Keys`.
+    fileprivate func strictContainer<Keys: RecipeKey>(of keys: Keys.Type) throws -> KeyedDecodingContainer<Keys> {
+        let place = codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+        let present = try container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).sorted()
+        for key in present {
+            if let refusal = Keys.refusal(of: key, at: place) { throw refusal }
+        }
+        return try container(keyedBy: keys)
+    }
+}

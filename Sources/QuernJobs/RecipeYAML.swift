@@ -1,0 +1,184 @@
+import QuernFormats
+import Yams
+
+/// The YAML form of a recipe, read node by node so that every complaint names its line.
+extension Recipe {
+    /// - Parameter name: what to call the text in messages: usually the path of the file.
+    /// - Throws: `QuernError` `.usage` where the text is no recipe, `.unsupported` for keys of things to come.
+    public init(yaml: String, name: String = "recipe") throws {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch let error as YamlError {
+            throw QuernError(.usage, "no valid YAML: \(error)", at: name)
+        }
+        guard let root else { throw QuernError(.usage, "the recipe is empty", at: name) }
+        let fields = try RecipeFields<Key>(root, file: name)
+        self.init(
+            source: try fields.required(.source).text(),
+            name: try fields[.name]?.text(),
+            targets: try fields.required(.targets).list().map(Target.init(yaml:)),
+            imatrix: try fields[.imatrix]?.text(),
+            split: try fields[.split].map(SplitLimits.init(yaml:)),
+            allowRequantize: try fields[.allowRequantize]?.flag() ?? false)
+    }
+
+    /// The recipe as YAML; reading it gives an equal recipe. Rules that can never match, because an earlier one has
+    /// the same pattern, are left out.
+    public func yaml() throws -> String {
+        var root: [(Node, Node)] = [("source", source.node)]
+        if let name { root.append(("name", name.node)) }
+        root.append(("targets", Node(targets.map(\.node))))
+        if let imatrix { root.append(("imatrix", imatrix.node)) }
+        if let split { root.append(("split", split.node)) }
+        if allowRequantize { root.append(("allow_requantize", Node("true"))) }
+        return try Yams.serialize(node: Node(root))
+    }
+}
+
+extension Recipe.Target {
+    fileprivate init(yaml value: RecipeValue) throws {
+        let fields = try RecipeFields<Key>(value)
+        self.init(
+            gguf: try fields.required(.gguf).text(),
+            pure: try fields[.pure]?.flag() ?? false,
+            tensors: try fields[.tensors]?.rules() ?? [],
+            outputTensorType: try fields[.outputTensorType]?.elementType(),
+            tokenEmbeddingType: try fields[.tokenEmbeddingType]?.elementType(),
+            leaveOutputTensor: try fields[.leaveOutputTensor]?.flag() ?? false)
+    }
+
+    fileprivate var node: Node {
+        var fields: [(Node, Node)] = [("gguf", gguf.node)]
+        if pure { fields.append(("pure", Node("true"))) }
+        if !tensors.isEmpty {
+            var seen: Set<String> = []
+            let rules = tensors.filter { seen.insert($0.pattern).inserted }
+            fields.append(("tensors", Node(rules.map { ($0.pattern.node, $0.type.description.node) })))
+        }
+        if let outputTensorType { fields.append(("output_tensor_type", outputTensorType.description.node)) }
+        if let tokenEmbeddingType { fields.append(("token_embedding_type", tokenEmbeddingType.description.node)) }
+        if leaveOutputTensor { fields.append(("leave_output_tensor", Node("true"))) }
+        return Node(fields)
+    }
+}
+
+extension Recipe.SplitLimits {
+    fileprivate init(yaml value: RecipeValue) throws {
+        let fields = try RecipeFields<Key>(value)
+        self.init(maxBytes: try fields[.maxBytes]?.bytes(), maxTensors: try fields[.maxTensors]?.count())
+    }
+
+    fileprivate var node: Node {
+        var fields: [(Node, Node)] = []
+        if let maxBytes { fields.append(("max_size", Node(String(maxBytes)))) }
+        if let maxTensors { fields.append(("max_tensors", Node(String(maxTensors)))) }
+        return Node(fields)
+    }
+}
+
+extension String {
+    /// Quoted, so that a name such as `no` or `1e3` stays text.
+    fileprivate var node: Node { Node(self, Tag(.str), .doubleQuoted) }
+}
+
+/// A value of a recipe and where it stands.
+private struct RecipeValue {
+    let node: Node
+    /// Key path for messages: `targets[1].pure`.
+    let path: String
+    let file: String
+
+    func refusal(_ message: String, remedy: String = "") -> QuernError {
+        let line = node.mark.map { ":\($0.line)" } ?? ""
+        return QuernError(.usage, path.isEmpty ? message : "\(path): \(message)", at: file + line, remedy: remedy)
+    }
+
+    func text() throws -> String {
+        guard case .scalar(let scalar) = node, node.tag != Tag(.null), !scalar.string.isEmpty else {
+            throw refusal("expected text")
+        }
+        return scalar.string
+    }
+
+    func flag() throws -> Bool {
+        guard let value = node.bool else { throw refusal("expected true or false") }
+        return value
+    }
+
+    func count() throws -> Int {
+        guard let value = node.int, value > 0 else { throw refusal("expected a whole number above 0") }
+        return value
+    }
+
+    func bytes() throws -> UInt64 {
+        let text = try text()
+        do {
+            return try ByteCount.parse(text)
+        } catch let error as QuernError {
+            throw refusal(error.message, remedy: error.remedy)
+        }
+    }
+
+    func elementType() throws -> ElementType {
+        let name = try text()
+        guard let type = ElementType(name: name) else {
+            throw refusal(
+                "unknown element type '\(name)'",
+                remedy: "Encodable are: \(EncodableTypes.all.map(\.description).joined(separator: ", "))")
+        }
+        return type
+    }
+
+    func list() throws -> [RecipeValue] {
+        guard case .sequence(let sequence) = node else { throw refusal("expected a list") }
+        return sequence.enumerated().map { RecipeValue(node: $1, path: "\(path)[\($0)]", file: file) }
+    }
+
+    /// A mapping of pattern to type, in order, or a list of {pattern, type}.
+    func rules() throws -> [Recipe.TensorRule] {
+        if case .mapping(let mapping) = node {
+            return try mapping.map { key, value in
+                let pattern = try RecipeValue(node: key, path: path, file: file).text()
+                let type = RecipeValue(node: value, path: "\(path).\(pattern)", file: file)
+                return Recipe.TensorRule(pattern: pattern, type: try type.elementType())
+            }
+        }
+        return try list().map { entry in
+            let fields = try RecipeFields<Recipe.TensorRule.Key>(entry)
+            return Recipe.TensorRule(
+                pattern: try fields.required(.pattern).text(), type: try fields.required(.type).elementType())
+        }
+    }
+}
+
+/// A mapping whose keys are all known.
+private struct RecipeFields<Key: RecipeKey> {
+    private let container: RecipeValue
+    private let values: [String: RecipeValue]
+
+    init(_ root: Node, file: String) throws {
+        try self.init(RecipeValue(node: root, path: "", file: file))
+    }
+
+    init(_ value: RecipeValue) throws {
+        container = value
+        guard case .mapping(let mapping) = value.node else { throw value.refusal("expected keys and values") }
+        var found: [String: RecipeValue] = [:]
+        for (key, node) in mapping {
+            let name = try RecipeValue(node: key, path: value.path, file: value.file).text()
+            let line = key.mark.map { ":\($0.line)" } ?? ""
+            if let refusal = Key.refusal(of: name, at: value.file + line) { throw refusal }
+            let path = value.path.isEmpty ? name : "\(value.path).\(name)"
+            found[name] = RecipeValue(node: node, path: path, file: value.file)
+        }
+        values = found
+    }
+
+    subscript(key: Key) -> RecipeValue? { values[key.rawValue] }
+
+    func required(_ key: Key) throws -> RecipeValue {
+        guard let value = self[key] else { throw container.refusal("'\(key.rawValue)' is missing") }
+        return value
+    }
+}
