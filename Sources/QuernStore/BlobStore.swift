@@ -18,3 +18,19 @@ public protocol BlobStore: Sendable {
 
 /// The most bytes one blob may hold, uncompressed: 64 MiB.
 public let maximumBlobBytes = 64 << 20
+
+/// A blob store on this machine, which reads and writes blobs piece by piece. All calls block: they are for threads
+/// of one's own, never for the cooperative pool.
+public protocol StreamingBlobStore: BlobStore {
+    /// Begins a blob whose bytes are not all known yet.
+    /// - Throws: `.outOfSpace` or `.io`.
+    func makeWriter() throws -> BlobWriter
+
+    /// Stores finished blobs together, which costs hardly more than storing one. Returns once all would survive a
+    /// crash; after an error any of them may or may not be there, which does no harm.
+    func commit(_ writers: [BlobWriter]) throws
+
+    /// Hands the blob's bytes over in pieces, in order. They are known to be right only when the call has returned.
+    /// - Throws: `.notFound`; `.corrupted` at the latest after the last piece; or what `body` throws.
+    func stream(_ digest: Digest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws
+}

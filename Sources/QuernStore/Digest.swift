@@ -9,6 +9,12 @@ public struct Digest: Sendable, Hashable {
         self.bytes = Array(bytes)
     }
 
+    /// - Precondition: `sha256` holds 32 bytes.
+    init(sha256: UnsafeRawBufferPointer) {
+        precondition(sha256.count == 32)
+        bytes = Array(sha256)
+    }
+
     /// Parses 64 lower-case hexadecimal digits.
     public init?(hex: some StringProtocol) {
         let digits = Array(hex.utf8)

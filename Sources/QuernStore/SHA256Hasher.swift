@@ -1,30 +1,37 @@
 import Crypto
-import QuernFormats
 
-/// A sha256 over bytes that come piece by piece.
-public struct SHA256Hasher {
+/// An incremental sha256 (FIPS 180-4), at the speed of the machine's instructions for it.
+public struct SHA256Hasher: Sendable {
     private var state = SHA256()
 
     public init() {}
 
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) { state.update(bufferPointer: bytes) }
+    /// Takes in the next bytes.
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        state.update(bufferPointer: bytes)
+    }
 
-    public mutating func update(_ bytes: [UInt8]) { state.update(data: bytes) }
+    /// Takes in the next bytes.
+    public mutating func update(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { state.update(bufferPointer: $0) }
+    }
 
-    /// The digest of everything so far.
+    /// The digest of all bytes so far; more may follow.
     public func finish() -> Digest {
-        guard let digest = Digest(bytes: Array(state.finalize())) else {
-            preconditionFailure("a sha256 has 32 bytes")
-        }
-        return digest
+        state.finalize().withUnsafeBytes { Digest(sha256: $0) }
     }
 }
 
 extension Digest {
-    /// The sha256 of `content`.
-    public init(of content: [UInt8]) {
+    /// The sha256 of `bytes`.
+    public init(of bytes: [UInt8]) {
+        self = bytes.withUnsafeBytes { Digest(of: $0) }
+    }
+
+    /// The sha256 of `bytes`.
+    public init(of bytes: UnsafeRawBufferPointer) {
         var hasher = SHA256Hasher()
-        hasher.update(content)
+        hasher.update(bytes)
         self = hasher.finish()
     }
 }
