@@ -1,0 +1,129 @@
+import Glibc
+import QuernFormats
+import Synchronization
+
+/// A folder where finished artifacts land. A file is written under another name, `FILE.partial-<random>`, and gets
+/// its own only when it is whole, so that whoever sees `FILE` sees all of it.
+public struct ArtifactFolder: Sendable, Equatable {
+    public let path: String
+
+    /// - Parameter subfolder: one folder name below `root`, such as a job's id; nil for `root` itself. The folder is
+    ///   made when something is first written to it.
+    public init(root: String, subfolder: String? = nil) {
+        path = subfolder.map { "\(root)/\($0)" } ?? root
+    }
+
+    /// Where a file of the artifacts lies.
+    /// - Parameter name: a relative path that stays in the folder.
+    /// - Throws: `.invalidInput` for any other name.
+    public func path(of name: String) throws -> String {
+        let components = name.split(separator: "/", omittingEmptySubsequences: false)
+        let fits = components.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 200 }
+        guard !name.isEmpty, fits, !name.utf8.contains(0) else {
+            throw QuernError(
+                .invalidInput, "'\(name)' is no file name within the output folder", at: path,
+                remedy: "Use a plain name without '..' or a leading '/'")
+        }
+        return "\(path)/\(name)"
+    }
+
+    /// Begins a file of exactly `size` bytes, all of which are reserved on the disk now and read as zero until
+    /// written.
+    /// - Throws: `.outOfSpace` where the disk cannot hold it, `.invalidInput` for a name that leaves the folder.
+    public func begin(_ name: String, size: UInt64) throws -> ArtifactFile {
+        let destination = try path(of: name)
+        guard let slash = destination.lastIndex(of: "/") else {
+            throw QuernError(.invalidInput, "no folder in '\(destination)'")
+        }
+        let folder = String(destination[..<slash])
+        try FileSystem.makeFolder(folder)
+        let free = try DiskUsage(of: folder).freeBytes
+        guard free >= size else {
+            throw QuernError(
+                .outOfSpace, "needs \(size) bytes, and the disk has \(free) left", at: destination,
+                remedy: "Free some space and go on")
+        }
+        return try ArtifactFile(destination: destination, folder: folder, size: size)
+    }
+
+    /// Stores a small file whole.
+    /// - Throws: as `begin`, or `.io`.
+    public func write(_ bytes: [UInt8], as name: String) throws {
+        let file = try begin(name, size: UInt64(bytes.count))
+        try bytes.withUnsafeBytes { try file.write(at: 0, $0) }
+        try file.sync()
+        try file.publish()
+    }
+
+    /// Space on the disk that holds the folder, or will hold it.
+    public func diskUsage() throws -> DiskUsage {
+        try FileSystem.makeFolder(path)
+        return try DiskUsage(of: path)
+    }
+
+    /// Removes partial files that nobody has written to for `age` seconds: what dead processes left.
+    public func removePartials(olderThan age: Int = 3600) {
+        for name in FileSystem.names(in: path) {
+            guard let mark = name.range(of: ".partial-"), name[mark.upperBound...].utf8.count == 16 else { continue }
+            let file = "\(path)/\(name)"
+            if let seconds = FileSystem.age(of: file), seconds >= age { FileSystem.remove(file) }
+        }
+    }
+}
+
+/// A file of an artifact while it is written. Dropped before `publish` it leaves nothing. All calls block; several
+/// threads may read and write at once.
+public final class ArtifactFile: Sendable {
+    /// The name it gets in the end.
+    public let destination: String
+    public let size: UInt64
+    private let folder: String
+    private let temporary: String
+    private let file: FileDescriptor
+    private let published = Mutex(false)
+
+    fileprivate init(destination: String, folder: String, size: UInt64) throws {
+        self.destination = destination
+        self.folder = folder
+        self.size = size
+        temporary = "\(destination).partial-\(FileSystem.uniqueSuffix())"
+        file = try FileDescriptor(path: temporary, flags: O_RDWR | O_CREAT | O_EXCL)
+        do {
+            try file.reserve(size)
+        } catch {
+            FileSystem.remove(temporary)
+            throw error
+        }
+    }
+
+    deinit {
+        if !published.withLock({ $0 }) { FileSystem.remove(temporary) }
+    }
+
+    /// - Throws: `.invalidInput` where the bytes would lie beyond `size`, `.outOfSpace`, `.io`.
+    public func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws {
+        guard offset <= size, UInt64(bytes.count) <= size - offset else {
+            throw QuernError(
+                .invalidInput, "\(bytes.count) bytes at offset \(offset) lie beyond the planned \(size)", at: destination)
+        }
+        try file.write(at: offset, bytes)
+    }
+
+    /// - Throws: `.io` where reading fails or the file ends early.
+    public func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
+        guard try file.read(at: offset, into: buffer) == buffer.count else {
+            throw QuernError(.io, "ends early, at offset \(offset)", at: temporary)
+        }
+    }
+
+    /// Returns when everything written would survive a crash of the machine.
+    public func sync() throws { try file.sync() }
+
+    /// Gives the file its name, in the place of any that had it, and returns when that would survive a crash. To be
+    /// called after `sync`.
+    public func publish() throws {
+        try FileSystem.move(temporary, to: destination)
+        published.withLock { $0 = true }
+        try FileDescriptor.syncFolder(folder)
+    }
+}
