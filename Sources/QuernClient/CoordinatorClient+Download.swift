@@ -39,7 +39,7 @@ extension CoordinatorClient {
     }
 
     private func download(
-        _ file: ArtifactFile, of id: JobID, to path: String, progress: @Sendable (UInt64, UInt64) -> Void
+        _ file: OutputFile, of id: JobID, to path: String, progress: @Sendable (UInt64, UInt64) -> Void
     ) async throws {
         guard let digest = file.sha256, let size = file.bytes else {
             throw QuernError(

@@ -51,7 +51,7 @@ public struct CoordinatorClient: JobService, WorkerService {
     }
 
     /// The files of a job's output, with digests for those that are written.
-    public func artifacts(of id: JobID) async throws -> [ArtifactFile] {
+    public func artifacts(of id: JobID) async throws -> [OutputFile] {
         try await transport.call(.get, "\(path(of: id))/artifacts", as: Wire.Artifacts.self).artifacts
     }
 

@@ -72,7 +72,7 @@ final class PartialFile: Sendable {
 
     /// Checks the digest, makes the bytes durable and gives the file its name.
     func finish(digest: Digest) throws {
-        guard state.withLock({ $0.hasher.finalize() }) == digest else {
+        guard state.withLock({ $0.hasher.finish() }) == digest else {
             try restart()
             throw QuernError(
                 .corrupted, "the bytes that came do not have the file's sha256 (\(digest.hex))", at: path,
@@ -101,7 +101,7 @@ final class PartialFile: Sendable {
             hasher.update(try file.bytes(at: offset, count: count))
             offset += UInt64(count)
         }
-        return hasher.finalize() == digest
+        return hasher.finish() == digest
     }
 
     private static func failure(_ error: any Error, at path: String) -> QuernError {

@@ -19,8 +19,8 @@ public enum Wire {
     }
 
     public struct Artifacts: Sendable, Codable {
-        public let artifacts: [ArtifactFile]
-        public init(artifacts: [ArtifactFile]) { self.artifacts = artifacts }
+        public let artifacts: [OutputFile]
+        public init(artifacts: [OutputFile]) { self.artifacts = artifacts }
     }
 
     public struct ClaimRequest: Sendable, Codable {
@@ -76,7 +76,7 @@ public enum Wire {
 }
 
 /// A file of a job's output, as the coordinator can hand it out.
-public struct ArtifactFile: Sendable, Codable, Equatable {
+public struct OutputFile: Sendable, Codable, Equatable {
     /// The target it belongs to; nil for the manifest.
     public let target: String?
     /// Path within the output folder.
