@@ -1,0 +1,96 @@
+extension ImportanceMatrix {
+    private static let sumsSuffix = ".in_sum2"
+    private static let countsSuffix = ".counts"
+    /// Bytes of the sums and counts of one tensor: thousands of experts of the widest models.
+    private static let maximumTensorBytes: UInt64 = 1 << 30
+
+    /// The GGUF form: for every tensor the sums of squares F32 [columns, matrices] and how many rows they are over,
+    /// F32 [1, matrices].
+    init(gguf source: any ByteSource) throws {
+        let header = try GGUFHeader.read(from: source)
+        let type = header["general.type"]?.text
+        guard type == "imatrix" else {
+            throw QuernError(
+                .invalidInput, "general.type is \(type.map(\.quotedForMessage) ?? "missing"), not 'imatrix'",
+                remedy: "This GGUF holds no importance matrix; did you mean another file?")
+        }
+        let names = try header["imatrix.datasets"].map { value in
+            guard let strings = value.strings else {
+                throw QuernError(.invalidInput, "\(value), it must be an array of strings", at: "imatrix.datasets")
+            }
+            return strings.map(\.text)
+        }
+        guard let chunks = header["imatrix.chunk_count"]?.unsigned.flatMap(Int.init(exactly:)) else {
+            throw QuernError(.invalidInput, "missing or no count", at: "imatrix.chunk_count")
+        }
+        var sums: [String: GGUFTensor] = [:]
+        var counts: [String: GGUFTensor] = [:]
+        for tensor in header.tensors {
+            if tensor.name.hasSuffix(Self.sumsSuffix) {
+                sums[String(tensor.name.dropLast(Self.sumsSuffix.count))] = tensor
+            } else if tensor.name.hasSuffix(Self.countsSuffix) {
+                counts[String(tensor.name.dropLast(Self.countsSuffix.count))] = tensor
+            }
+        }
+        if let name = Set(sums.keys).symmetricDifference(counts.keys).min() {
+            throw QuernError(
+                .invalidInput, "it has \(sums[name] == nil ? "counts without sums" : "sums without counts")",
+                at: "entry \(name.quotedForMessage)")
+        }
+        var entries: [String: Entry] = [:]
+        for (name, sum) in sums {
+            guard let count = counts[name] else { continue }
+            do {
+                entries[name] = try Self.entry(sums: sum, counts: count, in: source)
+            } catch let error as QuernError {
+                throw error.located(in: "entry \(name.quotedForMessage)")
+            }
+        }
+        self.init(entries: entries, datasets: names ?? [], chunkCount: chunks)
+    }
+
+    private static func entry(sums: GGUFTensor, counts: GGUFTensor, in source: any ByteSource) throws -> Entry {
+        let matrices = sums.shape.dropFirst().reduce(1, *)
+        guard counts.shape.reduce(1, *) == matrices else {
+            throw QuernError(.invalidInput, "counts of shape \(counts.shape) for sums of shape \(sums.shape)")
+        }
+        var values = try floats(sums, in: source)
+        try check(values)
+        let columns = sums.shape[0]
+        for (matrix, count) in try floats(counts, in: source).enumerated() {
+            guard count >= 0, count.isFinite else {
+                throw QuernError(.invalidInput, "count \(matrix) is \(count), it must be finite and not negative")
+            }
+            // A matrix that no input reached (an expert that was never picked) weighs all errors alike.
+            for index in (matrix * columns)..<((matrix + 1) * columns) {
+                values[index] = count > 0 ? values[index] / count : 1
+            }
+        }
+        // A tiny count can still lead out of range.
+        try check(values)
+        return Entry(values: values, matrices: matrices)
+    }
+
+    private static func floats(_ tensor: GGUFTensor, in source: any ByteSource) throws -> [Float] {
+        guard tensor.type == .f32, tensor.bytes <= maximumTensorBytes else {
+            throw QuernError(
+                .invalidInput, "\(tensor.type) of shape \(tensor.shape), it must be F32 of at most \(maximumTensorBytes) bytes")
+        }
+        return try source.floats(at: tensor.offset, count: Int(tensor.bytes / 4))
+    }
+}
+
+extension ByteSource {
+    /// Little-endian F32 values from `offset` on.
+    func floats(at offset: UInt64, count: Int) throws -> [Float] {
+        try [Float](unsafeUninitializedCapacity: count) { values, initialized in
+            let raw = UnsafeMutableRawBufferPointer(values)
+            try read(at: offset, into: raw)
+            for index in 0..<count {
+                let bits = UInt32(littleEndian: raw.load(fromByteOffset: 4 * index, as: UInt32.self))
+                values[index] = Float(bitPattern: bits)
+            }
+            initialized = count
+        }
+    }
+}
