@@ -2,8 +2,8 @@
 """Runs `quern quantize` and `llama-quantize` on the same file, in turn, and tables what each took.
 
 The two alternate, so that a machine that slows down slows both; the ratio is taken pair by pair and its median is
-reported. Time is that of the whole program from start to exit, memory is its peak resident size. The output of either
-is deleted before the next run, and Quern starts with an empty state each time, so that nothing is found done already.
+reported. Time is that of the whole program from start to exit, memory is its peak resident size. The output of either,
+and with it the state that Quern keeps there, is deleted before the next run, so that nothing is found done already.
 """
 
 import argparse
@@ -53,10 +53,8 @@ class Contest:
 
     def quern(self, presets, imatrix):
         shutil.rmtree(self.output, ignore_errors=True)
-        state = os.path.join(self.folder, "state")
-        shutil.rmtree(state, ignore_errors=True)
         command = [self.options.quern, "quantize", self.options.source, "--to", ",".join(presets), "--quiet"]
-        command += ["--output", self.output, "--state", state, "--workers", str(self.options.threads)]
+        command += ["--output", self.output, "--workers", str(self.options.threads)]
         command += ["--name", "model"]
         command += ["--imatrix", imatrix] if imatrix else []
         command += ["--pure"] if self.options.pure else []
