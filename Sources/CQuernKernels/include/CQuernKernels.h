@@ -1,1 +1,65 @@
-int quern_kernels_placeholder(void);
+/// Lane kernels: encode, decode and compare blocks of quantized weights.
+///
+/// Every instruction set gives the same bytes: IEEE single precision, no fused multiply-add, sums in one order.
+#ifndef CQUERNKERNELS_H
+#define CQUERNKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// GGUF ids of the element types that have kernels.
+enum quern_type {
+    quern_type_f32 = 0,
+    quern_type_f16 = 1,
+    quern_type_q4_0 = 2,
+    quern_type_q4_1 = 3,
+    quern_type_q5_0 = 6,
+    quern_type_q5_1 = 7,
+    quern_type_q8_0 = 8,
+    quern_type_q3_k = 11,
+    quern_type_q4_k = 12,
+    quern_type_q5_k = 13,
+    quern_type_q6_k = 14,
+    quern_type_bf16 = 30,
+};
+
+/// The builds of the kernels. A larger number is preferred where the processor has it.
+enum quern_instruction_set {
+    quern_set_plain = 0,
+    quern_set_sse2 = 1,
+    quern_set_avx2 = 2,
+    quern_set_avx512 = 3,
+    quern_set_neon = 4,
+};
+
+/// Whether the kernels were built for `set` and this processor can run them.
+bool quern_set_available(uint32_t set);
+
+/// Encodes `rows` rows of `columns` finite values each; `columns` is a multiple of the type's block.
+/// - importance: `columns` weights (mean squared activations), or NULL.
+/// - to: rows × columns / block × block bytes; needs no alignment.
+/// - Returns: false where `type` has no encoder or `set` is not available; nothing is written then.
+bool quern_encode(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
+                  uint8_t *to);
+
+/// Decodes `elements` values, a multiple of the type's block. `from` needs no alignment.
+/// - Returns: false where `type` has no decoder or `set` is not available.
+bool quern_decode(uint32_t set, uint32_t type, const uint8_t *from, size_t elements, float *to);
+
+/// Sums over one row in double precision.
+typedef struct {
+    /// Σ(a−b)².
+    double error;
+    /// Σa².
+    double norm;
+} quern_row_sums;
+
+/// Element i goes to accumulator i mod 16; the sixteen are then added in order.
+/// - Returns: false where `set` is not available.
+bool quern_row_error(uint32_t set, const float *a, const float *b, size_t columns, quern_row_sums *sums);
+
+/// The index of the first infinity or NaN, or `count`.
+size_t quern_first_non_finite(uint32_t set, const float *values, size_t count);
+
+#endif

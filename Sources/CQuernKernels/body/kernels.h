@@ -1,0 +1,31 @@
+// The body of every build: one translation unit per instruction set includes it once.
+//
+// The includer defines LANES (blocks worked on side by side), KERNEL_TABLE (the table to define) and, where the
+// processor converts half precision, HALF_CONVERSION.
+#include "../kernel_table.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+// Everything that takes or returns vectors is inlined: no calling convention is at stake.
+#pragma clang diagnostic ignored "-Wpsabi"
+#define KERNEL static inline __attribute__((always_inline))
+
+#include "half.h"
+#include "lanes.h"
+#include "rows.h"
+#include "blocks.h"
+
+#include "search_affine.h"
+#include "search_symmetric.h"
+#include "search_scales.h"
+
+#include "floats.h"
+#include "q8_0.h"
+#include "q4_0_q5_0.h"
+#include "q4_1_q5_1.h"
+#include "q3_k.h"
+#include "q4_k_q5_k.h"
+#include "q6_k.h"
+
+#include "compare.h"
+#include "table.h"

@@ -1,0 +1,157 @@
+// Lanes: LANES independent blocks side by side, lane j working on block j. Every lane does what scalar code would
+// do, in the same order; branches become masks (all ones or zero) and selects.
+
+#if LANES == 1
+typedef float lane_float;
+typedef int32_t lane_int;
+typedef int32_t lane_mask;
+#define MASK(condition) ((condition) ? -1 : 0)
+#else
+typedef float lane_float __attribute__((ext_vector_type(LANES)));
+typedef int32_t lane_int __attribute__((ext_vector_type(LANES)));
+typedef lane_int lane_mask;
+#define MASK(condition) (condition)
+#endif
+
+KERNEL lane_int lane_bits(lane_float a) {
+#if LANES == 1
+    return (int32_t)float_bits(a);
+#else
+    return (lane_int)a;
+#endif
+}
+
+KERNEL lane_float lane_from_bits(lane_int a) {
+#if LANES == 1
+    return float_from_bits((uint32_t)a);
+#else
+    return (lane_float)a;
+#endif
+}
+
+KERNEL lane_float lane_to_float(lane_int a) {
+#if LANES == 1
+    return (float)a;
+#else
+    return __builtin_convertvector(a, lane_float);
+#endif
+}
+
+KERNEL lane_float lane_sqrt(lane_float a) {
+#if LANES == 1
+    return __builtin_sqrtf(a);
+#else
+    return __builtin_elementwise_sqrt(a);
+#endif
+}
+
+KERNEL lane_float lane_float_of(float a) { return (lane_float)a; }
+KERNEL lane_int lane_int_of(int32_t a) { return (lane_int)a; }
+
+KERNEL lane_mask less(lane_float a, lane_float b) { return MASK(a < b); }
+KERNEL lane_mask greater(lane_float a, lane_float b) { return MASK(a > b); }
+KERNEL lane_mask equal(lane_float a, lane_float b) { return MASK(a == b); }
+KERNEL lane_mask differs(lane_float a, lane_float b) { return MASK(a != b); }
+
+KERNEL lane_int pick_int(lane_mask mask, lane_int a, lane_int b) {
+#if LANES == 1
+    return mask ? a : b;
+#else
+    return (mask & a) | (~mask & b);
+#endif
+}
+
+KERNEL lane_float pick(lane_mask mask, lane_float a, lane_float b) {
+    return lane_from_bits(pick_int(mask, lane_bits(a), lane_bits(b)));
+}
+
+KERNEL lane_int least(lane_int a, lane_int b) {
+#if LANES == 1
+    return a < b ? a : b;
+#else
+    return __builtin_elementwise_min(a, b);
+#endif
+}
+
+KERNEL lane_int most(lane_int a, lane_int b) {
+#if LANES == 1
+    return a > b ? a : b;
+#else
+    return __builtin_elementwise_max(a, b);
+#endif
+}
+
+KERNEL bool any(lane_mask mask) {
+#if LANES == 1
+    return mask != 0;
+#else
+    return __builtin_reduce_or(mask) != 0;
+#endif
+}
+
+KERNEL lane_float magnitude(lane_float a) { return lane_from_bits(lane_bits(a) & 0x7fffffff); }
+
+// Adding 1.5 × 2^23 rounds to the nearest even integer and leaves it in the low 23 bits.
+#define ROUNDING 12582912.0f
+#define ROUNDING_BITS 0x4b400000
+
+/// The nearest integer. As in the reference, values from ±2^22 on wrap around: only the low 23 bits count.
+KERNEL lane_int nearest(lane_float a) { return (lane_bits(a + ROUNDING) & 0x7fffff) - 0x400000; }
+
+/// `nearest(a)`, held within low ... high, as a float.
+KERNEL lane_float nearest_within(lane_float a, int low, int high) {
+    const lane_int wrapped = (lane_bits(a + ROUNDING) & 0x7fffff) | 0x4b000000;
+    const lane_int held = least(most(wrapped, lane_int_of(ROUNDING_BITS + low)), lane_int_of(ROUNDING_BITS + high));
+    return lane_from_bits(held) - ROUNDING;
+}
+
+/// The integer that `a` holds exactly, |a| < 2^22.
+KERNEL lane_int whole(lane_float a) { return lane_bits(a + ROUNDING) - ROUNDING_BITS; }
+
+KERNEL float lane_get(const lane_float *a, int lane) { return ((const float *)a)[lane]; }
+
+/// Rounds to half precision.
+/// - Returns: the rounded values; `halves` receives their encodings.
+KERNEL lane_float lane_to_half(lane_float a, uint16_t halves[LANES]) {
+    lane_float rounded;
+    for (int lane = 0; lane < LANES; ++lane) {
+        halves[lane] = half_from_float(lane_get(&a, lane));
+        ((float *)&rounded)[lane] = float_from_half(halves[lane]);
+    }
+    return rounded;
+}
+
+/// Lays `count` consecutive values (a multiple of 4) of each lane side by side: to[i] has value i of every lane.
+KERNEL void lane_load(lane_float *to, const float *const from[LANES], int count) {
+#if LANES == 1
+    memcpy(to, from[0], (size_t)count * sizeof(float));
+#else
+    typedef float four __attribute__((ext_vector_type(4)));
+    for (int lane = 0; lane < LANES; lane += 4) {
+        for (int i = 0; i < count; i += 4) {
+            four a, b, c, d;
+            memcpy(&a, from[lane] + i, sizeof a);
+            memcpy(&b, from[lane + 1] + i, sizeof b);
+            memcpy(&c, from[lane + 2] + i, sizeof c);
+            memcpy(&d, from[lane + 3] + i, sizeof d);
+            const four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            const four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+            const four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+            b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+            c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+            d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+            memcpy((float *)&to[i] + lane, &a, sizeof a);
+            memcpy((float *)&to[i + 1] + lane, &b, sizeof b);
+            memcpy((float *)&to[i + 2] + lane, &c, sizeof c);
+            memcpy((float *)&to[i + 3] + lane, &d, sizeof d);
+        }
+    }
+#endif
+}
+
+/// Four bytes to a word, first byte lowest; each in 0 ... 255.
+KERNEL lane_int word_of(const lane_int bytes[4]) {
+    return bytes[0] | (bytes[1] << 8) | (bytes[2] << 16) | (bytes[3] << 24);
+}

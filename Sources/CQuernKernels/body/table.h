@@ -1,0 +1,91 @@
+// Which kernel serves which type.
+
+static bool encode(uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
+                   uint8_t *to) {
+    const size_t count = rows * columns;
+    switch (type) {
+    case quern_type_f32:
+        memcpy(to, from, count * sizeof(float));
+        return true;
+    case quern_type_f16:
+        encode_f16(from, count, to);
+        return true;
+    case quern_type_bf16:
+        encode_bf16(from, count, to);
+        return true;
+    case quern_type_q8_0:
+        encode_q8_0(from, count / 32, to);
+        return true;
+    case quern_type_q4_0:
+        encode_q4_0(from, rows, columns, importance, to);
+        return true;
+    case quern_type_q4_1:
+        encode_q4_1(from, rows, columns, importance, to);
+        return true;
+    case quern_type_q5_0:
+        encode_q5_0(from, rows, columns, importance, to);
+        return true;
+    case quern_type_q5_1:
+        encode_q5_1(from, rows, columns, importance, to);
+        return true;
+    case quern_type_q3_k:
+        encode_q3_k(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_q4_k:
+        encode_q4_k(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_q5_k:
+        encode_q5_k(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_q6_k:
+        encode_q6_k(from, count / 256, columns, importance, to);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *to) {
+    switch (type) {
+    case quern_type_f32:
+        memcpy(to, from, elements * sizeof(float));
+        return true;
+    case quern_type_f16:
+        decode_f16(from, elements, to);
+        return true;
+    case quern_type_bf16:
+        decode_bf16(from, elements, to);
+        return true;
+    case quern_type_q8_0:
+        decode_q8_0(from, elements / 32, to);
+        return true;
+    case quern_type_q4_0:
+        decode_q4_0(from, elements / 32, to);
+        return true;
+    case quern_type_q4_1:
+        decode_q4_1(from, elements / 32, to);
+        return true;
+    case quern_type_q5_0:
+        decode_q5_0(from, elements / 32, to);
+        return true;
+    case quern_type_q5_1:
+        decode_q5_1(from, elements / 32, to);
+        return true;
+    case quern_type_q3_k:
+        decode_q3_k(from, elements / 256, to);
+        return true;
+    case quern_type_q4_k:
+        decode_q4_k(from, elements / 256, to);
+        return true;
+    case quern_type_q5_k:
+        decode_q5_k(from, elements / 256, to);
+        return true;
+    case quern_type_q6_k:
+        decode_q6_k(from, elements / 256, to);
+        return true;
+    default:
+        return false;
+    }
+}
+
+const quern_kernel_table KERNEL_TABLE = {encode, decode, row_error, first_non_finite};

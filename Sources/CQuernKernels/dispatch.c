@@ -1,0 +1,50 @@
+// Chooses the build of the kernels at run time.
+#include "kernel_table.h"
+
+static const quern_kernel_table *table(uint32_t set) {
+    switch (set) {
+    case quern_set_plain:
+        return &quern_kernels_plain;
+#if defined(__x86_64__)
+    case quern_set_sse2:
+        return &quern_kernels_sse2;
+    case quern_set_avx2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c") ? &quern_kernels_avx2 : NULL;
+    case quern_set_avx512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+                && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+            ? &quern_kernels_avx512
+            : NULL;
+#elif defined(__aarch64__)
+    case quern_set_neon:
+        return &quern_kernels_neon;
+#endif
+    default:
+        return NULL;
+    }
+}
+
+bool quern_set_available(uint32_t set) { return table(set) != NULL; }
+
+bool quern_encode(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
+                  uint8_t *to) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels && kernels->encode(type, from, rows, columns, importance, to);
+}
+
+bool quern_decode(uint32_t set, uint32_t type, const uint8_t *from, size_t elements, float *to) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels && kernels->decode(type, from, elements, to);
+}
+
+bool quern_row_error(uint32_t set, const float *a, const float *b, size_t columns, quern_row_sums *sums) {
+    const quern_kernel_table *kernels = table(set);
+    if (!kernels) return false;
+    kernels->row_error(a, b, columns, sums);
+    return true;
+}
+
+size_t quern_first_non_finite(uint32_t set, const float *values, size_t count) {
+    const quern_kernel_table *kernels = table(set);
+    return (kernels ? kernels : &quern_kernels_plain)->first_non_finite(values, count);
+}

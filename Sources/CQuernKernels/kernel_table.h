@@ -1,0 +1,25 @@
+/// What one instruction set's build offers to the dispatcher.
+#ifndef QUERN_KERNEL_TABLE_H
+#define QUERN_KERNEL_TABLE_H
+
+#include "CQuernKernels.h"
+
+#include <string.h>
+
+typedef struct {
+    bool (*encode)(uint32_t type, const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to);
+    bool (*decode)(uint32_t type, const uint8_t *from, size_t elements, float *to);
+    void (*row_error)(const float *a, const float *b, size_t columns, quern_row_sums *sums);
+    size_t (*first_non_finite)(const float *values, size_t count);
+} quern_kernel_table;
+
+extern const quern_kernel_table quern_kernels_plain;
+#if defined(__x86_64__)
+extern const quern_kernel_table quern_kernels_sse2;
+extern const quern_kernel_table quern_kernels_avx2;
+extern const quern_kernel_table quern_kernels_avx512;
+#elif defined(__aarch64__)
+extern const quern_kernel_table quern_kernels_neon;
+#endif
+
+#endif

@@ -1,2 +1,0 @@
-#include "CQuernKernels.h"
-int quern_kernels_placeholder(void){return 0;}

@@ -1,0 +1,69 @@
+import CQuernKernels
+import QuernFormats
+
+/// Encoding and decoding of blocks, at the speed of the machine.
+///
+/// The bytes are those of the reference implementation of GGUF quantization (ggml's `ggml-quants.c`, compiled for
+/// plain IEEE single precision) on every instruction set.
+public enum Kernels {
+    /// The types that `encode` and `decode` serve.
+    private static let types: Set<ElementType> = [
+        .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q3_K, .q4_K, .q5_K, .q6_K,
+    ]
+
+    /// Whether `encode` can write `type`.
+    public static func canEncode(_ type: ElementType) -> Bool { types.contains(type) }
+
+    /// Whether `decode` can read `type`.
+    public static func canDecode(_ type: ElementType) -> Bool { types.contains(type) }
+
+    /// Encodes whole rows.
+    /// - Parameters:
+    ///   - type: one for which `canEncode` holds.
+    ///   - rows: finite values, row after row; `rows.count` is a multiple of `columns`. Infinities and NaN are safe
+    ///     but mean nothing in a quantized type: see `firstNonFinite(in:)`.
+    ///   - columns: at least 1, a multiple of `type.blockSize`.
+    ///   - importance: `columns` weights, at least 0 (mean squared activations), or nil. Q8_0, F16, BF16 and F32
+    ///     do not depend on it.
+    ///   - output: `type.bytes(elements: rows.count)` bytes, with any alignment.
+    public static func encode(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int,
+        importance: UnsafeBufferPointer<Float>?, into output: UnsafeMutableRawBufferPointer,
+        with set: InstructionSet = .best
+    ) {
+        precondition(columns > 0 && columns % type.blockSize == 0, "a row is a whole number of blocks")
+        precondition(rows.count % columns == 0, "whole rows only")
+        precondition(type.bytes(elements: rows.count) == output.count, "the output has another size")
+        precondition(importance.map { $0.count == columns } ?? true, "one weight for every column")
+        guard let source = rows.baseAddress, let target = output.baseAddress, !rows.isEmpty else { return }
+        let done = quern_encode(
+            set.rawValue, type.rawValue, source, rows.count / columns, columns, importance?.baseAddress,
+            target.assumingMemoryBound(to: UInt8.self))
+        precondition(done, "no encoder for \(type) with \(set)")
+    }
+
+    /// Decodes blocks.
+    /// - Parameters:
+    ///   - type: one for which `canDecode` holds.
+    ///   - bytes: whole blocks, with any alignment: `type.bytes(elements: values.count)` bytes.
+    ///   - values: receives the values.
+    public static func decode(
+        _ type: ElementType, bytes: UnsafeRawBufferPointer, into values: UnsafeMutableBufferPointer<Float>,
+        with set: InstructionSet = .best
+    ) {
+        precondition(type.bytes(elements: values.count) == bytes.count, "the input has another size")
+        guard let source = bytes.baseAddress, let target = values.baseAddress, !values.isEmpty else { return }
+        let done = quern_decode(
+            set.rawValue, type.rawValue, source.assumingMemoryBound(to: UInt8.self), values.count, target)
+        precondition(done, "no decoder for \(type) with \(set)")
+    }
+
+    /// The index of the first infinity or NaN, nil where all values are finite.
+    public static func firstNonFinite(
+        in values: UnsafeBufferPointer<Float>, with set: InstructionSet = .best
+    ) -> Int? {
+        guard let base = values.baseAddress else { return nil }
+        let index = quern_first_non_finite(set.rawValue, base, values.count)
+        return index < values.count ? index : nil
+    }
+}
