@@ -35,7 +35,9 @@ let package = Package(
         .target(
             name: "QuernJobs",
             dependencies: ["QuernFormats", "QuernStore", .product(name: "Yams", package: "Yams")]),
-        .target(name: "QuernPlanning", dependencies: ["QuernFormats", "QuernJobs", "QuernStore"]),
+        .target(
+            name: "QuernPlanning",
+            dependencies: ["QuernFormats", "QuernJobs", "QuernStore", .product(name: "Yams", package: "Yams")]),
 
         // Client, coordinator and worker
         .target(

@@ -140,7 +140,7 @@ struct JSONParser {
 
 extension String {
     /// In quotes, without control characters, and cut where it is long: for names from hostile files in messages.
-    var quotedForMessage: String {
+    package var quotedForMessage: String {
         let shown = unicodeScalars.prefix(80).map { scalar in
             scalar.value < 0x20 || scalar.value == 0x7F ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
         }

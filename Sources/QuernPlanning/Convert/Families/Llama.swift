@@ -1,0 +1,46 @@
+import QuernFormats
+
+extension Family {
+    /// Llama 2, 3, 3.1, 3.2 and what is built like them.
+    static let llama = llamaLike(
+        className: "LlamaForCausalLM",
+        defaults: ModelConfig.Defaults(keyValueHeads: nil, headSize: .quotient, contextLength: 2048))
+
+    /// What the GGUF architecture "llama" has in common: RoPE over neighbours, hence q and k with moved rows.
+    static func llamaLike(className: String, defaults: ModelConfig.Defaults) -> Family {
+        Family(
+            className: className,
+            architecture: "llama",
+            defaults: defaults,
+            globalTensors: .decoder,
+            layerTensors: .dense(
+                interleaved: true, attentionBias: .ifSet("attention_bias"), outputBias: .ifSet("attention_bias"),
+                feedForwardBias: .ifSet("mlp_bias")),
+            hasRopeFactors: true,
+            extraKeys: { config in
+                [
+                    ("vocab_size", .uint32(UInt32(config.vocabularySize))),
+                    ("rope.dimension_count", .uint32(UInt32(config.headSize))),
+                ]
+            },
+            tokenizer: TokenizerStyle(writesSpacePrefix: true, extraKeys: vocabularyKeys))
+    }
+
+    /// Two vocabularies are known by their size alone: Code Llama's, with its infill tokens, and the 49152 tokens of
+    /// StarCoder, which never begin with BOS.
+    private static func vocabularyKeys(_ vocabularySize: Int) -> [(key: String, value: GGUFValue)] {
+        switch vocabularySize {
+        case 32_016:
+            [
+                ("tokenizer.ggml.prefix_token_id", .uint32(32_007)),
+                ("tokenizer.ggml.suffix_token_id", .uint32(32_008)),
+                ("tokenizer.ggml.middle_token_id", .uint32(32_009)),
+                ("tokenizer.ggml.eot_token_id", .uint32(32_010)),
+            ]
+        case 49_152:
+            [("tokenizer.ggml.add_bos_token", .bool(false))]
+        default:
+            []
+        }
+    }
+}

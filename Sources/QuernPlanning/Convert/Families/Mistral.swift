@@ -1,0 +1,6 @@
+extension Family {
+    /// Mistral 7B and Nemo. Windows of attention have no key: llama.cpp lets this architecture see everything.
+    static let mistral = llamaLike(
+        className: "MistralForCausalLM",
+        defaults: ModelConfig.Defaults(keyValueHeads: 8, headSize: .quotient, contextLength: 131_072))
+}

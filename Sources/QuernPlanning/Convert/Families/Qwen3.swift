@@ -1,0 +1,14 @@
+extension Family {
+    /// Qwen 3, dense: a norm over every head of q and k.
+    static let qwen3 = Family(
+        className: "Qwen3ForCausalLM",
+        architecture: "qwen3",
+        defaults: ModelConfig.Defaults(keyValueHeads: 32, headSize: .fixed(128), contextLength: 32_768),
+        globalTensors: .decoder,
+        layerTensors: .dense(
+            interleaved: false, attentionBias: .ifSet("attention_bias"), outputBias: .ifSet("attention_bias"),
+            feedForwardBias: .ifSet("mlp_bias")) + [
+                TensorRule(source: "self_attn.q_norm.weight", target: "attn_q_norm.weight", shape: [.head]),
+                TensorRule(source: "self_attn.k_norm.weight", target: "attn_k_norm.weight", shape: [.head]),
+            ])
+}

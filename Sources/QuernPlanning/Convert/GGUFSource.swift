@@ -1,0 +1,35 @@
+import QuernFormats
+import QuernJobs
+
+extension SourceModel {
+    /// A GGUF of any architecture: one file, or any file of a split set. Keys keep their order; those about the split
+    /// are left out. Every tensor stays what it is unless a plan says otherwise.
+    static func gguf(path: String) throws -> SourceModel {
+        let model = try GGUFModel.open(path: path)
+        guard case .string(let architecture)? = model.metadata.first(where: { $0.key == "general.architecture" })?.value
+        else {
+            throw QuernError(
+                .invalidInput, "'general.architecture' is missing or no string", at: path,
+                remedy: "Only models can be quantized; download the file again if it is one")
+        }
+        let tensors = try model.tensors.map { tensor in
+            guard model.files.indices.contains(tensor.file), !tensor.shape.isEmpty else {
+                throw QuernError(.invalidInput, "the tensor \(tensor.name.quotedForMessage) has no place", at: path)
+            }
+            return SourceTensor(
+                name: tensor.name, shape: tensor.shape, type: tensor.type,
+                extents: [Extent(origin: .file(tensor.file), offset: tensor.offset, length: tensor.bytes)],
+                staysF32: false)
+        }
+        return SourceModel(
+            name: model.name, architecture: architecture.text, metadata: model.metadata, tensors: tensors,
+            files: model.files.map(SourceFile.init), blobs: [:])
+    }
+}
+
+extension SourceFile {
+    init(_ file: FileByteSource) {
+        let name = file.name.split(separator: "/").last.map(String.init) ?? file.name
+        self.init(path: file.name, name: name, size: file.size, modified: file.modified)
+    }
+}
