@@ -40,12 +40,13 @@ check-deploy:
 # LLAMA_QUANTIZE names the program to compare with; SIZE is that of the test file, in megabytes.
 SIZE ?= 400
 PRESETS ?= Q4_K_M,Q8_0
+MODEL := .build/benchmark/model-$(SIZE)
 benchmark: build
 	@test -n "$(LLAMA_QUANTIZE)" || { echo "usage: make benchmark LLAMA_QUANTIZE=/path/to/llama-quantize" >&2; exit 2; }
-	python3 Benchmarks/make_model.py --megabytes $(SIZE) .build/benchmark/model-$(SIZE).gguf
+	python3 Benchmarks/make_model.py --megabytes $(SIZE) --imatrix $(MODEL).imatrix $(MODEL).gguf
 	python3 Benchmarks/compare.py --quern $(QUERN) --llama-quantize $(LLAMA_QUANTIZE) --presets $(PRESETS) \
-		--output .build/benchmark .build/benchmark/model-$(SIZE).gguf
+		--imatrix $(MODEL).imatrix --together --output .build/benchmark $(MODEL).gguf
 
 clean:
 	swift package clean
-	rm -rf out
+	rm -rf .build/benchmark out
