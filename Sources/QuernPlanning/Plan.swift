@@ -9,6 +9,8 @@ public struct Plan: Sendable {
     public let targets: [TargetPlan]
     /// Targets or tensors that cannot be made, and why. A job is only submitted where this is empty.
     public let refusals: [Refusal]
+    /// What the user should know and nothing fails for.
+    public let warnings: [String]
     /// In order of ordinal; empty where there are refusals.
     public let items: [PlannedItem]
     /// What items refer to and no item makes: headers, importance vectors, computed tensors.
@@ -17,13 +19,14 @@ public struct Plan: Sendable {
     public let peakMemory: Int64
 
     public init(
-        name: String, source: SourceModel, targets: [TargetPlan], refusals: [Refusal], items: [PlannedItem],
-        blobs: [Digest: [UInt8]], peakMemory: Int64
+        name: String, source: SourceModel, targets: [TargetPlan], refusals: [Refusal],
+        warnings: [String] = [], items: [PlannedItem], blobs: [Digest: [UInt8]], peakMemory: Int64
     ) {
         self.name = name
         self.source = source
         self.targets = targets
         self.refusals = refusals
+        self.warnings = warnings
         self.items = items
         self.blobs = blobs
         self.peakMemory = peakMemory
@@ -72,5 +75,13 @@ public struct Refusal: Sendable, Equatable, Codable {
         self.target = target
         self.tensor = tensor
         self.reason = reason
+    }
+
+    /// `tensor` is written as null where there is none.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(target, forKey: .target)
+        try container.encode(tensor, forKey: .tensor)
+        try container.encode(reason, forKey: .reason)
     }
 }

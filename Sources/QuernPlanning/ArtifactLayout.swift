@@ -1,0 +1,110 @@
+import QuernFormats
+import QuernJobs
+
+/// A GGUF artifact to the byte: its files, their headers, and where every tensor lies.
+struct ArtifactLayout: Sendable {
+    struct File: Sendable {
+        let name: String
+        let size: UInt64
+        /// Metadata and tensor directory, padded to where tensor data begin.
+        let header: [UInt8]
+        let tensors: [Placement]
+    }
+
+    /// A tensor by its index in the artifact's order, and its place from the start of the file.
+    struct Placement: Sendable, Equatable {
+        let tensor: Int
+        let offset: UInt64
+    }
+
+    let files: [File]
+
+    /// - Parameters:
+    ///   - stem: the file name without `.gguf`.
+    ///   - tensors: in the order of the artifact.
+    ///   - limits: where to begin another file; a tensor that is larger than `maxBytes` has one to itself.
+    init(
+        stem: String, metadata: [(key: String, value: GGUFValue)], tensors: [PlannedTensor],
+        limits: Recipe.SplitLimits?
+    ) throws {
+        let alignment = Self.alignment(metadata)
+        let groups = Self.split(tensors, limits: limits, alignment: alignment)
+        guard let count = UInt16(exactly: groups.count) else {
+            throw QuernError(
+                .usage, "the split limits ask for \(groups.count) files, and a set has at most \(UInt16.max)",
+                remedy: "Raise max_size or max_tensors")
+        }
+        // Files after the first hold nothing but what is needed to read them.
+        let shared = metadata.filter { $0.key == Self.alignmentKey }
+        files = groups.enumerated().map { number, group in
+            var entries = number == 0 ? metadata : shared
+            var name = "\(stem).gguf"
+            if count > 1 {
+                entries += [
+                    ("split.no", .uint16(UInt16(number))),
+                    ("split.tensors.count", .int32(Int32(clamping: tensors.count))),
+                    ("split.count", .uint16(count)),
+                ]
+                name = GGUFSplitName(prefix: stem, number: number + 1, count: groups.count).fileName
+            }
+            return Self.file(name: name, metadata: entries, tensors: tensors, group: group, alignment: alignment)
+        }
+    }
+
+    private static func file(
+        name: String, metadata: [(key: String, value: GGUFValue)], tensors: [PlannedTensor], group: Range<Int>,
+        alignment: UInt64
+    ) -> File {
+        var offset: UInt64 = 0
+        var placements: [Placement] = []
+        var directory: [GGUFTensorInfo] = []
+        for index in group {
+            let tensor = tensors[index]
+            placements.append(Placement(tensor: index, offset: offset))
+            directory.append(
+                GGUFTensorInfo(name: tensor.name, shape: tensor.shape, type: tensor.type, offset: offset))
+            offset += pad(tensor.bytes, to: alignment)
+        }
+        let header = GGUFHeaderWriter.bytes(metadata: metadata, tensors: directory, alignment: Int(alignment))
+        let start = UInt64(header.count)
+        return File(
+            name: name, size: start + offset, header: header,
+            tensors: placements.map { Placement(tensor: $0.tensor, offset: start + $0.offset) })
+    }
+
+    /// Runs of tensors for one file each, cut as llama-gguf-split cuts: sizes count padded tensor bytes only.
+    private static func split(
+        _ tensors: [PlannedTensor], limits: Recipe.SplitLimits?, alignment: UInt64
+    ) -> [Range<Int>] {
+        let maxBytes = limits?.maxBytes ?? .max
+        let maxTensors = limits?.maxTensors ?? .max
+        var groups: [Range<Int>] = []
+        var start = 0
+        var bytes: UInt64 = 0
+        for (index, tensor) in tensors.enumerated() {
+            let size = pad(tensor.bytes, to: alignment)
+            if index > start, size > maxBytes.subtractingReportingOverflow(bytes).partialValue
+                || index - start >= maxTensors {
+                groups.append(start..<index)
+                start = index
+                bytes = 0
+            }
+            bytes += size
+        }
+        groups.append(start..<tensors.count)
+        return groups
+    }
+
+    private static let alignmentKey = "general.alignment"
+
+    private static func alignment(_ metadata: [(key: String, value: GGUFValue)]) -> UInt64 {
+        guard case .uint32(let value)? = metadata.first(where: { $0.key == alignmentKey })?.value, value >= 8,
+            value & (value - 1) == 0
+        else { return UInt64(GGUFHeader.defaultAlignment) }
+        return UInt64(value)
+    }
+
+    private static func pad(_ bytes: UInt64, to alignment: UInt64) -> UInt64 {
+        (bytes + alignment - 1) / alignment * alignment
+    }
+}

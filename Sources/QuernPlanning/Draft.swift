@@ -1,0 +1,118 @@
+import QuernFormats
+import QuernJobs
+
+/// A plan in the making: which tensor each target gets in which type, and what stands against it.
+struct Draft {
+    /// A target's types, in the order of the artifact.
+    struct Choice {
+        let preset: Preset
+        let tensors: [PlannedTensor]
+        let outputs: [EncodeOutput]
+    }
+
+    private(set) var choices: [Choice] = []
+    private(set) var refusals: [Refusal] = []
+    private(set) var warnings: [String] = []
+    private(set) var vectors: ImportanceVectors
+    let cutter: SpanCutter
+
+    private let model: ModelFacts
+    /// In the order of the artifact.
+    private let tensors: [SourceTensor]
+    private let facts: [TensorFacts]
+    private let ranges: [Result<[RowRange], QuernError>]
+
+    init(source: SourceModel, importance: ImportanceMatrix?) throws {
+        guard !source.tensors.isEmpty else {
+            throw QuernError(.invalidInput, "there is no tensor in it", at: source.name)
+        }
+        let ordered = source.tensors.map { (tensor: $0, facts: TensorFacts($0)) }
+            .sorted { TensorFacts.precedes($0.facts, $1.facts) }
+        tensors = ordered.map(\.tensor)
+        facts = ordered.map(\.facts)
+        model = ModelFacts(architecture: source.architecture, metadata: source.metadata)
+        let cutter = SpanCutter(tensors: tensors)
+        self.cutter = cutter
+        ranges = tensors.map { tensor in Result { () throws(QuernError) in try cutter.ranges(of: tensor) } }
+        vectors = ImportanceVectors(importance)
+    }
+
+    /// Chooses a target's types and notes what refuses them.
+    /// - Throws: `QuernError` `.usage` for a pattern that is no regular expression.
+    mutating func add(_ target: Recipe.Target, preset: Preset, allowRequantize: Bool) throws {
+        var chooser = TypeChooser(
+            preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
+            facts: facts, hasImportance: vectors.isPresent)
+        if !preset.canBeEncoded {
+            refuse(preset, nil, "\(preset.name) cannot be made yet: there is no encoder for \(preset.baseType)")
+        }
+        var planned: [PlannedTensor] = []
+        var outputs: [EncodeOutput] = []
+        var unweighted: [String] = []
+        for (index, tensor) in tensors.enumerated() {
+            var type = tensor.type
+            var importance: Importance?
+            do throws(QuernError) {
+                type = try chooser.type(of: tensor, facts[index])
+                try check(tensor, type, preset, allowRequantize: allowRequantize)
+                _ = try ranges[index].get()
+                if type != tensor.type, type.usesImportance {
+                    importance = try vectors.importance(for: tensor, facts[index])
+                    if importance == nil, vectors.isPresent { unweighted.append(tensor.name) }
+                }
+                if importance == nil, type != tensor.type, chooser.needsImportance(type, facts[index]) {
+                    throw QuernError(.usage, "\(type) is useless without an importance matrix for this tensor")
+                }
+            } catch {
+                refuse(preset, tensor.name, error.message)
+            }
+            let bytes = type.bytes(elements: tensor.columns).map { UInt64($0) * UInt64(tensor.rows) } ?? 0
+            planned.append(
+                PlannedTensor(
+                    name: tensor.name, shape: tensor.shape, sourceType: tensor.type, type: type, bytes: bytes))
+            outputs.append(EncodeOutput(type: type, importance: importance))
+        }
+        warn(preset, unweighted)
+        choices.append(Choice(preset: preset, tensors: planned, outputs: outputs))
+    }
+
+    /// Every tensor with all that the targets want of it; only where nothing was refused.
+    var encodings: [TensorEncodings] {
+        get throws {
+            try tensors.indices.map { index in
+                TensorEncodings(
+                    tensor: tensors[index], ranges: try ranges[index].get(), wanted: choices.map { $0.outputs[index] })
+            }
+        }
+    }
+
+    /// Whether `tensor` can be read and encoded to `type`. What keeps its type is copied, whatever it is.
+    private func check(
+        _ tensor: SourceTensor, _ type: ElementType, _ preset: Preset, allowRequantize: Bool
+    ) throws(QuernError) {
+        guard type != tensor.type else { return }
+        // A preset that cannot be made at all is refused as a whole.
+        if !EncodableTypes.contains(type), preset.canBeEncoded {
+            throw QuernError(.unsupported, "\(type) cannot be made yet: there is no encoder for it")
+        }
+        if !EncodableTypes.contains(tensor.type) {
+            throw QuernError(.unsupported, "the source has it in \(tensor.type), which cannot be decoded yet")
+        }
+        if tensor.type.isQuantized, !allowRequantize {
+            throw QuernError(
+                .usage,
+                "the source has it in \(tensor.type) already, and encoding it again loses more; --allow-requantize "
+                    + "does so")
+        }
+    }
+
+    private mutating func refuse(_ preset: Preset, _ tensor: String?, _ reason: String) {
+        refusals.append(Refusal(target: preset.name, tensor: tensor, reason: reason))
+    }
+
+    private mutating func warn(_ preset: Preset, _ unweighted: [String]) {
+        guard let first = unweighted.first else { return }
+        let others = unweighted.count > 1 ? " and \(unweighted.count - 1) others" : ""
+        warnings.append("\(preset.name): the importance matrix has nothing for \(first)\(others); encoded without it")
+    }
+}

@@ -1,0 +1,116 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// A tensor and everything that any target wants it encoded to.
+struct TensorEncodings {
+    let tensor: SourceTensor
+    let ranges: [RowRange]
+    /// Distinct, in ascending order of type, without an importance matrix first.
+    let outputs: [EncodeOutput]
+
+    /// - Parameter wanted: what the targets want, repeats included.
+    init(tensor: SourceTensor, ranges: [RowRange], wanted: [EncodeOutput]) {
+        self.tensor = tensor
+        self.ranges = ranges
+        var distinct: [EncodeOutput] = []
+        for output in wanted where !distinct.contains(output) { distinct.append(output) }
+        outputs = distinct.sorted {
+            ($0.type.rawValue, $0.importance == nil ? 0 : 1) < ($1.type.rawValue, $1.importance == nil ? 0 : 1)
+        }
+    }
+}
+
+/// Packs spans into work items: each span of each tensor once, small tensors together.
+struct EncodeItems {
+    private(set) var items: [PlannedItem] = []
+    /// For every tensor and each of its outputs, the parts in order of rows.
+    private(set) var parts: [[[PartReference]]]
+    /// Bytes of the largest part.
+    private(set) var largestPart = 0
+
+    private let files: [SourceFile]
+    private let firstOrdinal: Int
+    private let targetBytes: Int
+    private var open = OpenItem()
+
+    private struct OpenItem {
+        var spans: [Span] = []
+        var files: [Int: Int] = [:]
+        var sourceBytes = 0
+        var cost = 0
+        var memory = 0
+        var parts = 0
+    }
+
+    /// - Parameter firstOrdinal: of the first item made here.
+    /// - Throws: `QuernError` `.invalidInput` where extents do not hold what a shape says.
+    init(_ encodings: [TensorEncodings], files: [SourceFile], cutter: SpanCutter, firstOrdinal: Int) throws {
+        self.files = files
+        self.firstOrdinal = firstOrdinal
+        targetBytes = cutter.targetBytes
+        parts = encodings.map { Array(repeating: [], count: $0.outputs.count) }
+        for (index, encoding) in encodings.enumerated() {
+            var cursor = ExtentCursor(encoding.tensor.extents)
+            for range in encoding.ranges {
+                do {
+                    try add(range, of: encoding, at: index, from: &cursor)
+                } catch let error as QuernError {
+                    throw error.located(in: encoding.tensor.name)
+                }
+            }
+        }
+        close()
+    }
+
+    private mutating func add(
+        _ range: RowRange, of encoding: TensorEncodings, at index: Int, from cursor: inout ExtentCursor
+    ) throws {
+        let tensor = encoding.tensor
+        let columns = SpanCutter.grid(of: tensor).columns
+        let elements = columns * range.count
+        guard let sourceBytes = tensor.type.bytes(elements: elements) else {
+            throw QuernError(.invalidInput, "\(elements) elements are not a whole number of \(tensor.type)'s blocks")
+        }
+        if !open.spans.isEmpty, open.sourceBytes + sourceBytes > targetBytes { close() }
+        let extents = try cursor.take(UInt64(sourceBytes)).map { extent in
+            guard case .file(let file) = extent.origin else { return extent }
+            let local = open.files[file] ?? open.files.count
+            open.files[file] = local
+            return Extent(origin: .file(local), offset: extent.offset, length: extent.length)
+        }
+        open.spans.append(
+            Span(
+                tensor: tensor.name, extents: extents, sourceType: tensor.type, columns: columns, rows: range.count,
+                firstRow: range.first, rowOrder: tensor.rowOrder, outputs: encoding.outputs))
+        var largest = 0
+        var importance = 0
+        for (output, wanted) in encoding.outputs.enumerated() {
+            let bytes = wanted.type.bytes(elements: elements) ?? 0
+            largest = max(largest, bytes)
+            if let vectors = wanted.importance { importance = max(importance, tensor.rows / vectors.rowsPerMatrix) }
+            open.cost += bytes
+            parts[index][output].append(PartReference(ordinal: firstOrdinal + items.count, index: open.parts))
+            open.parts += 1
+        }
+        largestPart = max(largestPart, largest)
+        open.sourceBytes += sourceBytes
+        open.cost += sourceBytes
+        // What is read, the same in F32, one part and its compressed form, and the importance vectors.
+        open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns)
+    }
+
+    private mutating func close() {
+        guard let first = open.spans.first, let last = open.spans.last else { return }
+        let used = open.files.sorted { $0.value < $1.value }.map { files[$0.key] }
+        let work = EncodeWork(files: used, spans: open.spans, encoder: EncoderVersion.reference)
+        let label =
+            first.tensor == last.tensor
+            ? "\(first.tensor) rows \(first.firstRow)–\(last.firstRow + last.rows - 1)"
+            : "\(first.tensor) … \(last.tensor)"
+        items.append(
+            PlannedItem(
+                payload: .encode(work), cost: Int64(max(open.cost, 1)), memory: Int64(open.memory), label: label))
+        open = OpenItem()
+    }
+}

@@ -1,0 +1,54 @@
+import QuernFormats
+import QuernJobs
+
+/// What `quern plan --json` prints.
+public struct PlanReport: Sendable, Codable, Equatable {
+    public struct Target: Sendable, Codable, Equatable {
+        public let target: String
+        /// Of all files.
+        public let bytes: UInt64
+        public let files: [PlannedArtifact.File]
+        public let tensors: [Tensor]
+    }
+
+    public struct Tensor: Sendable, Codable, Equatable {
+        public let name: String
+        /// GGUF order, innermost first.
+        public let shape: [Int]
+        public let sourceType: ElementType
+        public let type: ElementType
+        public let bytes: UInt64
+
+        enum CodingKeys: String, CodingKey {
+            case name, shape, type, bytes
+            case sourceType = "source_type"
+        }
+    }
+
+    public let source: String
+    public let targets: [Target]
+    public let workItems: Int
+    public let peakMemoryBytes: Int64
+    public let refusals: [Refusal]
+
+    enum CodingKeys: String, CodingKey {
+        case source, targets, refusals
+        case workItems = "work_items"
+        case peakMemoryBytes = "peak_memory_bytes"
+    }
+
+    public init(_ plan: Plan) {
+        source = plan.source.name
+        targets = plan.targets.map { target in
+            Target(
+                target: target.target, bytes: target.bytes, files: target.files,
+                tensors: target.tensors.map {
+                    Tensor(
+                        name: $0.name, shape: $0.shape, sourceType: $0.sourceType, type: $0.type, bytes: $0.bytes)
+                })
+        }
+        workItems = plan.items.count
+        peakMemoryBytes = plan.peakMemory
+        refusals = plan.refusals
+    }
+}

@@ -1,0 +1,91 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// Rows of a tensor that are read, encoded and stored together.
+struct RowRange: Sendable, Equatable {
+    let first: Int
+    let count: Int
+}
+
+/// Cuts tensors into spans: a pure function of the source, so that the same spans, and with them the same parts and
+/// manifests, come out whatever the targets and the machines are.
+struct SpanCutter: Sendable {
+    /// Source bytes that a span, and an item of small ones, should have: a two-thousandth of the source within
+    /// [4 MiB, 64 MiB].
+    let targetBytes: Int
+
+    init(tensors: [SourceTensor]) {
+        let total = tensors.reduce(0) { $0 + $1.extents.reduce(0) { $0 + Int(clamping: $1.length) } }
+        targetBytes = min(max(total / 2000, 4 << 20), maximumBlobBytes)
+    }
+
+    /// The rows of a tensor and their width. A one-dimensional tensor whose rows are reordered counts as rows of one
+    /// column.
+    static func grid(of tensor: SourceTensor) -> (columns: Int, rows: Int) {
+        tensor.rowOrder != .asStored && tensor.dimensions == 1
+            ? (1, tensor.elements) : (tensor.columns, tensor.rows)
+    }
+
+    /// Ranges that cover every row once, in order. Each has whole head groups, is no larger than the target, and in
+    /// F32, the widest of all types, no larger than a blob.
+    /// - Throws: `QuernError` `.unsupported` where not even the smallest possible span fits a blob, and
+    ///   `.invalidInput` where rows are no whole number of groups.
+    func ranges(of tensor: SourceTensor) throws(QuernError) -> [RowRange] {
+        let (columns, rows) = Self.grid(of: tensor)
+        var group = 1
+        if case .interleaveHalves(let size) = tensor.rowOrder {
+            guard size > 0, rows % size == 0 else {
+                throw QuernError(.invalidInput, "\(rows) rows are not a whole number of heads of \(size) rows")
+            }
+            group = size
+        }
+        guard columns > 0, rows > 0, let rowBytes = tensor.type.bytes(elements: columns) else {
+            throw QuernError(
+                .invalidInput, "\(columns) columns are not a whole number of \(tensor.type)'s blocks")
+        }
+        let widest = max(rowBytes, columns.multipliedReportingOverflow(by: 4).partialValue)
+        guard columns <= maximumBlobBytes / 4, group <= maximumBlobBytes / widest else {
+            throw QuernError(
+                .unsupported,
+                "\(group == 1 ? "a row" : "a head") of \(columns) columns is larger than the \(maximumBlobBytes >> 20) "
+                    + "MiB that one span may have")
+        }
+        let most = min(targetBytes / rowBytes, maximumBlobBytes / widest)
+        let step = max(most / group * group, group)
+        return stride(from: 0, to: rows, by: step).map { RowRange(first: $0, count: min(step, rows - $0)) }
+    }
+}
+
+/// Walks through the bytes of a tensor, extent by extent.
+struct ExtentCursor {
+    private let extents: [Extent]
+    private var index = 0
+    private var used: UInt64 = 0
+
+    init(_ extents: [Extent]) { self.extents = extents }
+
+    /// The next `count` bytes.
+    /// - Throws: `QuernError` `.invalidInput` where the tensor has fewer.
+    mutating func take(_ count: UInt64) throws(QuernError) -> [Extent] {
+        var taken: [Extent] = []
+        var missing = count
+        while missing > 0 {
+            guard index < extents.count else {
+                throw QuernError(.invalidInput, "its bytes end \(missing) too early")
+            }
+            let extent = extents[index]
+            let length = min(missing, extent.length - used)
+            if length > 0 {
+                taken.append(Extent(origin: extent.origin, offset: extent.offset + used, length: length))
+            }
+            missing -= length
+            used += length
+            if used == extent.length {
+                index += 1
+                used = 0
+            }
+        }
+        return taken
+    }
+}

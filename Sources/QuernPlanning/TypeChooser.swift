@@ -1,0 +1,140 @@
+import QuernFormats
+import QuernJobs
+
+/// Decides the element type of every tensor of a target, in the order of the artifact: what is never encoded, then
+/// what the user asked for, then the preset's mixture, then what a shape forces.
+struct TypeChooser {
+    private let preset: Preset
+    private let target: Recipe.Target
+    private let rules: [TensorNameRule]
+    private var mixture: MixtureRules
+
+    /// - Parameters:
+    ///   - rules: those of the target.
+    ///   - facts: of all tensors of the model.
+    init(
+        preset: Preset, target: Recipe.Target, rules: [TensorNameRule], model: ModelFacts, facts: [TensorFacts],
+        hasImportance: Bool
+    ) {
+        self.preset = preset
+        self.target = target
+        self.rules = rules
+        mixture = MixtureRules(
+            preset: preset, model: model, categories: facts.map(\.category), hasImportance: hasImportance,
+            outputType: target.outputTensorType)
+    }
+
+    /// - Throws: `QuernError` saying why the target cannot have this tensor.
+    mutating func type(of tensor: SourceTensor, _ facts: TensorFacts) throws(QuernError) -> ElementType {
+        if tensor.staysF32 { return .f32 }
+        guard facts.isQuantizable, !(target.leaveOutputTensor && facts.category == .output) else { return tensor.type }
+        let type = try wanted(tensor, facts)
+        guard tensor.columns % type.blockSize == 0 else {
+            throw QuernError(
+                .unsupported, "\(tensor.columns) columns are not a whole number of \(type)'s blocks of \(type.blockSize)")
+        }
+        return type
+    }
+
+    private mutating func wanted(_ tensor: SourceTensor, _ facts: TensorFacts) throws(QuernError) -> ElementType {
+        if facts.category == .tokenEmbedding, let type = target.tokenEmbeddingType { return type }
+        if facts.category == .output, let type = target.outputTensorType { return type }
+        // The F32, F16 and BF16 presets know no exceptions.
+        guard preset.baseType.isQuantized else { return preset.baseType }
+        if let rule = rules.first(where: { $0.matches(tensor.name) }) {
+            return try Self.fitting(rule.type, columns: tensor.columns)
+        }
+        let type = target.pure ? preset.baseType : try mixture.type(of: tensor, facts)
+        return try Self.fitting(type, columns: tensor.columns)
+    }
+
+    /// The nearest type that rows of `columns` elements can have: one of smaller blocks, then F16.
+    private static func fitting(_ type: ElementType, columns: Int) throws(QuernError) -> ElementType {
+        guard columns % type.blockSize != 0 else { return type }
+        let smaller: ElementType
+        switch type {
+        case .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .iq4_xs: smaller = .iq4_nl
+        case .q2_0, .q2_K, .q3_K, .tq1_0, .tq2_0: smaller = .q4_0
+        case .q4_K: smaller = .q5_0
+        case .q5_K: smaller = .q5_1
+        case .q6_K: smaller = .q8_0
+        default:
+            throw QuernError(
+                .unsupported,
+                "\(columns) columns are not a whole number of \(type)'s blocks of \(type.blockSize), and no other type "
+                    + "takes its place")
+        }
+        return columns % smaller.blockSize == 0 ? smaller : .f16
+    }
+
+    /// Whether a tensor would be useless in this type without an importance matrix.
+    func needsImportance(_ type: ElementType, _ facts: TensorFacts) -> Bool {
+        guard facts.category != .tokenEmbedding, facts.category != .output else { return false }
+        switch type {
+        case .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs: return true
+        case .q2_K: return preset == .q2_K_S
+        default: return false
+        }
+    }
+}
+
+/// A user's rule for tensors whose name a regular expression finds something in, without regard to case, since
+/// llama-quantize lower-cases patterns.
+struct TensorNameRule {
+    let type: ElementType
+    private let matcher: Matcher
+
+    private enum Matcher {
+        /// A pattern without operators: its bytes, in lower case.
+        case literal([UInt8])
+        case expression(Regex<AnyRegexOutput>)
+    }
+
+    /// - Throws: `QuernError` `.usage` for a pattern that is no regular expression.
+    init(_ rule: Recipe.TensorRule) throws {
+        type = rule.type
+        if let literal = Self.literal(rule.pattern) {
+            matcher = .literal(literal)
+            return
+        }
+        do {
+            matcher = .expression(try Regex(rule.pattern).ignoresCase().matchingSemantics(.unicodeScalar))
+        } catch {
+            throw QuernError(
+                .usage, "the tensor pattern '\(rule.pattern)' is no regular expression: \(error)",
+                remedy: #"Write it like attn_v or blk\.[0-3]\.ffn_.*"#)
+        }
+    }
+
+    func matches(_ name: String) -> Bool {
+        switch matcher {
+        case .literal(let bytes): Array(name.lowercased().utf8).contains(part: bytes)
+        case .expression(let expression): name.firstMatch(of: expression) != nil
+        }
+    }
+
+    /// Files of rules name hundreds of tensors one by one; looking for bytes is a thousand times as fast there.
+    private static func literal(_ pattern: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var rest = Array(pattern.lowercased().utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\") {
+                guard rest.popFirst() == UInt8(ascii: ".") else { return nil }
+                bytes.append(UInt8(ascii: "."))
+            } else {
+                guard isPlain(byte) else { return nil }
+                bytes.append(byte)
+            }
+        }
+        return bytes.isEmpty ? nil : bytes
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"),
+            UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}

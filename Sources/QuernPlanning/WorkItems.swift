@@ -1,0 +1,90 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// A target that can be made: its layout, and for each tensor of the artifact's order its encoding.
+struct PlannedTarget {
+    let target: String
+    let layout: ArtifactLayout
+    let tensors: [PlannedTensor]
+    let outputs: [EncodeOutput]
+}
+
+/// All work items of a plan and the blobs they refer to.
+struct WorkItems {
+    private(set) var items: [PlannedItem] = []
+    private(set) var blobs: [Digest: [UInt8]] = [:]
+
+    /// What one worker needs beside the tensors it holds: buffers for reading, for small blobs, for messages.
+    private static let buffers: Int64 = 8 << 20
+
+    /// - Parameters:
+    ///   - encodings: one for every tensor, in the order of the artifacts.
+    ///   - recipe: as resolved, without a path.
+    init(
+        source: SourceModel, targets: [PlannedTarget], encodings: [TensorEncodings], cutter: SpanCutter,
+        recipe: Recipe, statistics: Digest?
+    ) throws {
+        var sources: [SourceReference] = []
+        for file in source.files {
+            sources.append(SourceReference(name: file.name, ordinal: items.count))
+            items.append(
+                PlannedItem(
+                    payload: .digest(DigestWork(file: file)), cost: Int64(clamping: max(file.size, 1)),
+                    memory: Self.buffers, label: "hash \(file.name)"))
+        }
+        let encode = try EncodeItems(encodings, files: source.files, cutter: cutter, firstOrdinal: items.count)
+        items += encode.items
+        var artifacts: [ArtifactReference] = []
+        for target in targets {
+            var ordinals: [Int] = []
+            for file in target.layout.files {
+                ordinals.append(items.count)
+                items.append(assemble(file, of: target, encodings: encodings, encode: encode))
+            }
+            artifacts.append(ArtifactReference(target: target.target, files: ordinals))
+        }
+        let work = PublishWork(
+            recipe: try Self.json(recipe), encoder: EncoderVersion.reference, statistics: statistics,
+            sources: sources, artifacts: artifacts)
+        items.append(
+            PlannedItem(
+                payload: .publish(work), cost: 1, memory: Self.buffers,
+                dependencies: sources.map(\.ordinal) + artifacts.flatMap(\.files), label: "manifest"))
+    }
+
+    private mutating func assemble(
+        _ file: ArtifactLayout.File, of target: PlannedTarget, encodings: [TensorEncodings], encode: EncodeItems
+    ) -> PlannedItem {
+        let header = stride(from: 0, to: file.header.count, by: maximumBlobBytes).map { start in
+            let bytes = Array(file.header[start..<min(start + maximumBlobBytes, file.header.count)])
+            let digest = Digest(of: bytes)
+            blobs[digest] = bytes
+            return digest
+        }
+        var needed: Set<Int> = []
+        let placements = file.tensors.map { placement in
+            let tensor = target.tensors[placement.tensor]
+            let output = encodings[placement.tensor].outputs.firstIndex(of: target.outputs[placement.tensor])
+            let parts = output.map { encode.parts[placement.tensor][$0] } ?? []
+            for part in parts { needed.insert(part.ordinal) }
+            return TensorPlacement(
+                name: tensor.name, shape: tensor.shape, type: tensor.type, offset: placement.offset,
+                bytes: tensor.bytes, parts: parts)
+        }
+        let work = AssembleWork(
+            target: target.target, file: file.name, size: file.size, header: header, tensors: placements)
+        let largestHeader = min(file.header.count, maximumBlobBytes)
+        return PlannedItem(
+            payload: .assemble(work), cost: Int64(clamping: file.size),
+            memory: Self.buffers + 2 * Int64(max(encode.largestPart, largestHeader)), dependencies: needed.sorted(),
+            label: "assemble \(file.name)")
+    }
+
+    private static func json(_ recipe: Recipe) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(recipe), as: UTF8.self)
+    }
+}
