@@ -57,7 +57,8 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            path: "Coordinator"),
+            path: "Coordinator",
+            resources: [.embedInCode("Web/index.html")]),
         .target(
             name: "QuernWorker",
             dependencies: [

@@ -1,0 +1,78 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import QuernFormats
+import ServiceLifecycle
+
+/// A coordinator on a TCP port.
+public struct CoordinatorServer: Sendable {
+    let coordinator: Coordinator
+    public let listen: ListenAddress
+    let logger: Logger
+
+    /// - Parameters:
+    ///   - listen: `HOST:PORT`; port 0 for any.
+    ///   - allowRemoteWithoutTokens: to listen beyond this machine although anybody who reaches the port may submit
+    ///     jobs and act as a worker.
+    /// - Throws: `QuernError` `.usage` where `listen` is no address, or where it would open the coordinator to others
+    ///   without leave, or without saying which folders they may have read.
+    public init(
+        coordinator: Coordinator, listen: String, allowRemoteWithoutTokens: Bool = false,
+        logger: Logger = Logger(label: "quern.http")
+    ) throws {
+        self.coordinator = coordinator
+        self.listen = try ListenAddress(listen)
+        self.logger = logger
+        guard !self.listen.isLoopback else { return }
+        guard allowRemoteWithoutTokens else {
+            throw QuernError(
+                .usage, "listening beyond this machine without tokens would let anybody in", at: listen,
+                remedy: "Listen on 127.0.0.1, or, in a network that you trust, add --insecure-listen")
+        }
+        guard coordinator.settings.sourceRoots != nil else {
+            throw QuernError(
+                .usage, "no folder for sources is given, so others could have any file of this machine read", at: listen,
+                remedy: "Name the folders that sources lie in with --source-root")
+        }
+    }
+
+    /// Serves until the task is cancelled, or until SIGTERM or SIGINT where `handlesSignals` says so. Then waiting
+    /// calls and event streams end at once, transfers within a minute.
+    /// - Parameter onReady: called with the port once it is open.
+    /// - Throws: `QuernError` `.unavailable` where the port cannot be opened.
+    public func run(
+        handlesSignals: Bool = false, onReady: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) async throws {
+        try await coordinator.store.migrate()
+        let application = Application(
+            router: CoordinatorRoutes(coordinator: coordinator).makeRouter(),
+            server: .http1(configuration: .init(idleTimeout: .seconds(120))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(listen.host, port: listen.port), serverName: "quern"),
+            onServerRunning: { channel in await onReady(channel.localAddress?.port ?? listen.port) },
+            logger: logger)
+        // Shut down from the last to the first: first the long calls end, then the server, then the duties.
+        var configuration = ServiceGroupConfiguration(
+            services: [coordinator, application, Drain(coordinator: coordinator)],
+            gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(60)
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch let error as IOError {
+            throw QuernError(
+                .unavailable, "cannot listen: \(error)", at: listen.description,
+                remedy: "Is another coordinator running there? Choose another port")
+        }
+    }
+
+    /// Ends waiting calls when a shutdown begins.
+    private struct Drain: Service {
+        let coordinator: Coordinator
+
+        func run() async throws {
+            try? await gracefulShutdown()
+            coordinator.drain()
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import HTTPTypes
+import Hummingbird
+import QuernFormats
+import QuernJobs
+import QuernStore
+import Synchronization
+
+extension CoordinatorRoutes {
+    func addWorkerRoutes(to group: RouterGroup<Context>) {
+        group.post("sessions") { request, _ in
+            let grant = try await coordinator.openSession(try await request.decodeJSON(SessionRequest.self))
+            return try await jsonResponse(grant, status: .created)
+        }
+        group.delete("sessions/{id}") { _, context in
+            try await coordinator.closeSession(SessionID(rawValue: try context.segment("id")))
+            return Response(status: .noContent)
+        }
+        group.post("sessions/{id}/heartbeat") { request, context in
+            let session = SessionID(rawValue: try context.segment("id"))
+            let report = try await request.decodeJSON(HeartbeatReport.self)
+            return try await jsonResponse(try await coordinator.heartbeat(session, report))
+        }
+        group.post("claims") { request, _ in
+            try await jsonResponse(Wire.Claims(claims: try await claim(request)))
+        }
+        group.post("leases/{id}/complete") { request, context in
+            let body = try await request.decodeJSON(Wire.Complete.self)
+            try await coordinator.complete(try Self.lease(body.lease, context), body.completion)
+            return Response(status: .noContent)
+        }
+        group.post("leases/{id}/fail") { request, context in
+            let body = try await request.decodeJSON(Wire.Fail.self)
+            try await coordinator.fail(try Self.lease(body.lease, context), body.failure)
+            return Response(status: .noContent)
+        }
+        group.post("leases/{id}/release") { request, context in
+            let body = try await request.decodeJSON(Wire.Release.self)
+            try await coordinator.release(try Self.lease(body.lease, context))
+            return Response(status: .noContent)
+        }
+        group.post("cache/lookup") { request, _ in
+            let found = try await coordinator.lookUp(try await request.decodeJSON(Wire.LookUp.self).keys)
+            return try await jsonResponse(
+                Wire.Parts(parts: Dictionary(uniqueKeysWithValues: found.map { ($0.key.hex, $0.value) })))
+        }
+    }
+
+    private static func lease(_ lease: Lease, _ context: Context) throws -> Lease {
+        guard try context.segment("id") == lease.id else {
+            throw QuernError(.usage, "path and body name different leases", at: "lease.id")
+        }
+        return lease
+    }
+
+    /// Waits for work no longer than its caller does: items for somebody who has hung up would be stuck until their
+    /// deadline, so they go back at once.
+    private func claim(_ request: Request) async throws -> [Claim] {
+        let body = try await request.decodeJSON(Wire.ClaimRequest.self)
+        guard body.waitSeconds >= 0, body.waitSeconds <= 3600 else {
+            throw QuernError(.usage, "a wait lies between 0 and 3600 seconds", at: "waitSeconds")
+        }
+        // While there is work, the connection is not watched, and so stays open for the next call.
+        let claims = try await coordinator.claim(body.session, limit: body.limit, wait: .zero)
+        guard claims.isEmpty, body.waitSeconds > 0 else { return claims }
+
+        let hungUp = HungUp()
+        let waiting = Task { [coordinator] in
+            try await coordinator.claim(body.session, limit: body.limit, wait: .seconds(body.waitSeconds))
+        }
+        let late = try await withTaskCancellationHandler {
+            try await request.body.consumeWithInboundCloseHandler(
+                { _ in try await waiting.value },
+                onInboundClosed: {
+                    hungUp.flag.withLock { $0 = true }
+                    waiting.cancel()
+                })
+        } onCancel: {
+            waiting.cancel()
+        }
+        if hungUp.flag.withLock({ $0 }) {
+            for claim in late { try? await coordinator.release(claim.lease) }
+            return []
+        }
+        return late
+    }
+
+    private final class HungUp: Sendable {
+        let flag = Mutex(false)
+    }
+}

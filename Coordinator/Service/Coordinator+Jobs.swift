@@ -1,0 +1,148 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernPlanning
+import QuernStore
+
+extension Coordinator: JobService {
+    public func submit(_ submission: Submission) async throws -> JobRecord {
+        if let key = submission.idempotencyKey {
+            guard (1...255).contains(key.utf8.count) else {
+                throw QuernError(.usage, "an idempotency key has 1 to 255 bytes", at: "Idempotency-Key")
+            }
+            if let earlier = try await store.job(.of(idempotencyKey: key)) {
+                return try replay(earlier, of: submission)
+            }
+        }
+        let recipe = submission.recipe
+        let plan = try await threads.run { [makePlan, roots = settings.sourceRoots] in
+            try SourceRoots.check(recipe, allowed: roots)
+            return try makePlan(recipe)
+        }
+        try Self.refuse(plan)
+        let planned = plan.targets.map { PlannedArtifact(target: $0.target, files: $0.files) }
+        try await admit(planned)
+        for (_, bytes) in plan.blobs { try await blobs.put(bytes) }
+        let id = try await store.insert(
+            NewJob(
+                id: submission.idempotencyKey.map { JobID.of(idempotencyKey: $0) } ?? .random(), name: plan.name,
+                recipe: recipe, priority: submission.priority, idempotencyKey: submission.idempotencyKey,
+                items: plan.items, artifacts: planned))
+        count { $0.submissions += 1 }
+        bell.ring()
+        return try replay(try await job(id), of: submission)
+    }
+
+    /// The answer to a submission whose job is there. One key stands for one recipe.
+    private func replay(_ job: JobRecord, of submission: Submission) throws -> JobRecord {
+        guard job.recipe == submission.recipe else {
+            throw QuernError(
+                .conflict, "this idempotency key was used before with another recipe, for job \(job.id)",
+                at: "Idempotency-Key", remedy: "Use a new key for a new job")
+        }
+        return job
+    }
+
+    /// - Throws: `.unsupported`, listing what cannot be made and why.
+    private static func refuse(_ plan: Plan) throws {
+        guard !plan.refusals.isEmpty else { return }
+        let shown = plan.refusals.prefix(20).map { refusal in
+            "\(refusal.target)\(refusal.tensor.map { ", \($0)" } ?? ""): \(refusal.reason)"
+        }
+        let rest = plan.refusals.count - shown.count
+        throw QuernError(
+            .unsupported, "the plan was refused: \(shown.joined(separator: "; "))\(rest > 0 ? "; and \(rest) more" : "")",
+            at: plan.name, remedy: "Change the targets, or give what they need; `quern plan` shows the whole plan")
+    }
+
+    /// - Throws: `.outOfSpace` where the disk cannot hold the new files beside all that running jobs still have to
+    ///   write.
+    private func admit(_ planned: [PlannedArtifact]) async throws {
+        let needed = planned.flatMap(\.files).reduce(UInt64(0)) { $0 + $1.bytes }
+        let running = try await store.jobs(limit: 1000).filter { !$0.state.isFinal }
+        let (free, reserved) = try await threads.run { [artifacts] in
+            var reserved: UInt64 = 0
+            for job in running {
+                let folder = artifacts.folder(of: job.id)
+                for file in job.artifacts.flatMap(\.files) {
+                    let path = try folder.path(of: file.name)
+                    if !FileManager.default.fileExists(atPath: path) { reserved += file.bytes }
+                }
+            }
+            return (try ArtifactFolder(root: artifacts.root).diskUsage().freeBytes, reserved)
+        }
+        guard needed <= free, reserved <= free - needed else {
+            throw QuernError(
+                .outOfSpace,
+                "the artifacts need \(needed) bytes, running jobs still write \(reserved), and the disk has \(free) left",
+                at: artifacts.root, remedy: "Free some space, or wait for running jobs, and submit again")
+        }
+    }
+
+    public func job(_ id: JobID) async throws -> JobRecord {
+        guard let job = try await store.job(id) else {
+            throw QuernError(.notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
+        }
+        return job
+    }
+
+    public func jobs(limit: Int) async throws -> [JobRecord] {
+        guard (1...1000).contains(limit) else {
+            throw QuernError(.usage, "a limit lies between 1 and 1000", at: "limit")
+        }
+        return try await store.jobs(limit: limit)
+    }
+
+    public func items(of id: JobID) async throws -> [ItemRecord] {
+        _ = try await job(id)
+        return try await store.items(of: id)
+    }
+
+    public func events(of id: JobID, after sequence: Int64) async throws -> [JobEvent] {
+        _ = try await job(id)
+        return try await store.events(of: id, after: sequence)
+    }
+
+    public func control(_ id: JobID, _ action: JobAction) async throws -> JobRecord {
+        try await store.control(id, action)
+        bell.ring()
+        resolving.ring()
+        return try await job(id)
+    }
+}
+
+/// Which files a recipe may name.
+enum SourceRoots {
+    /// Blocking: follows symbolic links.
+    /// - Throws: `.usage` for a path that is not absolute, `.unauthorized` for one outside the allowed folders.
+    static func check(_ recipe: Recipe, allowed roots: [String]?) throws {
+        for (field, path) in [("source", recipe.source), ("imatrix", recipe.imatrix)] {
+            guard let path else { continue }
+            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+                throw QuernError(
+                    .usage, "'\(path)' is no absolute path", at: field,
+                    remedy: "Give the path as the coordinator and its workers see it, from / on")
+            }
+            guard let roots else { continue }
+            let real = resolved(path)
+            let inside = roots.contains { root in
+                let folder = resolved(root)
+                return real == folder || real.hasPrefix(folder.hasSuffix("/") ? folder : folder + "/")
+            }
+            guard inside else {
+                throw QuernError(
+                    .unauthorized, "'\(path)' lies outside the folders that this coordinator reads from", at: field,
+                    remedy: "Put it under \(roots.joined(separator: " or ")), or start the coordinator with its folder")
+            }
+        }
+    }
+
+    /// Without links and dots, as far as the path exists.
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else {
+            return URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+        }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}

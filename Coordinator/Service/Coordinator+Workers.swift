@@ -1,0 +1,99 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+extension Coordinator: WorkerService {
+    /// The most items that one call may claim.
+    static let largestClaim = 256
+
+    public func openSession(_ request: SessionRequest) async throws -> SessionGrant {
+        guard !request.node.isEmpty, request.node.utf8.count <= 255 else {
+            throw QuernError(.usage, "a node's name has 1 to 255 bytes", at: "node")
+        }
+        guard request.slots > 0, request.memory > 0, !request.stages.isEmpty else {
+            throw QuernError(.usage, "a session needs slots, memory and stages", at: request.node)
+        }
+        let session = try await store.openSession(request, expiry: settings.expiry)
+        count { $0.sessionsOpened += 1 }
+        return SessionGrant(
+            session: session, heartbeatSeconds: settings.heartbeat.seconds, expirySeconds: settings.expiry.seconds)
+    }
+
+    public func heartbeat(_ session: SessionID, _ report: HeartbeatReport) async throws -> HeartbeatReply {
+        let lost = try await store.heartbeat(session, report, expiry: settings.expiry)
+        count { $0.heartbeats += 1 }
+        return HeartbeatReply(lost: lost)
+    }
+
+    public func closeSession(_ session: SessionID) async throws {
+        try await store.closeSession(session)
+        count { $0.sessionsClosed += 1 }
+        bell.ring()
+    }
+
+    public func claim(_ session: SessionID, limit: Int, wait: Duration) async throws -> [Claim] {
+        guard limit > 0 else { throw QuernError(.usage, "a claim asks for at least one item", at: "limit") }
+        count { $0.claimCalls += 1 }
+        let clock = ContinuousClock()
+        let end = clock.now + min(max(wait, .zero), settings.longPoll)
+        while true {
+            let heard = bell.count
+            if try await disk.used() < settings.claimLimit {
+                let claims = try await store.claim(session, limit: min(limit, Self.largestClaim))
+                if !claims.isEmpty {
+                    count { $0.itemsClaimed += claims.count }
+                    return claims
+                }
+            }
+            let left = end - clock.now
+            guard left > .zero, !isDraining, !Task.isCancelled else { return [] }
+            await bell.wait(after: heard, upTo: min(left, settings.tick))
+        }
+    }
+
+    public func complete(_ lease: Lease, _ completion: Completion) async throws {
+        try await withConflictsCounted { try await store.complete(lease, completion) }
+        count { $0.completions += 1 }
+        // Children that were counted down are ready now; those that wait for many become so by the resolver.
+        bell.ring()
+        resolving.ring()
+    }
+
+    public func fail(_ lease: Lease, _ failure: WorkFailure) async throws {
+        try await withConflictsCounted { try await store.fail(lease, failure) }
+        count { $0.failures += 1 }
+        bell.ring()
+        resolving.ring()
+    }
+
+    public func release(_ lease: Lease) async throws {
+        try await withConflictsCounted { try await store.release(lease) }
+        count { $0.releases += 1 }
+        bell.ring()
+    }
+
+    public func lookUp(_ keys: [Digest]) async throws -> [Digest: Part] {
+        let found = try await store.lookUp(keys)
+        // A part counts only while its blob is there; otherwise it is simply made again.
+        var parts: [Digest: Part] = [:]
+        for (key, part) in found where try await blobs.contains(part.digest) { parts[key] = part }
+        count {
+            $0.cacheKeysAsked += keys.count
+            $0.cacheKeysFound += parts.count
+        }
+        return parts
+    }
+
+    private func withConflictsCounted(_ operation: () async throws -> Void) async throws {
+        do {
+            try await operation()
+        } catch let error as QuernError where error.code == .conflict {
+            count { $0.conflicts += 1 }
+            throw error
+        }
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,91 @@
+import Foundation
+import Logging
+import QuernFormats
+import QuernJobs
+import QuernPlanning
+import QuernStore
+import ServiceLifecycle
+import Synchronization
+
+/// Plans jobs, hands out leases and records what comes back; the one thing that users and workers talk to, in the
+/// same process or through `CoordinatorServer`.
+///
+/// Any number of coordinators may work on one job store. Each answers calls whether or not `run()` is running; leader
+/// duties, and wake-ups that come from other processes, need `run()`.
+public final class Coordinator: Sendable {
+    /// Makes a plan of a recipe whose paths are absolute; blocking.
+    public typealias PlanMaker = @Sendable (Recipe) throws -> Plan
+
+    public let settings: CoordinatorSettings
+    let store: any JobStore
+    let blobs: any BlobStore
+    let artifacts: ArtifactLocation
+    let makePlan: PlanMaker
+    let logger: Logger
+
+    /// Rung when there may be work to claim or news of a job.
+    let bell = Bell()
+    /// Rung when a completion may have made an item ready that waits for many.
+    let resolving = Bell()
+    /// For planning and for reading artifacts.
+    let threads = ThreadPool(name: "coordinator", threads: 4)
+    let disk: DiskGuard
+    let counters = Mutex(CoordinatorCounters())
+    private let draining = Mutex(false)
+
+    /// - Parameters:
+    ///   - store: migrated by `run()`, or by the caller where calls come before that.
+    ///   - artifacts: where workers put the files of jobs.
+    ///   - planner: what makes plans; tests may put a smaller one.
+    public init(
+        store: any JobStore, blobs: any BlobStore, artifacts: ArtifactLocation,
+        settings: CoordinatorSettings = CoordinatorSettings(),
+        planner: @escaping PlanMaker, logger: Logger = Logger(label: "quern.coordinator")
+    ) {
+        self.store = store
+        self.blobs = blobs
+        self.artifacts = artifacts
+        self.settings = settings
+        self.makePlan = planner
+        self.logger = logger
+        var folders = [artifacts.root]
+        if let folder = blobs as? FolderBlobStore { folders.append(folder.root) }
+        disk = DiskGuard(folders: folders, threads: threads)
+    }
+
+    func count(_ change: (inout CoordinatorCounters) -> Void) {
+        counters.withLock { change(&$0) }
+    }
+
+    /// Whether long calls should come to their end because the server is going down.
+    var isDraining: Bool { draining.withLock { $0 } }
+
+    /// Ends waiting claims and event streams; calls go on being answered.
+    func drain() {
+        draining.withLock { $0 = true }
+        bell.ring()
+    }
+}
+
+/// Where the files of jobs lie.
+public enum ArtifactLocation: Sendable {
+    /// Each job in a folder of its own below this one, named by the job's id.
+    case perJob(root: String)
+    /// All in one folder: there is one job.
+    case shared(folder: String)
+
+    var root: String {
+        switch self {
+        case .perJob(let root): root
+        case .shared(let folder): folder
+        }
+    }
+
+    /// The folder of one job's files.
+    public func folder(of job: JobID) -> ArtifactFolder {
+        switch self {
+        case .perJob(let root): ArtifactFolder(root: root, subfolder: job.rawValue)
+        case .shared(let folder): ArtifactFolder(root: folder)
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import QuernFormats
+
+/// How a coordinator behaves.
+public struct CoordinatorSettings: Sendable {
+    /// What workers are told: how often to send a heartbeat, and after how long without one they count as dead.
+    public var heartbeat: Duration = .seconds(10)
+    public var expiry: Duration = .seconds(45)
+    /// The longest that a claim waits.
+    public var longPoll: Duration = .seconds(25)
+    /// How often a waiting claim looks for work that no wake-up announced, and leader duties are done.
+    public var tick: Duration = .seconds(1)
+    /// For how long leadership is taken; renewed three times within.
+    public var term: Duration = .seconds(15)
+    /// Part of a disk in use, in [0, 1], from which on uploads are refused, and from which on no work is handed out.
+    public var uploadLimit = 0.85
+    public var claimLimit = 0.95
+    /// Folders that sources and importance matrices may lie in; nil for any.
+    public var sourceRoots: [String]?
+
+    public init() {}
+
+    /// For a coordinator and its worker in one process: no network delays a heartbeat, and what an earlier process
+    /// held when it was killed is wanted back soon.
+    public static var inProcess: CoordinatorSettings {
+        var settings = CoordinatorSettings()
+        settings.heartbeat = .seconds(2)
+        settings.expiry = .seconds(10)
+        return settings
+    }
+}
