@@ -25,7 +25,9 @@ let package = Package(
         .target(name: "QuernFormats"),
         .target(
             name: "QuernSchemas", path: "Schemas",
-            resources: [.embedInCode("openapi.yaml"), .embedInCode("manifest.schema.json")]),
+            resources: [
+                .embedInCode("openapi.yaml"), .embedInCode("manifest.schema.json"), .embedInCode("migrations"),
+            ]),
 
         // Kernels, store, jobs, planning
         .target(name: "QuernKernels", dependencies: ["CQuernKernels", "QuernFormats"]),
@@ -87,7 +89,7 @@ let package = Package(
         .testTarget(
             name: "QuernCoordinatorTests",
             dependencies: [
-                "QuernCoordinator", "TestSupport",
+                "QuernCoordinator", "QuernFormats", "QuernStore", "QuernJobs", "TestSupport",
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         .testTarget(name: "QuernWorkerTests", dependencies: ["QuernWorker", "QuernCoordinator", "QuernClient", "TestSupport"]),

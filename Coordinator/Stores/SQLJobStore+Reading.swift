@@ -1,0 +1,128 @@
+import QuernFormats
+import QuernJobs
+
+extension SQLJobStore {
+    public func job(_ id: JobID) async throws -> JobRecord? {
+        try await read { try $0.records(where: "id = $1", [.text(id.rawValue)]) }.first
+    }
+
+    public func jobs(limit: Int) async throws -> [JobRecord] {
+        try await read { transaction in
+            try transaction.records(
+                where: "id IN (SELECT id FROM jobs ORDER BY created_at DESC, id DESC LIMIT $1)",
+                [.integer(max(limit, 0))])
+        }
+    }
+
+    public func control(_ id: JobID, _ action: JobAction) async throws {
+        try await write { transaction in
+            guard let job = try transaction.lockJob(id) else {
+                throw QuernError(.notFound, "no such job", at: id.rawValue, remedy: "List the jobs that there are")
+            }
+            try transaction.change(job, .action(action))
+        }
+        database.signal()
+    }
+
+    public func items(of id: JobID) async throws -> [ItemRecord] {
+        try await read { transaction in
+            let fractions = try transaction.fractions(of: id)
+            return try transaction.connection.rows(
+                """
+                SELECT i.ordinal, i.stage, i.state, p.label, i.attempts, i.last_error, i.lease_id
+                FROM work_items i JOIN item_payloads p ON p.job = i.job AND p.ordinal = i.ordinal
+                WHERE i.job = $1 ORDER BY i.ordinal
+                """, [.text(id.rawValue)]
+            ).map { row in
+                let state: ItemState = try transaction.decodeState(try row.text(2))
+                let reported = try row.optionalText(6).flatMap { fractions[$0] } ?? 0
+                return ItemRecord(
+                    ordinal: try row.int(0), stage: try transaction.decodeState(try row.text(1)), state: state,
+                    label: try row.text(3), attempts: try row.int(4),
+                    fraction: state == .done ? 1 : state == .leased ? reported : 0,
+                    lastError: try row.optionalText(5))
+            }
+        }
+    }
+
+    public func results(of id: JobID, ordinals: [Int]) async throws -> [Int: WorkResult] {
+        let atOnce = 500
+        let rows = try await read { transaction in
+            try stride(from: 0, to: ordinals.count, by: atOnce).flatMap { start in
+                let part = ordinals[start..<min(start + atOnce, ordinals.count)]
+                return try transaction.connection.rows(
+                    """
+                    SELECT ordinal, result FROM item_results
+                    WHERE job = $1 AND ordinal IN (\(placeholders(part.count, from: 2)))
+                    """, [.text(id.rawValue)] + part.map { .integer($0) })
+            }
+        }
+        let results = try rows.map { (try $0.int(0), try JSONText.decode(WorkResult.self, from: try $0.text(1))) }
+        return Dictionary(results, uniquingKeysWith: { first, _ in first })
+    }
+
+    public func events(of id: JobID, after sequence: Int64) async throws -> [JobEvent] {
+        try await read { transaction in
+            try transaction.connection.rows(
+                """
+                SELECT sequence, time, kind, ordinal, message FROM events
+                WHERE job = $1 AND sequence > $2 ORDER BY sequence
+                """, [.text(id.rawValue), .integer(sequence)]
+            ).map { row in
+                JobEvent(
+                    sequence: try row.integer(0), time: try row.integer(1),
+                    kind: try transaction.decodeState(try row.text(2)),
+                    ordinal: try row.optionalInteger(3).map { Int($0) }, message: try row.text(4))
+            }
+        }
+    }
+}
+
+extension JobTransaction {
+    /// Newest first. A job that is done has nothing to count.
+    fileprivate func records(where condition: String, _ parameters: [SQLValue]) throws -> [JobRecord] {
+        var progress: [String: JobRecord.Progress] = [:]
+        let counts = try connection.rows(
+            """
+            SELECT job, state, count(*), CAST(sum(cost) AS bigint) FROM work_items
+            WHERE job IN (SELECT id FROM jobs WHERE \(condition) AND state <> 'done') GROUP BY job, state
+            """, parameters)
+        for row in counts {
+            let (job, state, cost) = (try row.text(0), try row.text(1), try row.integer(3))
+            var sums = progress[job] ?? JobRecord.Progress(items: [:], costDone: 0, costTotal: 0)
+            sums.items[state] = try row.int(2)
+            if state == ItemState.done.rawValue { sums.costDone = cost }
+            progress[job] = sums
+        }
+        return try connection.rows(
+            """
+            SELECT id, name, state, priority, recipe, created_at, finished_at, failure, artifacts, item_count,
+                cost_total
+            FROM jobs WHERE \(condition) ORDER BY created_at DESC, id DESC
+            """, parameters
+        ).map { row in
+            let state: JobState = try decodeState(try row.text(2))
+            let (count, total) = (try row.int(9), try row.integer(10))
+            let done = JobRecord.Progress(
+                items: count == 0 ? [:] : [ItemState.done.rawValue: count], costDone: total, costTotal: total)
+            var sums = state == .done ? done : progress[try row.text(0)] ?? done
+            sums.costTotal = total
+            return JobRecord(
+                id: JobID(rawValue: try row.text(0)), name: try row.text(1), state: state,
+                priority: try row.int(3), recipe: try JSONText.decode(Recipe.self, from: try row.text(4)),
+                created: try row.integer(5), finished: try row.optionalInteger(6), failure: try row.optionalText(7),
+                progress: sums, artifacts: try JSONText.decode([PlannedArtifact].self, from: try row.text(8)))
+        }
+    }
+
+    /// What workers last reported about the items they hold, by lease.
+    fileprivate func fractions(of job: JobID) throws -> [String: Double] {
+        let reports = try connection.rows(
+            """
+            SELECT progress FROM sessions
+            WHERE id IN (SELECT session FROM work_items WHERE job = $1 AND state = 'leased')
+            """, [.text(job.rawValue)]
+        ).flatMap { try JSONText.decode([HeartbeatReport.Progress].self, from: try $0.text(0)) }
+        return Dictionary(reports.map { ($0.lease.id, $0.fraction) }, uniquingKeysWith: { first, _ in first })
+    }
+}

@@ -1,0 +1,118 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+
+extension SQLJobStore {
+    public func openSession(_ request: SessionRequest, expiry: Duration) async throws -> SessionID {
+        let session = SessionID(rawValue: UUID().uuidString.lowercased())
+        try await write { transaction in
+            let now = transaction.dialect.now
+            try transaction.connection.run(
+                """
+                INSERT INTO sessions (id, node, slots, memory, stages, opened_at, expiry, expires_at, progress)
+                VALUES ($1, $2, $3, $4, $5, \(now), $6, \(now) + $6, '[]')
+                """,
+                [
+                    .text(session.rawValue), .text(request.node), .integer(request.slots), .integer(request.memory),
+                    .text(request.stages.map(\.rawValue).joined(separator: ",")), .integer(expiry.milliseconds),
+                ])
+        }
+        return session
+    }
+
+    /// Only the reaper ends a session. One whose time is up but that is heard of before that lives on.
+    public func heartbeat(
+        _ session: SessionID, _ report: HeartbeatReport, expiry: Duration
+    ) async throws -> [Lease] {
+        let progress = try JSONText.encode(report.leases)
+        let (lost, forgotten) = try await write { transaction in
+            let now = transaction.dialect.now
+            let extended = try transaction.connection.run(
+                """
+                UPDATE sessions SET expiry = $2, expires_at = \(now) + $2, progress = $3
+                WHERE id = $1 AND ended_at IS NULL
+                """, [.text(session.rawValue), .integer(expiry.milliseconds), .text(progress)])
+            guard extended == 1 else {
+                throw QuernError(
+                    .notFound, "the session has ended", at: session.rawValue, remedy: "Open a new session")
+            }
+            return try transaction.compare(report.leases.map(\.lease), heldBy: session, expiry: expiry)
+        }
+        // A claim whose answer never arrived: the worker does not know that it has the item.
+        for lease in forgotten {
+            do {
+                try await release(lease)
+            } catch let error as QuernError where error.code == .conflict {
+                continue
+            }
+        }
+        return lost
+    }
+
+    public func closeSession(_ session: SessionID) async throws {
+        try await write { [settings] transaction in
+            let ended = try transaction.connection.run(
+                "UPDATE sessions SET ended_at = \(transaction.dialect.now) WHERE id = $1 AND ended_at IS NULL",
+                [.text(session.rawValue)])
+            guard ended == 1 else { return }
+            for row in try transaction.lockHeld(by: session) {
+                guard let id = row.life.leaseID else { continue }
+                let lease = Lease(item: row.life.id, id: id, fence: row.life.fence)
+                try transaction.save(
+                    row, try decide(row.life, .released(lease), at: row.now, policy: settings.retry))
+            }
+        }
+        database.signal()
+    }
+}
+
+extension JobTransaction {
+    /// - Returns: leases that are reported but no longer hold, nor were completed; and leases that have been held for
+    ///   longer than `expiry` and are not reported.
+    fileprivate func compare(
+        _ reported: [Lease], heldBy session: SessionID, expiry: Duration
+    ) throws -> (lost: [Lease], forgotten: [Lease]) {
+        let held = try connection.rows(
+            """
+            SELECT job, ordinal, fence, lease_id, CASE WHEN claimed_at < \(dialect.now) - $2 THEN 1 ELSE 0 END
+            FROM work_items WHERE state = 'leased' AND session = $1
+            """, [.text(session.rawValue), .integer(expiry.milliseconds)]
+        ).map { row in
+            let item = WorkItemID(job: JobID(rawValue: try row.text(0)), ordinal: try row.int(1))
+            let lease = Lease(item: item, id: try row.text(3), fence: try row.integer(2))
+            return (lease: lease, isOld: try row.int(4) == 1)
+        }
+        let unknown = Set(reported).subtracting(held.map(\.lease))
+        let lost = try reported.filter { lease in
+            guard unknown.contains(lease) else { return false }
+            return try connection.rows(
+                "SELECT 1 FROM work_items WHERE job = $1 AND ordinal = $2 AND state = 'done' AND lease_id = $3",
+                lease.item.parameters + [.text(lease.id)]
+            ).isEmpty
+        }
+        let known = Set(reported)
+        return (lost, held.filter { $0.isOld && !known.contains($0.lease) }.map(\.lease))
+    }
+
+    /// Locks what a session holds, jobs first, and reads it.
+    func lockHeld(by session: SessionID) throws -> [ItemRow] {
+        try lock(
+            try connection.rows(
+                "SELECT job, ordinal FROM work_items WHERE state = 'leased' AND session = $1",
+                [.text(session.rawValue)])
+        ).filter { $0.session == session }
+    }
+
+    /// Locks and reads those items, given as rows of job and ordinal, that are still leased.
+    func lock(_ items: [SQLRow]) throws -> [ItemRow] {
+        let ids = try items.map { WorkItemID(job: JobID(rawValue: try $0.text(0)), ordinal: try $0.int(1)) }
+            .sorted { ($0.job.rawValue, $0.ordinal) < ($1.job.rawValue, $1.ordinal) }
+        for job in Set(ids.map(\.job.rawValue)).sorted() { _ = try lockJob(JobID(rawValue: job)) }
+        return try ids.compactMap { try loadInFull($0) }.filter { $0.life.state == .leased }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded down.
+    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}
