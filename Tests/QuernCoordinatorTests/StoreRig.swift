@@ -53,7 +53,7 @@ final class StoreRig: Sendable {
         try await store.migrate()
         return StoreRig(store: store, cleanUp: cleanUp) { time in
             try await store.database.write { connection in
-                try connection.run("UPDATE manual_clock SET time = $1", [.integer(time)])
+                _ = try connection.run("UPDATE manual_clock SET time = $1", [.integer(time)])
             }
         }
     }
