@@ -19,6 +19,7 @@ let package = Package(
         // C
         .target(name: "CQuernKernels"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Formats and schemas
@@ -64,7 +65,7 @@ let package = Package(
         .target(
             name: "QuernWorker",
             dependencies: [
-                "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels",
+                "CMalloc", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Workers"),

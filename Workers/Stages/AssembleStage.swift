@@ -1,0 +1,105 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+import Synchronization
+
+/// Writes one artifact file: header and parts at their places under a partial name; then to the disk, and read again
+/// and held against the digests of all parts; only then does it get its name.
+struct AssembleStage {
+    let work: AssembleWork
+    let context: StageContext
+
+    func run() throws -> StageOutcome {
+        guard let folder = context.folder else {
+            throw QuernError(.unsupported, "this worker has no folder for artifacts", at: work.file)
+        }
+        let plan = try AssemblePlan(work, inputs: context.inputs)
+        let file = try folder.begin(work.file, size: work.size)
+        let header = try writeHeader(file)
+        try writeParts(plan, file)
+        // The disk takes its time; reading again meanwhile sees the same bytes.
+        let synced = Parallel.begin { try file.sync() }
+        let checker = AssembleCheck(work: work, plan: plan, header: header, file: file, context: context)
+        let result = Result { try checker.run() }
+        return StageOutcome {
+            try synced()
+            let result = try result.get()
+            try file.publish()
+            return Completion(result: .assemble(result))
+        }
+    }
+
+    /// - Returns: the header's blobs with their places.
+    private func writeHeader(_ file: ArtifactFile) throws -> [AssembleCheck.Region] {
+        let limit = work.tensors.first?.offset ?? work.size
+        var offset: UInt64 = 0
+        var regions: [AssembleCheck.Region] = []
+        for digest in work.header {
+            let start = offset
+            try context.blobs.stream(digest, context.control) { piece in
+                guard UInt64(piece.count) <= limit - offset else {
+                    throw QuernError(.invalidInput, "the header reaches into the first tensor", at: work.file)
+                }
+                try file.write(at: offset, piece)
+                offset += UInt64(piece.count)
+            }
+            regions.append(AssembleCheck.Region(offset: start, count: offset - start, digest: digest))
+        }
+        return regions
+    }
+
+    /// Writes all parts. Those that are lost are gathered, so that all are made again at once.
+    private func writeParts(_ plan: AssemblePlan, _ file: ArtifactFile) throws {
+        let lost = Mutexed<[LostBlobs]>([])
+        let progress = ByteProgress(control: context.control, total: 2 * work.size)
+        // Without a store on this machine every thread would hold a whole blob.
+        let threads = context.blobs.streams ? context.threads : 1
+        try Parallel.forEach(plan.pieces.count, threads: threads) { [context] index in
+            do {
+                try Self.write(plan.pieces[index], file, context, progress)
+            } catch let error as LostBlobs {
+                lost.mutate { $0.append(error) }
+            }
+        }
+        let all = lost.get()
+        if let first = all.first {
+            throw LostBlobs(digests: all.flatMap(\.digests), reason: first.reason)
+        }
+    }
+
+    private static func write(
+        _ piece: AssemblePlan.Piece, _ file: ArtifactFile, _ context: StageContext, _ progress: ByteProgress
+    ) throws {
+        var offset = piece.offset
+        let end = piece.offset + piece.part.bytes
+        try context.blobs.stream(piece.part.digest, context.control) { bytes in
+            try context.control.check()
+            guard UInt64(bytes.count) <= end - offset else {
+                throw QuernError(.invalidInput, "blob \(piece.part.digest) is longer than its part")
+            }
+            try file.write(at: offset, bytes)
+            offset += UInt64(bytes.count)
+            progress.advance(UInt64(bytes.count))
+        }
+        guard offset == end else {
+            throw QuernError(.invalidInput, "blob \(piece.part.digest) is shorter than its part")
+        }
+    }
+}
+
+/// Progress that several threads add to.
+final class ByteProgress: Sendable {
+    private let control: WorkControl
+    private let total: UInt64
+    private let done: Atomic<UInt64>
+
+    init(control: WorkControl, total: UInt64, done: UInt64 = 0) {
+        self.control = control
+        self.total = total
+        self.done = Atomic(done)
+    }
+
+    func advance(_ count: UInt64) {
+        control.report(done.wrappingAdd(count, ordering: .relaxed).newValue, of: total)
+    }
+}

@@ -1,0 +1,98 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// Encodes spans of the source to every type that some target wants, unless somebody has done so before.
+///
+/// A span is gone through twice in small pieces, once to hash it and, where a part is missing, once to encode it. The
+/// second pass is served by the kernel's page cache, so that an item of any size takes a few megabytes.
+struct EncodeStage {
+    let work: EncodeWork
+    let context: StageContext
+
+    private static let hashPieceBytes = 256 << 10
+
+    func run() throws -> StageOutcome {
+        let files = SourceFiles(work.files)
+        let control = context.control
+        let spans = try work.spans.map { span in
+            (span: span.oneColumnRows, reader: try SpanReader(span, files: files) { try context.blobs.get($0, control) })
+        }
+        // Hashing costs about a sixth of encoding.
+        let bytes = spans.reduce(0) { $0 + $1.reader.count }
+        var done: UInt64 = 0
+        let total = UInt64(bytes) * 6
+        let advance: (Int) throws -> Void = { count in
+            try control.check()
+            done += UInt64(count)
+            control.report(done, of: total)
+        }
+
+        var keys: [[Digest]] = []
+        for (span, reader) in spans {
+            let source = try context.scratch.withScratch { try hash(reader, $0, advance) }
+            keys.append(
+                span.outputs.map {
+                    Digest.partKey(encoder: work.encoder, span: span, output: $0, source: source)
+                })
+        }
+        let known = try knownParts(keys.flatMap { $0 })
+
+        var parts: [Part] = []
+        var cache: [Completion.CacheEntry] = []
+        var writers: [PartWriter] = []
+        for ((span, reader), keys) in zip(spans, keys) {
+            let missing = zip(span.outputs, keys).filter { known[$0.1] == nil }.map(\.0)
+            let made = try context.scratch.withScratch { scratch in
+                try SpanEncoder(
+                    span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control
+                ).run(scratch) { try advance($0 * 5) }
+            }
+            if missing.isEmpty { try advance(reader.count * 5) }
+            var next = made.makeIterator()
+            for key in keys {
+                if let part = known[key] {
+                    parts.append(part)
+                } else if let (part, writer) = next.next() {
+                    parts.append(part)
+                    cache.append(Completion.CacheEntry(key: key, part: part))
+                    writers.append(writer)
+                }
+            }
+        }
+        try files.checkUnchanged()
+        let completion = Completion(result: .encode(EncodeResult(parts: parts)), cache: cache)
+        return StageOutcome { [blobs = context.blobs, writers] in
+            try blobs.commit(writers, control)
+            return completion
+        }
+    }
+
+    private func hash(_ reader: SpanReader, _ scratch: Scratch, _ advance: (Int) throws -> Void) throws -> Digest {
+        var hasher = SHA256Hasher()
+        let buffer = try scratch.source.bytes(Self.hashPieceBytes)
+        for position in stride(from: 0, to: reader.count, by: buffer.count) {
+            let piece = UnsafeMutableRawBufferPointer(
+                rebasing: buffer[..<min(buffer.count, reader.count - position)])
+            try reader.read(at: position, into: piece)
+            hasher.update(UnsafeRawBufferPointer(piece))
+            try advance(piece.count)
+        }
+        return hasher.finish()
+    }
+
+    /// Parts that the coordinator knows and the store still has. What the store has lost is made again.
+    private func knownParts(_ keys: [Digest]) throws -> [Digest: Part] {
+        try context.lookUp(keys).filter { try context.blobs.contains($0.value.digest, context.control) }
+    }
+}
+
+extension Span {
+    /// Rows of one column in place of one row, where a reordering of rows is asked of a one-dimensional tensor.
+    fileprivate var oneColumnRows: Span {
+        guard rowOrder != .asStored, rows == 1, columns > 1 else { return self }
+        return Span(
+            tensor: tensor, extents: extents, sourceType: sourceType, columns: 1, rows: columns, firstRow: firstRow,
+            rowOrder: rowOrder, outputs: outputs)
+    }
+}

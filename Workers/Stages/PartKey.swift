@@ -1,0 +1,43 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+extension Digest {
+    /// The name under which a part is found again: a hash of everything that its bytes depend on.
+    /// - Parameters:
+    ///   - encoder: version of the encoders.
+    ///   - source: sha256 of the span's bytes as the source has them, extents joined.
+    static func partKey(encoder: String, span: Span, output: EncodeOutput, source: Digest) -> Digest {
+        let order =
+            switch span.rowOrder {
+            case .asStored: "as-stored"
+            case .interleaveHalves(let size): "interleave-halves \(size)"
+            }
+        // Where statistics do not matter they must not part what is the same.
+        let importance =
+            output.weights(span).map { "\($0.digest.hex) \(span.firstRow) \($0.rowsPerMatrix)" } ?? "none"
+        let text = """
+            quern-part
+            encoder \(encoder)
+            type \(output.type)
+            source-type \(span.sourceType)
+            columns \(span.columns)
+            rows \(span.rows)
+            row-order \(order)
+            importance \(importance)
+            span \(source.hex)
+
+            """
+        return Digest(of: Array(text.utf8))
+    }
+}
+
+extension EncodeOutput {
+    /// Whether the source's rows are taken over as they are.
+    func isCopy(_ span: Span) -> Bool { type == span.sourceType }
+
+    /// The importance matrix, where it changes the part's bytes.
+    func weights(_ span: Span) -> Importance? {
+        type.usesImportance && !isCopy(span) ? importance : nil
+    }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// Writes the manifest, last of all: a folder with a manifest is whole.
+struct PublishStage {
+    let work: PublishWork
+    let context: StageContext
+
+    func run() throws -> StageOutcome {
+        guard let folder = context.folder else {
+            throw QuernError(.unsupported, "this worker has no folder for artifacts", at: Manifest.fileName)
+        }
+        let json = try manifest().json()
+        let result = PublishResult(sha256: Digest(of: json), size: UInt64(json.count))
+        return StageOutcome {
+            try folder.write(json, as: Manifest.fileName)
+            return Completion(result: .publish(result))
+        }
+    }
+
+    private func manifest() throws -> Manifest {
+        let recipe: Recipe
+        do {
+            recipe = try JSONDecoder().decode(Recipe.self, from: Data(work.recipe.utf8))
+        } catch let error as DecodingError {
+            throw QuernError(.invalidInput, error.explanation, at: "recipe")
+        }
+        return Manifest(
+            encoder: work.encoder, statistics: work.statistics, recipe: recipe,
+            sources: try work.sources.map { source in
+                guard case .digest(let result)? = context.inputs[source.ordinal] else {
+                    throw missing(source.ordinal)
+                }
+                return Manifest.Source(name: source.name, size: result.size, sha256: result.sha256)
+            },
+            artifacts: try work.artifacts.map { artifact in
+                Manifest.Artifact(target: artifact.target, files: try artifact.files.map(file))
+            })
+    }
+
+    private func file(_ ordinal: Int) throws -> Manifest.File {
+        guard case .assemble(let result)? = context.inputs[ordinal] else { throw missing(ordinal) }
+        return Manifest.File(
+            name: result.file, size: result.size, sha256: result.sha256, tensors: result.tensors)
+    }
+
+    private func missing(_ ordinal: Int) -> QuernError {
+        QuernError(.invalidInput, "the result of item \(ordinal) is missing", at: Manifest.fileName)
+    }
+}

@@ -1,0 +1,166 @@
+import QuernFormats
+import QuernJobs
+import QuernKernels
+import QuernStore
+
+/// Encodes one span to several types, chunk by chunk: a chunk is read and decoded once for all of them.
+struct SpanEncoder {
+    let span: Span
+    let reader: SpanReader
+    let outputs: [EncodeOutput]
+    let blobs: BlobAccess
+    let control: WorkControl
+
+    /// Elements in a chunk, about: its buffers together fit a core's own cache.
+    private static let chunkElements = 128 << 10
+
+    /// An output on its way.
+    private struct Making {
+        let output: EncodeOutput
+        let isCopy: Bool
+        let writer: PartWriter
+        /// Vectors of the importance matrix, one after the other.
+        let importance: [Float]?
+        let rowsPerMatrix: Int
+        let rowBytes: Int
+        /// Summed row by row; 0 where rows are taken over as they are.
+        var error = EncodingError()
+    }
+
+    /// - Parameter advance: is told the source bytes of each chunk that is done.
+    /// - Returns: the parts and their unsaved bytes, in the order of `outputs`.
+    /// - Throws: `.invalidInput` naming tensor, row and column where a value to be quantized is not finite.
+    func run(_ scratch: Scratch, advance: (Int) throws -> Void) throws -> [(Part, PartWriter)] {
+        guard !outputs.isEmpty else { return [] }
+        var makings = try outputs.map(begin)
+        let group = span.rowOrder.groupRows
+        guard group > 0, group == 1 || group % 2 == 0, span.rows % group == 0 else {
+            throw QuernError(.invalidInput, "\(span.rows) rows are not whole groups of \(group)", at: span.tensor)
+        }
+        let rowBytes = reader.count / span.rows
+        let rowsPerChunk = max(group, Self.chunkElements / span.columns / group * group)
+        let encodes = makings.contains { !$0.isCopy }
+        let quantizes = makings.contains { !$0.isCopy && $0.output.type.isQuantized }
+
+        for first in stride(from: 0, to: span.rows, by: rowsPerChunk) {
+            let rows = min(rowsPerChunk, span.rows - first)
+            let source = try scratch.source.bytes(rows * rowBytes)
+            try reader.read(at: first * rowBytes, into: source)
+            var stored = UnsafeRawBufferPointer(source)
+            if span.rowOrder != .asStored {
+                let reordered = try scratch.reordered.bytes(rows * rowBytes)
+                span.rowOrder.permute(stored, rowBytes: rowBytes, into: reordered)
+                stored = UnsafeRawBufferPointer(reordered)
+            }
+            var values = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
+            if encodes {
+                values = try scratch.values.floats(rows * span.columns)
+                Kernels.decode(span.sourceType, bytes: stored, into: values)
+                if quantizes { try checkFinite(UnsafeBufferPointer(values), firstRow: first) }
+            }
+            for index in makings.indices {
+                if makings[index].isCopy {
+                    try makings[index].writer.append(stored)
+                } else {
+                    try encode(UnsafeBufferPointer(values), firstRow: first, &makings[index], scratch)
+                }
+            }
+            try advance(rows * rowBytes)
+        }
+        return try makings.map { making in
+            let (digest, bytes) = try making.writer.finish()
+            let part = Part(
+                digest: digest, bytes: bytes, squaredError: making.error.squaredError.clamped,
+                squaredNorm: making.error.squaredNorm.clamped)
+            return (part, making.writer)
+        }
+    }
+
+    private func begin(_ output: EncodeOutput) throws -> Making {
+        let isCopy = output.isCopy(span)
+        guard isCopy || (Kernels.canDecode(span.sourceType) && Kernels.canEncode(output.type)) else {
+            throw QuernError(
+                .unsupported, "cannot make \(output.type) from \(span.sourceType)", at: span.tensor,
+                remedy: "Choose another type for this tensor")
+        }
+        guard span.columns % output.type.blockSize == 0, let rowBytes = output.type.bytes(elements: span.columns) else {
+            throw QuernError(
+                .invalidInput, "rows of \(span.columns) are not whole blocks of \(output.type)", at: span.tensor)
+        }
+        let weights = output.weights(span)
+        return Making(
+            output: output, isCopy: isCopy, writer: try blobs.makeWriter(), importance: try weights.map(vectors),
+            rowsPerMatrix: weights?.rowsPerMatrix ?? 0, rowBytes: rowBytes)
+    }
+
+    /// The vectors of an importance matrix, held to cover all rows of the span.
+    private func vectors(_ importance: Importance) throws -> [Float] {
+        let bytes = try blobs.get(importance.digest, control)
+        let matrices = bytes.count / 4 / span.columns
+        guard importance.rowsPerMatrix > 0, bytes.count == matrices * span.columns * 4,
+            (span.firstRow + span.rows - 1) / importance.rowsPerMatrix < matrices
+        else {
+            throw QuernError(
+                .invalidInput, "the importance matrix does not have the shape of the tensor", at: span.tensor,
+                remedy: "Compute it for this very model")
+        }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<matrices * span.columns).map {
+                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
+            }
+        }
+    }
+
+    /// Encodes a chunk, appends it to the part and adds up what was lost.
+    private func encode(
+        _ values: UnsafeBufferPointer<Float>, firstRow: Int, _ making: inout Making, _ scratch: Scratch
+    ) throws {
+        let rows = values.count / span.columns
+        let encoded = try scratch.encoded.bytes(rows * making.rowBytes)
+        if let importance = making.importance {
+            importance.withUnsafeBufferPointer { importance in
+                // Rows of several matrices may share a chunk; a call gets those of one.
+                var row = 0
+                while row < rows {
+                    let tensorRow = span.firstRow + firstRow + row
+                    let matrix = tensorRow / making.rowsPerMatrix
+                    let count = min(rows - row, (matrix + 1) * making.rowsPerMatrix - tensorRow)
+                    let start = matrix * span.columns
+                    Kernels.encode(
+                        making.output.type,
+                        rows: UnsafeBufferPointer(
+                            rebasing: values[row * span.columns..<(row + count) * span.columns]),
+                        columns: span.columns,
+                        importance: UnsafeBufferPointer(rebasing: importance[start..<start + span.columns]),
+                        into: UnsafeMutableRawBufferPointer(
+                            rebasing: encoded[row * making.rowBytes..<(row + count) * making.rowBytes]))
+                    row += count
+                }
+            }
+        } else {
+            Kernels.encode(making.output.type, rows: values, columns: span.columns, importance: nil, into: encoded)
+        }
+        try making.writer.append(UnsafeRawBufferPointer(encoded))
+        let decoded = try scratch.decoded.floats(values.count)
+        Kernels.decode(making.output.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
+        making.error = Kernels.error(
+            original: values, decoded: UnsafeBufferPointer(decoded), columns: span.columns, after: making.error)
+    }
+
+    private func checkFinite(_ values: UnsafeBufferPointer<Float>, firstRow: Int) throws {
+        guard let index = Kernels.firstNonFinite(in: values) else { return }
+        let row = span.firstRow + firstRow + index / span.columns
+        throw QuernError(
+            .invalidInput,
+            "the value \(values[index]) at row \(row), column \(index % span.columns) cannot be quantized",
+            at: span.tensor, remedy: "The checkpoint is damaged there: download or export it again")
+    }
+}
+
+extension Double {
+    /// Itself, or the largest finite number of its sign: sums over values beyond a type's range travel as JSON, which
+    /// has no infinity.
+    var clamped: Double {
+        isNaN ? .greatestFiniteMagnitude : min(max(self, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)
+    }
+}

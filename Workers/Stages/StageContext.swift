@@ -1,0 +1,54 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// What a stage has at hand. Stages block and compute; they run on the worker's own threads.
+struct StageContext: Sendable {
+    let blobs: BlobAccess
+    let control: WorkControl
+    let scratch: ScratchPool
+    /// Asks the coordinator for parts known under input hashes.
+    let lookUp: @Sendable ([Digest]) throws -> [Digest: Part]
+    /// Where the artifacts of the item's job go; nil where this worker makes none.
+    let folder: ArtifactFolder?
+    /// Results of the items this one depends on, by ordinal.
+    let inputs: [Int: WorkResult]
+    /// Threads a stage may use for itself.
+    let threads: Int
+}
+
+/// What a stage leaves to do when its computing is over: waiting for disks and networks, which another thread does
+/// while this one goes on with the next item.
+struct StageOutcome: Sendable {
+    /// Returns when the results are safe.
+    let commit: @Sendable () throws -> Completion
+}
+
+extension WorkPayload {
+    /// Runs the item's stage.
+    func run(in context: StageContext) throws -> StageOutcome {
+        switch self {
+        case .digest(let work): try DigestStage(work: work, context: context).run()
+        case .encode(let work): try EncodeStage(work: work, context: context).run()
+        case .assemble(let work): try AssembleStage(work: work, context: context).run()
+        case .publish(let work): try PublishStage(work: work, context: context).run()
+        }
+    }
+
+    /// Bytes of memory the item may come to hold.
+    /// - Parameter streaming: whether parts pass through to the store piece by piece.
+    func peakMemory(streaming: Bool) -> Int64 {
+        let buffers: Int64 = 8 << 20
+        switch self {
+        case .digest, .publish: return buffers
+        case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
+        case .encode(let work):
+            guard !streaming else { return buffers }
+            return work.spans.reduce(buffers) { sum, span in
+                span.outputs.reduce(sum) { sum, output in
+                    sum + Int64(output.type.bytes(elements: span.rows * span.columns) ?? 0)
+                }
+            }
+        }
+    }
+}

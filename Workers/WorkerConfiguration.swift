@@ -1,0 +1,32 @@
+import QuernFormats
+
+/// How a worker behaves on its machine.
+public struct WorkerConfiguration: Sendable {
+    /// Name of the machine: for the audit trail and quarantine only.
+    public var node: String
+    /// Items computed at the same time, each on a thread of its own. At least 1.
+    public var slots: Int
+    /// Most bytes that items in work may hold in memory together.
+    public var memory: Int64
+    /// Ends the worker after this long without work; nil: never.
+    public var exitWhenIdle: Duration?
+    /// Longest wait for work in one call.
+    public var claimWait: Duration
+    /// How long items in work may go on after the worker was told to stop, before they are given back.
+    public var drainLimit: Duration
+    /// First and longest pause before a call to an unreachable coordinator or store is tried again.
+    public var retryPause: ClosedRange<Duration>
+
+    public init(
+        node: String, slots: Int, memory: Int64, exitWhenIdle: Duration? = nil, claimWait: Duration = .seconds(25),
+        drainLimit: Duration = .seconds(20), retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
+    ) {
+        self.node = node
+        self.slots = max(1, slots)
+        self.memory = memory
+        self.exitWhenIdle = exitWhenIdle
+        self.claimWait = claimWait
+        self.drainLimit = drainLimit
+        self.retryPause = retryPause
+    }
+}

@@ -1,0 +1,100 @@
+import Logging
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// The way of an item: computed on one thread, made safe on another, handed in by a task.
+extension WorkerLoop {
+    /// Begins what free slots and memory allow.
+    func beginItems() {
+        while !stop.isFired, let item = held.beginNext() { begin(item) }
+    }
+
+    private func begin(_ item: HeldItem) {
+        let claim = item.claim
+        let control = item.control
+        let context = StageContext(
+            blobs: blobs, control: control, scratch: scratch,
+            lookUp: { [retry, service] keys in
+                try blocking {
+                    try await retry.call("look-up", until: control.dropped) { try await service.lookUp(keys) }
+                }
+            },
+            folder: artifacts?(claim.lease.item.job), inputs: claim.inputs, threads: configuration.slots)
+        computing.submit {
+            let outcome = Result {
+                try control.check()
+                return try claim.payload.run(in: context)
+            }
+            Task { await self.computed(item, outcome) }
+        }
+    }
+
+    private func computed(_ item: HeldItem, _ outcome: Result<StageOutcome, any Error>) async {
+        switch outcome {
+        case .success(let outcome):
+            guard held[item.claim.lease] != nil else { return }
+            held.finishing(item.claim.lease)
+            movedOn()
+            finishing.submit {
+                let completion = Result { try outcome.commit() }
+                Task { await self.finished(item, completion) }
+            }
+        case .failure(let error):
+            await failed(item, error)
+        }
+    }
+
+    private func finished(_ item: HeldItem, _ outcome: Result<Completion, any Error>) async {
+        let lease = item.claim.lease
+        let completion: Completion
+        do { completion = try outcome.get() } catch { return await failed(item, error) }
+        do {
+            try await retry.call("hand in item \(lease.item.ordinal)", until: ended) { [service] in
+                try await service.complete(lease, completion)
+            }
+        } catch let error as QuernError where error.code == .conflict || error.code == .notFound {
+            // Somebody else has the item now, or nobody wants it any more.
+            logger.info("item \(lease.item.ordinal) of job \(lease.item.job): \(error)")
+        } catch {
+            return await failed(item, error)
+        }
+        done(lease)
+    }
+
+    /// Reports a failure, or gives the item back where it was only interrupted. A lost item is nobody's failure.
+    private func failed(_ item: HeldItem, _ error: any Error) async {
+        let lease = item.claim.lease
+        guard held[lease] != nil else { return }
+        if error is CancellationError {
+            await release(lease)
+        } else {
+            let failure = WorkFailure(error)
+            logger.warning("item \(lease.item.ordinal) of job \(lease.item.job): \(failure.message)")
+            do {
+                try await retry.call("report item \(lease.item.ordinal)", until: ended) { [service] in
+                    try await service.fail(lease, failure)
+                }
+            } catch {
+                logger.info("item \(lease.item.ordinal): \(error)")
+            }
+        }
+        done(lease)
+    }
+
+    /// Gives an item back undone.
+    func release(_ lease: Lease) async {
+        do {
+            try await retry.call("release item \(lease.item.ordinal)", until: ended) { [service] in
+                try await service.release(lease)
+            }
+        } catch {
+            logger.debug("item \(lease.item.ordinal): \(error)")
+        }
+    }
+
+    private func done(_ lease: Lease) {
+        held.remove(lease)
+        movedOn()
+    }
+}

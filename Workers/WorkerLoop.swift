@@ -1,0 +1,208 @@
+import Logging
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// One run of a worker: its session, the items it holds, and the tasks that move them on.
+actor WorkerLoop {
+    let service: any WorkerService
+    let configuration: WorkerConfiguration
+    let logger: Logger
+    let retry: Retry
+    /// Fires when nothing more is to be begun.
+    let stop: Signal
+    /// Fires when nothing more is to be tried at all.
+    let ended = Signal()
+    let blobs: BlobAccess
+    let artifacts: (@Sendable (JobID) -> ArtifactFolder)?
+    let computing: ThreadPool
+    let finishing: ThreadPool
+    let scratch = ScratchPool()
+
+    var held: HeldItems
+    var grant: SessionGrant?
+    private var opening: Task<SessionGrant, any Error>?
+    /// Fires, and is replaced, when an item has moved on.
+    private var changed = Signal()
+    private var lastActivity = ContinuousClock.now
+
+    init(
+        service: any WorkerService, blobs: any BlobStore, artifacts: (@Sendable (JobID) -> ArtifactFolder)?,
+        configuration: WorkerConfiguration, logger: Logger, stop: Signal
+    ) {
+        self.service = service
+        self.artifacts = artifacts
+        self.configuration = configuration
+        self.logger = logger
+        self.stop = stop
+        retry = Retry(pause: configuration.retryPause, logger: logger)
+        self.blobs = BlobAccess(store: blobs, retry: retry)
+        held = HeldItems(slots: configuration.slots, memory: configuration.memory)
+        computing = ThreadPool(name: "compute", threads: configuration.slots)
+        finishing = ThreadPool(name: "finish", threads: 2 * configuration.slots + 2)
+    }
+
+    func run() async throws {
+        let heartbeats = Task { await beat() }
+        var failure: (any Error)?
+        do {
+            try await claimUntilStopped()
+        } catch is CancellationError {
+        } catch {
+            failure = error
+        }
+        stop.fire()
+        await drain()
+        ended.fire()
+        await heartbeats.value
+        await closeSession()
+        if let failure { throw failure }
+    }
+
+    /// Notes that an item has moved on, and begins what can begin.
+    func movedOn() {
+        lastActivity = .now
+        beginItems()
+        if held.isEmpty { MemoryPolicy.trim() }
+        changed.fire()
+        changed = Signal()
+    }
+}
+
+// MARK: Session
+
+extension WorkerLoop {
+    /// The session, opened where there is none.
+    /// - Throws: `CancellationError` where the worker is told to stop first.
+    private func session() async throws -> SessionGrant {
+        if let grant { return grant }
+        if let opening { return try await opening.value }
+        let stages: [Stage] = artifacts == nil ? [.digest, .encode] : Stage.allCases
+        let request = SessionRequest(
+            node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)
+        let task = Task { [retry, service, stop] in
+            try await retry.call("open a session", until: stop) { try await service.openSession(request) }
+        }
+        opening = task
+        defer { opening = nil }
+        let granted = try await task.value
+        logger.info("session \(granted.session)")
+        grant = granted
+        return granted
+    }
+
+    /// The coordinator no longer knows the session: its leases are gone. Results on their way are still handed in,
+    /// for nobody may have claimed their items since.
+    private func sessionExpired(_ session: SessionID) {
+        guard grant?.session == session else { return }
+        logger.warning("session \(session) has expired; opening another")
+        grant = nil
+        for item in held.all where item.session == session && item.phase != .finishing { drop(item.claim.lease) }
+    }
+
+    /// Says that the worker lives and how far it is, at the interval it was given, and drops what was lost.
+    private func beat() async {
+        while true {
+            let pause = Duration.seconds(grant?.heartbeatSeconds ?? 1)
+            if await ended.wait(atMost: pause) { return }
+            guard let session = grant?.session else { continue }
+            let report = HeartbeatReport(
+                leases: held.all.filter { $0.session == session }.map {
+                    HeartbeatReport.Progress(lease: $0.claim.lease, fraction: $0.control.fraction)
+                })
+            do {
+                let reply = try await ended.racing { [service] in try await service.heartbeat(session, report) }
+                for lease in reply?.lost ?? [] { drop(lease) }
+            } catch let error as QuernError where error.code == .notFound {
+                sessionExpired(session)
+            } catch {
+                logger.debug("heartbeat: \(error)")
+            }
+        }
+    }
+
+    /// Drops an item whose lease does not hold any more.
+    private func drop(_ lease: Lease) {
+        guard let item = held.remove(lease) else { return }
+        logger.info("lost the lease of item \(lease.item.ordinal) of job \(lease.item.job)")
+        item.control.dropped.fire()
+        movedOn()
+    }
+
+    private func closeSession() async {
+        guard let session = grant?.session else { return }
+        let patience = Signal()
+        let timer = Task {
+            try? await Task.sleep(for: .seconds(5))
+            patience.fire()
+        }
+        // A session that cannot be closed expires by itself.
+        _ = try? await patience.racing { [service] in try await service.closeSession(session) }
+        timer.cancel()
+    }
+}
+
+// MARK: Claims
+
+extension WorkerLoop {
+    private func claimUntilStopped() async throws {
+        while !stop.isFired {
+            let room = held.room
+            guard room > 0 else {
+                await waitForChange()
+                continue
+            }
+            var wait = configuration.claimWait
+            if let limit = configuration.exitWhenIdle {
+                let left = limit - (ContinuousClock.now - lastActivity)
+                if held.isEmpty, left <= .zero { return }
+                wait = max(.milliseconds(1), min(wait, held.isEmpty ? left : limit))
+            }
+            let session = try await session().session
+            let begun = ContinuousClock.now
+            do {
+                let claims = try await retry.call("claim", until: stop) { [service, wait] in
+                    try await service.claim(session, limit: room, wait: wait)
+                }
+                let took = ContinuousClock.now - begun
+                // Time in which the coordinator was away is not idleness.
+                if !claims.isEmpty || took > wait + .seconds(5) { lastActivity = .now }
+                hold(claims, session)
+                // A service that does not wait is not to be asked without a pause.
+                if claims.isEmpty, took < wait / 2 { await stop.wait(atMost: min(wait - took, .milliseconds(200))) }
+            } catch let error as QuernError where error.code == .notFound {
+                sessionExpired(session)
+            }
+        }
+    }
+
+    private func hold(_ claims: [Claim], _ session: SessionID) {
+        for claim in claims {
+            held.add(
+                HeldItem(
+                    claim: claim, session: session, control: WorkControl(),
+                    memory: claim.payload.peakMemory(streaming: blobs.streams), phase: .waiting))
+        }
+        beginItems()
+    }
+
+    private func waitForChange(atMost limit: Duration = .seconds(1)) async {
+        await changed.wait(atMost: limit)
+    }
+
+    /// Gives back what has not begun, and waits for the rest within limits.
+    private func drain() async {
+        for item in held.removeWaiting() { await release(item.claim.lease) }
+        await waitUntilEmpty(.now + configuration.drainLimit)
+        guard !held.isEmpty else { return }
+        logger.warning("giving back \(held.all.count) items that are not done")
+        for item in held.all { item.control.dropped.fire() }
+        await waitUntilEmpty(.now + .seconds(5))
+    }
+
+    private func waitUntilEmpty(_ deadline: ContinuousClock.Instant) async {
+        while !held.isEmpty, ContinuousClock.now < deadline {
+            await waitForChange(atMost: min(.seconds(1), deadline - .now))
+        }
+    }
+}
