@@ -5,11 +5,14 @@ extension Vocabulary {
     /// - Parameters:
     ///   - size: `vocab_size` of config.json.
     ///   - specialNames: what tokenizer_config.json names as BOS, EOS and so on: control tokens wherever they stand.
-    static func byteLevel(_ file: TokenizerFile, size: Int, specialNames: Set<GGUFString>) throws -> Vocabulary {
+    static func byteLevel(_ file: TokenizerFile, size: Int, specialNames: [String]) throws -> Vocabulary {
         var slots = TokenSlots(size: size, file: TokenizerFile.fileName)
         for (token, value) in file.vocabulary.entries {
-            let isSpecial = !specialNames.isEmpty && specialNames.contains(GGUFString(token))
-            try slots.put(token, id: try id(value, of: token), type: isSpecial ? .control : .normal)
+            try slots.put(token, id: try id(value, of: token), type: .normal)
+        }
+        for name in specialNames {
+            guard let value = file.vocabulary[name] else { continue }
+            try slots.replace(name, id: try id(value, of: name), type: .control)
         }
         try addTokens(of: file, to: &slots)
         return Vocabulary(

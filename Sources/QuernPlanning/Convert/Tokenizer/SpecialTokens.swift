@@ -68,9 +68,9 @@ struct SpecialTokens {
     }
 
     /// The tokens that tokenizer_config.json names: special wherever they stand in the vocabulary.
-    static func declaredNames(_ settings: JSONObject?) -> Set<GGUFString> {
+    static func declaredNames(_ settings: JSONObject?) -> [String] {
         guard let settings else { return [] }
-        return Set(Kind.declared.compactMap { name($0, in: settings).map { GGUFString($0) } })
+        return Kind.declared.compactMap { name($0, in: settings) }
     }
 
     /// A token in tokenizer_config.json is a string, or an object with the string.
