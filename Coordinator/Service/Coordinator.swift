@@ -40,7 +40,7 @@ public final class Coordinator: Sendable {
     public init(
         store: any JobStore, blobs: any BlobStore, artifacts: ArtifactLocation,
         settings: CoordinatorSettings = CoordinatorSettings(),
-        planner: @escaping PlanMaker, logger: Logger = Logger(label: "quern.coordinator")
+        planner: @escaping PlanMaker = Coordinator.plan, logger: Logger = Logger(label: "quern.coordinator")
     ) {
         self.store = store
         self.blobs = blobs
@@ -51,6 +51,13 @@ public final class Coordinator: Sendable {
         var folders = [artifacts.root]
         if let folder = blobs as? FolderBlobStore { folders.append(folder.root) }
         disk = DiskGuard(folders: folders, threads: threads)
+    }
+
+    /// Reads the headers of a recipe's source and plans its targets; blocking.
+    @Sendable public static func plan(_ recipe: Recipe) throws -> Plan {
+        let source = try SourceModel.open(path: recipe.source)
+        let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
+        return try Planner.plan(recipe: recipe, source: source, importance: importance)
     }
 
     func count(_ change: (inout CoordinatorCounters) -> Void) {
