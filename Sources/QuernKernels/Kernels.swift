@@ -6,16 +6,11 @@ import QuernFormats
 /// The bytes are those of the reference implementation of GGUF quantization (ggml's `ggml-quants.c`, compiled for
 /// plain IEEE single precision) on every instruction set.
 public enum Kernels {
-    /// The types that `encode` and `decode` serve.
-    private static let types: Set<ElementType> = [
-        .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q3_K, .q4_K, .q5_K, .q6_K,
-    ]
-
     /// Whether `encode` can write `type`.
-    public static func canEncode(_ type: ElementType) -> Bool { types.contains(type) }
+    public static func canEncode(_ type: ElementType) -> Bool { EncodableTypes.contains(type) }
 
-    /// Whether `decode` can read `type`.
-    public static func canDecode(_ type: ElementType) -> Bool { types.contains(type) }
+    /// Whether `decode` can read `type`: what can be written can be read.
+    public static func canDecode(_ type: ElementType) -> Bool { EncodableTypes.contains(type) }
 
     /// Encodes whole rows.
     /// - Parameters:

@@ -1,0 +1,61 @@
+import QuernFormats
+import TestSupport
+
+/// What the reference implementation makes of 31 hard rows of 512 values: see Tests/Fixtures/encodings.
+///
+/// Among the rows are normal and heavy-tailed values, single outliers, constants, zeros, subnormals and ties.
+struct EncodingFixture {
+    /// The types there are fixtures for.
+    static let types: [ElementType] = [
+        .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q3_K, .q4_K, .q5_K, .q6_K,
+    ]
+
+    static let columns = 512
+
+    struct Expected {
+        /// The encoded rows, with and without importance, one after the other.
+        let bytes: [UInt8]
+        let decoded: [Float]
+    }
+
+    let rows: [Float]
+    let importance: [Float]
+    let plain: Expected
+    let weighted: Expected
+
+    init(_ type: ElementType) throws {
+        let input = try Tensors("input")
+        rows = try input.floats("rows")
+        importance = try input.floats("imatrix")
+        let output = try Tensors(type.description.lowercased())
+        plain = Expected(bytes: try output.bytes("plain"), decoded: try output.floats("plain.decoded"))
+        weighted = Expected(bytes: try output.bytes("imatrix"), decoded: try output.floats("imatrix.decoded"))
+    }
+}
+
+/// The tensors of one safetensors file.
+private struct Tensors {
+    let file: FileByteSource
+    let header: SafetensorsHeader
+
+    init(_ name: String) throws {
+        file = try FileByteSource(path: Fixtures.path("encodings/\(name).safetensors"))
+        header = try SafetensorsHeader.read(from: file)
+    }
+
+    func bytes(_ name: String) throws -> [UInt8] {
+        guard let tensor = header.tensors.first(where: { $0.name == name }) else {
+            throw QuernError(.notFound, "no tensor \(name)", at: file.name)
+        }
+        return try file.bytes(at: tensor.offset, count: Int(tensor.length))
+    }
+
+    func floats(_ name: String) throws -> [Float] {
+        let bytes = try bytes(name)
+        return bytes.withUnsafeBytes { raw in
+            (0..<raw.count / 4).map {
+                Float(bitPattern: UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
+            }
+        }
+    }
+}
