@@ -1,0 +1,140 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// Holds one file of an artifact against its entry in the manifest.
+struct FileVerifier {
+    let folder: ArtifactFolder
+    let artifact: Manifest.Artifact
+    let expected: Manifest.File
+    let counter: ReadCounter
+
+    private typealias Finding = VerificationReport.Finding
+    private static let pieceBytes = 1 << 20
+
+    func run() -> [VerificationReport.Finding] {
+        let file: FileByteSource
+        do {
+            file = try FileByteSource(path: try folder.path(of: expected.name))
+        } catch {
+            let missing = (error as? QuernError)?.code == .notFound
+            return [finding("file", "there", missing ? "missing" : "\(error)")]
+        }
+        var findings: [Finding] = []
+        if file.size != expected.size { findings.append(finding("size", "\(expected.size)", "\(file.size)")) }
+        var present: [GGUFTensor] = []
+        if expected.name.hasSuffix(".gguf") {
+            do {
+                let header = try GGUFHeader.read(from: file)
+                findings += checkSplit(header)
+                findings += checkDirectory(header)
+                present = header.tensors
+            } catch {
+                findings.append(finding("GGUF header", "valid", "\(error)"))
+            }
+        } else if !expected.tensors.isEmpty {
+            findings.append(finding("format", "one that holds tensors", "unknown"))
+        }
+        do {
+            findings += try checkBytes(file, present)
+        } catch {
+            findings.append(finding("content", "readable", "\(error)"))
+        }
+        return findings
+    }
+
+    private func finding(_ what: String, _ expected: String, _ found: String, tensor: String? = nil) -> Finding {
+        Finding(file: self.expected.name, tensor: tensor, what: what, expected: expected, found: found)
+    }
+
+    /// A file of a split set says which one it is, and all of the set are there.
+    private func checkSplit(_ header: GGUFHeader) -> [Finding] {
+        let files = artifact.files
+        guard let position = files.firstIndex(where: { $0.name == expected.name }) else { return [] }
+        guard files.count > 1 || header["split.count"] != nil else { return [] }
+        let tensors = files.reduce(0) { $0 + $1.tensors.count }
+        var findings: [Finding] = []
+        for (key, wanted) in [
+            ("split.count", files.count), ("split.no", position), ("split.tensors.count", tensors),
+        ] {
+            let found = header[key]
+            if found?.unsigned != UInt64(wanted) {
+                findings.append(finding(key, "\(wanted)", found.map { "\($0)" } ?? "missing"))
+            }
+        }
+        if let name = GGUFSplitName(fileName: expected.name) {
+            if name.number != position + 1 || name.count != files.count {
+                findings.append(
+                    finding("number in the name", "\(position + 1) of \(files.count)", "\(name.number) of \(name.count)"))
+            }
+        } else if files.count > 1 {
+            findings.append(finding("name", "one of a split set", expected.name))
+        }
+        return findings
+    }
+
+    /// Names, order, shapes, types and sizes of the tensors.
+    private func checkDirectory(_ header: GGUFHeader) -> [Finding] {
+        var findings: [Finding] = []
+        let byName = Dictionary(uniqueKeysWithValues: header.tensors.map { ($0.name, $0) })
+        for tensor in expected.tensors {
+            guard let found = byName[tensor.name] else {
+                findings.append(finding("tensor", "there", "missing", tensor: tensor.name))
+                continue
+            }
+            for (what, wanted, actual) in [
+                ("shape", "\(tensor.shape)", "\(found.shape)"), ("type", "\(tensor.type)", "\(found.type)"),
+                ("bytes", "\(tensor.bytes)", "\(found.bytes)"),
+            ] where wanted != actual {
+                findings.append(finding(what, wanted, actual, tensor: tensor.name))
+            }
+        }
+        let listed = Set(expected.tensors.map(\.name))
+        for tensor in header.tensors where !listed.contains(tensor.name) {
+            findings.append(finding("tensor", "absent", "there", tensor: tensor.name))
+        }
+        if findings.isEmpty, header.tensors.map(\.name) != expected.tensors.map(\.name) {
+            findings.append(finding("order of tensors", "that of the manifest", "another"))
+        }
+        return findings
+    }
+
+    /// Reads the file once, for its digest and those of its tensors.
+    private func checkBytes(_ file: FileByteSource, _ present: [GGUFTensor]) throws -> [Finding] {
+        let tensors = present.sorted { $0.offset < $1.offset }
+        var whole = SHA256Hasher()
+        var digests: [String: Digest] = [:]
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 64)
+        defer { buffer.deallocate() }
+        var next = 0
+        var hasher = SHA256Hasher()
+        var position: UInt64 = 0
+        while position < file.size {
+            let count = min(UInt64(buffer.count), file.size - position)
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)])
+            try file.read(at: position, into: piece)
+            whole.update(UnsafeRawBufferPointer(piece))
+            // A piece may hold several tensors, and a tensor may take several pieces. Tensors do not overlap.
+            while next < tensors.count, tensors[next].offset < position + count {
+                let tensor = tensors[next]
+                let first = max(tensor.offset, position) - position
+                let last = min(tensor.offset + tensor.bytes, position + count) - position
+                hasher.update(UnsafeRawBufferPointer(rebasing: piece[Int(first)..<Int(last)]))
+                guard tensor.offset + tensor.bytes <= position + count else { break }
+                digests[tensor.name] = hasher.finish()
+                hasher = SHA256Hasher()
+                next += 1
+            }
+            position += count
+            counter.advance(count)
+        }
+        var findings: [Finding] = []
+        let found = whole.finish()
+        if found != expected.sha256 { findings.append(finding("sha256", expected.sha256.hex, found.hex)) }
+        for tensor in expected.tensors {
+            guard let digest = digests[tensor.name], digest != tensor.sha256 else { continue }
+            findings.append(finding("sha256", tensor.sha256.hex, digest.hex, tensor: tensor.name))
+        }
+        return findings
+    }
+}
