@@ -1,4 +1,3 @@
-import Foundation
 import QuernCoordinator
 import QuernFormats
 import QuernJobs
@@ -8,7 +7,7 @@ import Testing
 
 /// The job stores that must all behave alike.
 enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case sqlite
+    case sqlite, postgres
 
     var testDescription: String { rawValue }
 }
@@ -18,40 +17,40 @@ final class StoreRig: Sendable {
     let store: any JobStore
     private let setTime: @Sendable (Int64) async throws -> Void
     private let time = ManualTime()
-    private let cleanUp: @Sendable () -> Void
+    private let folder: TemporaryFolder?
 
     static let expiry = Duration.seconds(45)
 
     private init(
-        store: any JobStore, cleanUp: @escaping @Sendable () -> Void = {},
+        store: any JobStore, folder: TemporaryFolder? = nil,
         setTime: @escaping @Sendable (Int64) async throws -> Void
     ) {
         self.store = store
-        self.cleanUp = cleanUp
+        self.folder = folder
         self.setTime = setTime
     }
-
-    deinit { cleanUp() }
 
     static func make(_ kind: StoreKind, settings: JobStoreSettings = .steady) async throws -> StoreRig {
         switch kind {
         case .sqlite:
-            let folder = FileManager.default.temporaryDirectory.appending(path: "quern-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            let store = try SQLiteJobStore(path: folder.appending(path: "jobs.sqlite").path, settings: settings)
-            return try await prepared(store) { try? FileManager.default.removeItem(at: folder) }
+            let folder = try TemporaryFolder()
+            let store = try SQLiteJobStore(path: folder.path("jobs.sqlite"), settings: settings)
+            return try await prepared(store, folder)
+        case .postgres:
+            let url = try await PostgreSQLServer.shared.freshDatabase()
+            return try await prepared(PostgresJobStore(url: url, settings: settings), nil)
         }
     }
 
     private static func prepared<Database: SQLDatabase>(
-        _ store: SQLJobStore<Database>, cleanUp: @escaping @Sendable () -> Void = {}
+        _ store: SQLJobStore<Database>, _ folder: TemporaryFolder?
     ) async throws -> StoreRig {
         try await store.database.write { connection in
             try connection.script("CREATE TABLE manual_clock (time bigint NOT NULL)")
             try connection.script("INSERT INTO manual_clock (time) VALUES (\(ManualTime.start))")
         }
         try await store.migrate()
-        return StoreRig(store: store, cleanUp: cleanUp) { time in
+        return StoreRig(store: store, folder: folder) { time in
             try await store.database.write { connection in
                 _ = try connection.run("UPDATE manual_clock SET time = $1", [.integer(time)])
             }
