@@ -17,7 +17,8 @@ public struct Checkpoint: Sendable {
         guard let config = try folder.json("config.json") else {
             throw QuernError(
                 .notFound, "there is no config.json", at: path,
-                remedy: "A checkpoint folder holds config.json, model.safetensors (or an index with shards) and tokenizer files"
+                remedy:
+                    "A checkpoint folder holds config.json, model.safetensors (or an index with shards) and tokenizer files"
             )
         }
         var shards: [(file: FileByteSource, header: SafetensorsHeader)] = []
@@ -57,7 +58,8 @@ public struct Checkpoint: Sendable {
         if names.contains(ShardIndex.singleFileName) { return ShardIndex.singleFileName }
         if names.contains(where: { $0.hasSuffix(".safetensors") }) {
             throw QuernError(
-                .notFound, "there are safetensors files, but neither \(ShardIndex.singleFileName) nor \(ShardIndex.fileName)",
+                .notFound,
+                "there are safetensors files, but neither \(ShardIndex.singleFileName) nor \(ShardIndex.fileName)",
                 at: folder.path, remedy: "Fetch the index, or rename a single file")
         }
         if names.contains(where: { $0.hasSuffix(".bin") || $0.hasSuffix(".pth") || $0.hasSuffix(".pt") }) {

@@ -59,7 +59,8 @@ struct CheckpointFolder: Sendable {
     func open(_ fileName: String) throws -> FileByteSource? {
         guard Self.isBaseName(fileName) else {
             throw QuernError(
-                .invalidInput, "the file name \(fileName.quotedForMessage) is not a plain name in this folder", at: path)
+                .invalidInput, "the file name \(fileName.quotedForMessage) is not a plain name in this folder", at: path
+            )
         }
         let entry = "\(path)/\(fileName)"
         var status = stat()
@@ -85,7 +86,8 @@ struct CheckpointFolder: Sendable {
         guard let file = try open(fileName) else { return nil }
         guard file.size <= Self.maximumTextBytes else {
             throw QuernError(
-                .invalidInput, "\(file.size) bytes, at most \(Self.maximumTextBytes) are read of such a file", at: file.name)
+                .invalidInput, "\(file.size) bytes, at most \(Self.maximumTextBytes) are read of such a file",
+                at: file.name)
         }
         return try file.bytes(at: 0, count: Int(file.size))
     }

@@ -42,7 +42,9 @@ extension GGUFCursor {
 
     /// The element type, the count, and the elements.
     private mutating func array(depth: Int) throws -> GGUFArray {
-        guard depth <= GGUFLimits.arrayDepth else { throw error("arrays nested more than \(GGUFLimits.arrayDepth) deep") }
+        guard depth <= GGUFLimits.arrayDepth else {
+            throw error("arrays nested more than \(GGUFLimits.arrayDepth) deep")
+        }
         let type = try valueType()
         let declared: UInt64 = try integer()
         let isList = type == .string || type == .array

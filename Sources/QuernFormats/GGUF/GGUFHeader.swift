@@ -67,7 +67,8 @@ public struct GGUFHeader: Sendable {
         let version: UInt32 = try cursor.integer()
         guard version == 0 || version & 0xFFFF != 0 else {
             throw cursor.error(
-                "a big-endian GGUF file", .unsupported, remedy: "Convert it to little-endian, which is what all others are")
+                "a big-endian GGUF file", .unsupported,
+                remedy: "Convert it to little-endian, which is what all others are")
         }
         guard version == 2 || version == 3 else {
             throw cursor.error(
@@ -78,7 +79,8 @@ public struct GGUFHeader: Sendable {
         let keyValues: UInt64 = try cursor.integer()
         // The least a tensor takes: length of its name, rank, type, offset. A key-value: length, type, one byte.
         guard tensors <= GGUFLimits.tensors, tensors * 24 <= cursor.remaining else {
-            throw cursor.error("\(tensors) tensors, which neither the file nor the limit of \(GGUFLimits.tensors) has room for")
+            throw cursor.error(
+                "\(tensors) tensors, which neither the file nor the limit of \(GGUFLimits.tensors) has room for")
         }
         guard keyValues <= GGUFLimits.keyValues, keyValues * 13 <= cursor.remaining else {
             throw cursor.error(
@@ -105,10 +107,13 @@ public struct GGUFHeader: Sendable {
     }
 
     private static func alignment(in metadata: [(key: String, value: GGUFValue)]) throws -> Int {
-        guard let value = metadata.first(where: { $0.key == "general.alignment" })?.value else { return defaultAlignment }
+        guard let value = metadata.first(where: { $0.key == "general.alignment" })?.value else {
+            return defaultAlignment
+        }
         guard case .uint32(let alignment) = value, alignment >= 8, alignment.nonzeroBitCount == 1 else {
             throw QuernError(
-                .invalidInput, "\(value), it must be a 32-bit unsigned power of two of at least 8", at: "general.alignment")
+                .invalidInput, "\(value), it must be a u32 and a power of two of at least 8",
+                at: "general.alignment")
         }
         return Int(alignment)
     }
@@ -146,11 +151,13 @@ public struct GGUFHeader: Sendable {
         let typeID: UInt32 = try cursor.integer()
         guard let type = ElementType(rawValue: typeID) else {
             throw cursor.error(
-                "unknown element type \(typeID)", .unsupported, remedy: "It may be newer than this version of Quern, or retired")
+                "unknown element type \(typeID)", .unsupported,
+                remedy: "It may be newer than this version of Quern, or retired")
         }
         guard let bytes = type.bytes(shape: shape) else {
             throw cursor.error(
-                "its shape \(shape) of \(type) has rows that end inside a block of \(type.blockSize), or too many elements")
+                "its shape \(shape) of \(type) has rows that end inside a block of \(type.blockSize), or too many elements"
+            )
         }
         return (name, shape, type, try cursor.integer(), bytes)
     }

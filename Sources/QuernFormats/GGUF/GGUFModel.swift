@@ -31,7 +31,8 @@ public struct GGUFModel: Sendable {
         }
         guard let split = GGUFSplitName(fileName: fileName), split.count == count else {
             throw QuernError(
-                .invalidInput, "one of \(count) files of a split set, but its name does not end in -NNNNN-of-\(count).gguf",
+                .invalidInput,
+                "one of \(count) files of a split set, but its name does not end in -NNNNN-of-\(count).gguf",
                 at: path, remedy: "Give the files the names under which they were made")
         }
         var files: [FileByteSource] = []
@@ -67,7 +68,8 @@ public struct GGUFModel: Sendable {
     private static func splitCount(of header: GGUFHeader, in path: String) throws -> Int {
         guard let value = header["split.count"] else { return 1 }
         guard let count = value.unsigned, (1...UInt64(maximumFiles)).contains(count) else {
-            throw QuernError(.invalidInput, "\(value), it must be from 1 to \(maximumFiles)", at: "\(path): split.count")
+            throw QuernError(
+                .invalidInput, "\(value), it must be from 1 to \(maximumFiles)", at: "\(path): split.count")
         }
         return Int(count)
     }
@@ -75,7 +77,9 @@ public struct GGUFModel: Sendable {
     private static func check(_ headers: [GGUFHeader], files: [FileByteSource]) throws {
         let tensors = headers.reduce(0) { $0 + $1.tensors.count }
         for (position, header) in headers.enumerated() {
-            for (key, expected) in [("split.no", position), ("split.count", headers.count), ("split.tensors.count", tensors)] {
+            for (key, expected) in [
+                ("split.no", position), ("split.count", headers.count), ("split.tensors.count", tensors),
+            ] {
                 guard let value = header[key] else {
                     throw QuernError(.invalidInput, "is missing", at: "\(files[position].name): \(key)")
                 }

@@ -21,7 +21,7 @@ public struct GGUFSplitName: Sendable, Equatable {
         let end = bytes[(bytes.count - tail.count)...]
         for (byte, pattern) in zip(end, tail) where pattern != UInt8(ascii: "0") && byte != pattern { return nil }
         guard let number = Self.number(end.dropFirst().prefix(5)), let count = Self.number(end.dropFirst(10).prefix(5)),
-            (1...max(count, 1)).contains(number)
+            number >= 1, number <= count
         else { return nil }
         self.init(prefix: String(decoding: bytes.dropLast(tail.count), as: UTF8.self), number: number, count: count)
     }

@@ -74,7 +74,8 @@ extension ImportanceMatrix {
     private static func floats(_ tensor: GGUFTensor, in source: any ByteSource) throws -> [Float] {
         guard tensor.type == .f32, tensor.bytes <= maximumTensorBytes else {
             throw QuernError(
-                .invalidInput, "\(tensor.type) of shape \(tensor.shape), it must be F32 of at most \(maximumTensorBytes) bytes")
+                .invalidInput,
+                "\(tensor.type) of shape \(tensor.shape), it must be F32 of at most \(maximumTensorBytes) bytes")
         }
         return try source.floats(at: tensor.offset, count: Int(tensor.bytes / 4))
     }

@@ -27,7 +27,8 @@ extension ImportanceMatrix {
         if reader.remaining > 0 {
             chunks = try reader.count("chunks", 0...Int(Int32.max), bytesEach: 0)
             datasets = [
-                try reader.text(try reader.count("bytes of the dataset's name", 0...Self.maximumDatasetBytes, bytesEach: 1))
+                try reader.text(
+                    try reader.count("bytes of the dataset's name", 0...Self.maximumDatasetBytes, bytesEach: 1))
             ]
         }
         self.init(entries: entries, datasets: datasets, chunkCount: chunks)

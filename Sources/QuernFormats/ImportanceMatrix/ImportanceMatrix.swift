@@ -49,7 +49,9 @@ public struct ImportanceMatrix: Sendable {
         do {
             let isGGUF = try source.size >= 4 && source.bytes(at: 0, count: 4) == Array("GGUF".utf8)
             let matrix = try isGGUF ? ImportanceMatrix(gguf: source) : ImportanceMatrix(legacy: source)
-            guard !matrix.entries.isEmpty else { throw QuernError(.invalidInput, "an importance matrix without entries") }
+            guard !matrix.entries.isEmpty else {
+                throw QuernError(.invalidInput, "an importance matrix without entries")
+            }
             return matrix
         } catch let error as QuernError where !error.location.hasPrefix(source.name) {
             throw error.located(in: source.name)

@@ -43,7 +43,9 @@ public struct JSONObject: Sendable {
     /// Where `key` is, or would be put. There is always a free slot, so the search ends.
     private func slot(of key: String) -> Int {
         var hasher = Hasher()
-        let hashed: Void? = key.utf8.withContiguousStorageIfAvailable { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        let hashed: Void? = key.utf8.withContiguousStorageIfAvailable {
+            hasher.combine(bytes: UnsafeRawBufferPointer($0))
+        }
         if hashed == nil {
             for byte in key.utf8 { hasher.combine(byte) }
         }

@@ -122,7 +122,9 @@ extension JSONParser {
         }
         // -0 is no integer that could be told from 0
         if integral, fits, !(negative && magnitude == 0) {
-            if negative, magnitude <= UInt64(Int64.max) + 1 { return .integer(Int64(truncatingIfNeeded: 0 &- magnitude)) }
+            if negative, magnitude <= UInt64(Int64.max) + 1 {
+                return .integer(Int64(truncatingIfNeeded: 0 &- magnitude))
+            }
             if !negative, magnitude <= UInt64(Int64.max) { return .integer(Int64(magnitude)) }
         }
         guard position - start <= 1024 else { throw error("a number of more than 1024 characters", at: start) }

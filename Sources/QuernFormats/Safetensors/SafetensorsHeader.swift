@@ -60,7 +60,8 @@ public struct SafetensorsHeader: Sendable {
             } catch {
                 throw error.located(in: "header")
             }
-            return try SafetensorsHeader(json: json.object ?? JSONObject(), dataOffset: 8 + length, fileSize: source.size)
+            return try SafetensorsHeader(
+                json: json.object ?? JSONObject(), dataOffset: 8 + length, fileSize: source.size)
         } catch let error as QuernError where !error.location.hasPrefix(source.name) {
             throw error.located(in: source.name)
         }
@@ -118,7 +119,8 @@ public struct SafetensorsHeader: Sendable {
         for (key, value) in object.entries {
             guard let text = value.string else {
                 throw QuernError(
-                    .invalidInput, "\(value.kind), only strings are allowed", at: "__metadata__.\(key.quotedForMessage)")
+                    .invalidInput, "\(value.kind), only strings are allowed", at: "__metadata__.\(key.quotedForMessage)"
+                )
             }
             metadata[key] = text
         }
@@ -137,7 +139,9 @@ public struct SafetensorsHeader: Sendable {
         if let other = object.keys.first(where: { !["dtype", "shape", "data_offsets"].contains($0) }) {
             throw QuernError(.unsupported, "unknown field \(other.quotedForMessage)")
         }
-        guard let typeName = object["dtype"]?.string else { throw QuernError(.invalidInput, "dtype is missing or no string") }
+        guard let typeName = object["dtype"]?.string else {
+            throw QuernError(.invalidInput, "dtype is missing or no string")
+        }
         guard let type = SafetensorsType(rawValue: typeName) else {
             throw QuernError(.unsupported, "unknown element type \(typeName.quotedForMessage)")
         }
@@ -146,7 +150,8 @@ public struct SafetensorsHeader: Sendable {
             throw QuernError(.invalidInput, "rank \(shape.count), at most \(maximumRank) is allowed")
         }
         guard let length = type.bytes(shape: shape) else {
-            throw QuernError(.invalidInput, "its shape \(shape) of \(typeName) has no whole or no countable size in bytes")
+            throw QuernError(
+                .invalidInput, "its shape \(shape) of \(typeName) has no whole or no countable size in bytes")
         }
         let offsets = try integers(object["data_offsets"], field: "data_offsets")
         guard offsets.count == 2, offsets[0] <= offsets[1] else {
