@@ -1,18 +1,18 @@
 /// What the name of a model tells: `org/Base-3.1-8B-Instruct-v0.2` and the like. The heuristics, and their order, are
 /// those of the reference converter, so that the keys come out the same.
-struct ModelName: Equatable {
+package struct ModelName: Equatable {
     /// The name without the organization.
-    var full: String
-    var organization: String?
-    var basename: String?
-    var finetune: String?
-    var version: String?
-    var sizeLabel: String?
+    package var full: String
+    package var organization: String?
+    package var basename: String?
+    package var finetune: String?
+    package var version: String?
+    package var sizeLabel: String?
 
     private enum Kind { case basename, size, finetune, version, type }
 
     /// - Parameter parameters: elements of the model, to tell a size from a context length; 0 where unknown.
-    init(_ id: String, parameters: Int) {
+    package init(_ id: String, parameters: Int) {
         guard !id.contains(" ") else {
             full = id
             return
@@ -122,7 +122,7 @@ struct ModelName: Equatable {
 
 extension ModelName {
     /// "llama-3.1-8b" becomes "Llama 3.1 8b": words in lower case get capitals unless they are versions or numbers.
-    static func title(_ id: String) -> String {
+    package static func title(_ id: String) -> String {
         id.split(whereSeparator: { $0 == "-" || $0.isWhitespace })
             .map { word in
                 let text = String(word)

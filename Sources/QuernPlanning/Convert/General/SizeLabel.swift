@@ -1,7 +1,7 @@
 import Foundation
 
 /// `general.size_label`: how large a model is, in two digits.
-enum SizeLabel {
+package enum SizeLabel {
     /// Elements of all tensors, experts told apart: an expert tensor counts once in `total` and by a single expert in
     /// `expert`.
     struct Count: Equatable {
@@ -36,7 +36,7 @@ enum SizeLabel {
     }
 
     /// At least two digits, in thousands, millions, billions or trillions: the unit changes *above* its threshold.
-    static func rounded(_ parameters: Int) -> String {
+    package static func rounded(_ parameters: Int) -> String {
         let count = Double(parameters)
         let (scaled, unit): (Double, String) =
             if count > 1e12 {

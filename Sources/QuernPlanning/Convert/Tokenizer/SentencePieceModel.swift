@@ -3,14 +3,14 @@ import QuernFormats
 /// A SentencePiece model (`tokenizer.model`): a protocol buffer, of which the pieces are read.
 ///
 /// Field numbers: sentencepiece_model.proto of google/sentencepiece.
-struct SentencePieceModel: Sendable {
-    struct Piece: Sendable, Equatable {
-        var text: [UInt8] = []
-        var score: Float = 0
-        var kind = Kind.normal
+package struct SentencePieceModel: Sendable {
+    package struct Piece: Sendable, Equatable {
+        package var text: [UInt8] = []
+        package var score: Float = 0
+        package var kind = Kind.normal
     }
 
-    enum Kind: UInt64, Sendable {
+    package enum Kind: UInt64, Sendable {
         case normal = 1
         case unknown = 2
         case control = 3
@@ -20,10 +20,10 @@ struct SentencePieceModel: Sendable {
     }
 
     /// By id.
-    let pieces: [Piece]
+    package let pieces: [Piece]
 
     /// - Throws: `.invalidInput` where the bytes are no such model.
-    init(_ bytes: [UInt8]) throws {
+    package init(_ bytes: [UInt8]) throws {
         var pieces: [Piece] = []
         var message = ProtobufReader(bytes)
         while let field = try message.next() {
