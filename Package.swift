@@ -80,6 +80,14 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ]),
 
+        // Benchmarks
+        .executableTarget(
+            name: "quern-kernel-benchmark",
+            dependencies: [
+                "QuernFormats", "QuernKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Kernels"),
+
         // Tests
         .target(name: "TestSupport", dependencies: ["QuernFormats"], path: "Tests/Support"),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),

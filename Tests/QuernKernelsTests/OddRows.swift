@@ -61,25 +61,35 @@ struct OddRows {
         return values.map { $0.isFinite ? $0 : 0 }
     }
 
-    /// A row of one kind, or of another kind in every block.
+    /// A row of one kind, of another kind in every block, or of normal values with another spread in every block.
     mutating func row(_ columns: Int) -> [Float] {
-        if integer(below: 2) == 0 { return values(columns) }
-        return (0..<columns / 32).flatMap { _ in values(32) }
+        switch integer(below: 3) {
+        case 0: return values(columns)
+        case 1: return (0..<columns / 32).flatMap { _ in values(32) }
+        default:
+            return (0..<columns / 32).flatMap { _ -> [Float] in
+                let spread = powerOfTen(-1...1)
+                return (0..<32).map { _ in normal() * spread }
+            }
+        }
     }
 
     mutating func rows(_ count: Int, columns: Int) -> [Float] {
         (0..<count).flatMap { _ in row(columns) }
     }
 
-    /// Weights, at least 0: ordinary, with zeros, tiny or huge, or of mixed magnitude.
+    /// Weights, at least 0: ordinary, with zeros, tiny or huge, of mixed magnitude, or with another magnitude in every
+    /// block.
     mutating func importance(_ columns: Int) -> [Float] {
-        let kind = integer(below: 4)
+        let kind = integer(below: 5)
         let scale = powerOfTen(-20...20)
-        return (0..<columns).map { _ in
+        let blockScales = (0..<columns / 32).map { _ in powerOfTen(-2...2) }
+        return (0..<columns).map { column in
             switch kind {
             case 0: normal().magnitude
             case 1: integer(below: 3) == 0 ? 0 : normal().magnitude
             case 2: normal().magnitude * scale
+            case 3: normal().magnitude * blockScales[column / 32]
             default: normal().magnitude * powerOfTen(-10...10)
             }
         }

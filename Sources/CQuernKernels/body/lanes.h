@@ -151,7 +151,16 @@ KERNEL void lane_load(lane_float *to, const float *const from[LANES], int count)
 #endif
 }
 
+/// a · 2^places, without its upper bits where they do not fit.
+KERNEL lane_int shift_up(lane_int a, int places) {
+#if LANES == 1
+    return (int32_t)((uint32_t)a << places);
+#else
+    return a << places;
+#endif
+}
+
 /// Four bytes to a word, first byte lowest; each in 0 ... 255.
 KERNEL lane_int word_of(const lane_int bytes[4]) {
-    return bytes[0] | (bytes[1] << 8) | (bytes[2] << 16) | (bytes[3] << 24);
+    return bytes[0] | shift_up(bytes[1], 8) | shift_up(bytes[2], 16) | shift_up(bytes[3], 24);
 }

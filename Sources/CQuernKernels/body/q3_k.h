@@ -20,7 +20,7 @@ KERNEL lane_float quantize_signed_scales(const lane_float x[16], lane_int quants
     const lane_float inverse = lane_float_of(-32.0f) / max;
     for (int j = 0; j < 16; ++j) {
         // The reference keeps the low byte, with its sign.
-        const lane_int byte = (nearest(inverse * x[j]) << 24) >> 24;
+        const lane_int byte = ((nearest(inverse * x[j]) & 0xff) ^ 0x80) - 0x80;
         const lane_int held = most(lane_int_of(-32), least(lane_int_of(31), byte)) + 32;
         quants[j] = pick_int(none, lane_int_of(0), held);
     }
@@ -72,9 +72,9 @@ KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, c
         lane_int words[24], bytes[12];
         for (int word = 0; word < 24; ++word) words[word] = lane_int_of(0);
         for (int i = 0; i < 32; ++i) {
-            for (int j = 0; j < 8; ++j) words[i / 4] |= (quants[32 * j + i] >> 2) << (8 * (i % 4) + j);
+            for (int j = 0; j < 8; ++j) words[i / 4] |= shift_up(quants[32 * j + i] >> 2, 8 * (i % 4) + j);
             for (int j = 0; j < 8; ++j)
-                words[8 + 8 * (j / 4) + i / 4] |= (quants[32 * j + i] & 3) << (8 * (i % 4) + 2 * (j % 4));
+                words[8 + 8 * (j / 4) + i / 4] |= shift_up(quants[32 * j + i] & 3, 8 * (i % 4) + 2 * (j % 4));
         }
         lane_write_words(&blocks, words, 24);
         pack_signed_scales(bytes, scale_quants);

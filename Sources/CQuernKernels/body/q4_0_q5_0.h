@@ -69,7 +69,7 @@ KERNEL void encode_symmetric_rows(const float *from, size_t blocks, uint8_t *to,
 KERNEL void lane_write_quants(lane_blocks *blocks, const lane_int *quants, int highest) {
     if (highest == 31) {
         lane_int fifth = lane_int_of(0);
-        for (int i = 0; i < 32; ++i) fifth |= ((quants[i] >> 4) & 1) << i;
+        for (int i = 0; i < 32; ++i) fifth |= shift_up((quants[i] >> 4) & 1, i);
         lane_write_words(blocks, &fifth, 1);
     }
     lane_int words[4];

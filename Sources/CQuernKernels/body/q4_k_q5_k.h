@@ -116,7 +116,7 @@ KERNEL void encode_affine_k(const float *from, size_t count, size_t columns, con
                 words[word] = lane_int_of(0);
                 for (int i = 0; i < 4; ++i)
                     for (int j = 0; j < 8; ++j)
-                        words[word] |= (quants[32 * j + 4 * word + i] >> 4) << (8 * i + j);
+                        words[word] |= shift_up(quants[32 * j + 4 * word + i] >> 4, 8 * i + j);
             }
             lane_write_words(&blocks, words, 8);
         }
@@ -124,7 +124,7 @@ KERNEL void encode_affine_k(const float *from, size_t count, size_t columns, con
             const lane_int *low = quants + 64 * (word / 8) + 4 * (word % 8);
             words[word] = lane_int_of(0);
             for (int i = 0; i < 4; ++i)
-                words[word] |= ((low[i] & 15) | ((low[i + 32] & 15) << 4)) << (8 * i);
+                words[word] |= shift_up((low[i] & 15) | ((low[i + 32] & 15) << 4), 8 * i);
         }
         lane_write_words(&blocks, words, 32);
     }

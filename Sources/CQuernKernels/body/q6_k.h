@@ -53,9 +53,9 @@ KERNEL void encode_symmetric_k(const float *from, size_t count, size_t columns, 
                 const lane_int *q = quants + 128 * half + i;
                 lane_int *low = words + 16 * half + i / 4, *high = words + 32 + 8 * half + i / 4;
                 const int shift = 8 * (i % 4);
-                low[0] |= ((q[0] & 15) | ((q[64] & 15) << 4)) << shift;
-                low[8] |= ((q[32] & 15) | ((q[96] & 15) << 4)) << shift;
-                *high |= ((q[0] >> 4) | ((q[32] >> 4) << 2) | ((q[64] >> 4) << 4) | ((q[96] >> 4) << 6)) << shift;
+                low[0] |= shift_up((q[0] & 15) | ((q[64] & 15) << 4), shift);
+                low[8] |= shift_up((q[32] & 15) | ((q[96] & 15) << 4), shift);
+                *high |= shift_up((q[0] >> 4) | ((q[32] >> 4) << 2) | ((q[64] >> 4) << 4) | ((q[96] >> 4) << 6), shift);
             }
         }
         for (int word = 0; word < 4; ++word) words[48 + word] = word_of(scale_quants + 4 * word);

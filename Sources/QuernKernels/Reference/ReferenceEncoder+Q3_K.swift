@@ -19,7 +19,8 @@ extension ReferenceEncoder {
             quants += fit.quants
         }
 
-        let (scale, scaleQuants) = importance == nil
+        let (scale, scaleQuants) =
+            importance == nil
             ? againstLargest(scales) : ReferenceSearch.symmetric(scales, weights: sums, bound: 32)
         for j in 0..<16 {
             let d = scale.roundedToHalf * Float(scaleQuants[j] - 32)

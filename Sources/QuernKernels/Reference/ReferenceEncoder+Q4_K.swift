@@ -15,7 +15,8 @@ extension ReferenceEncoder {
             } else {
                 let root = (sumOfSquares(part) / 32).squareRoot()
                 let w = part.map { root + $0.magnitude }
-                fit = highest == 15
+                fit =
+                    highest == 15
                     ? ReferenceSearch.affine(part, weights: w, highest: 15, lowest: -1, step: 0.1, steps: 20)
                     : ReferenceSearch.affine(part, weights: w, highest: 31, lowest: -0.5, step: 0.1, steps: 15)
             }
@@ -24,9 +25,11 @@ extension ReferenceEncoder {
             quants += fit.quants
         }
 
-        var (scale, scaleQuants) = importance == nil
+        var (scale, scaleQuants) =
+            importance == nil
             ? againstLargest(scales) : ReferenceSearch.scales(scales, weights: sums, highest: 63)
-        var (minimum, minimumQuants) = importance == nil
+        var (minimum, minimumQuants) =
+            importance == nil
             ? againstLargest(minima) : ReferenceSearch.scales(minima, weights: sums, highest: 63)
         if highest == 31 {
             scaleQuants = scaleQuants.map { min($0, 63) }
