@@ -83,8 +83,7 @@ struct ArtifactLayout: Sendable {
         var bytes: UInt64 = 0
         for (index, tensor) in tensors.enumerated() {
             let size = pad(tensor.bytes, to: alignment)
-            if index > start, size > maxBytes.subtractingReportingOverflow(bytes).partialValue
-                || index - start >= maxTensors {
+            if index > start, bytes + size > maxBytes || index - start >= maxTensors {
                 groups.append(start..<index)
                 start = index
                 bytes = 0
