@@ -1,0 +1,119 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import Testing
+
+@Suite struct RecipeTests {
+    private static let full = Recipe(
+        source: "./Llama", name: "no",
+        targets: [
+            Recipe.Target(
+                gguf: "Q4_K_M", pure: true,
+                tensors: [.init(pattern: "attn_v", type: .q8_0), .init(pattern: #"blk\.[0-3]\."#, type: .f16)],
+                outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
+            Recipe.Target(gguf: "F16"),
+        ],
+        imatrix: "stats.gguf", split: .init(maxBytes: 5_000_000_000, maxTensors: 12), allowRequantize: true)
+
+    @Test func readsYAML() throws {
+        let recipe = try Recipe(
+            yaml: #"""
+                source: ./Llama
+                name: "no"
+                targets:
+                  - gguf: Q4_K_M
+                    pure: true
+                    tensors: { "attn_v": q8_0, 'blk\.[0-3]\.': F16 }
+                    output_tensor_type: q6_K
+                    token_embedding_type: bf16
+                    leave_output_tensor: true
+                  - gguf: F16
+                split: { max_size: 5GB, max_tensors: 12 }
+                imatrix: stats.gguf
+                allow_requantize: yes
+                """#)
+        #expect(recipe == Self.full)
+        #expect(
+            try Recipe(yaml: "source: x\ntargets: [{gguf: Q8_0}]")
+                == Recipe(source: "x", targets: [.init(gguf: "Q8_0")]))
+        let listed = try Recipe(
+            yaml: "source: x\ntargets: [{gguf: Q8_0, tensors: [{pattern: a, type: f16}, {pattern: a, type: f32}]}]")
+        #expect(listed.targets[0].tensors == [.init(pattern: "a", type: .f16), .init(pattern: "a", type: .f32)])
+    }
+
+    @Test func writesWhatItReads() throws {
+        #expect(try Recipe(yaml: Self.full.yaml()) == Self.full)
+        let data = try JSONEncoder().encode(Self.full)
+        #expect(try JSONDecoder().decode(Recipe.self, from: data) == Self.full)
+    }
+
+    @Test(arguments: [
+        ("", "empty", QuernError.Code.usage),
+        ("source: x", "'targets' is missing", .usage),
+        ("targets: []", "'source' is missing", .usage),
+        ("source: x\ntargets:\n  - gguf: Q8_0\n    tensor: 3", "r.yaml:4: unknown key 'tensor'", .usage),
+        ("source: x\ntargets: []\ncalibration: {text: a}", "r.yaml:3: 'calibration' is not yet", .unsupported),
+        ("source: x\ntargets: [{compressed_tensors: W4A16}]", "'compressed_tensors' is not yet", .unsupported),
+        ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
+        ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
+        ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),
+        ("source: x\ntargets: []\nsplit: {max_size: 5XB}", "split.max_size: '5XB' is no amount", .usage),
+        ("source: x\ntargets: []\nsplit: {max_tensors: 0}", "split.max_tensors", .usage),
+        ("source: x\nsource: y\ntargets: []", "YAML", .usage),
+        ("source: [x]\ntargets: []", "source: expected text", .usage),
+        ("source: x\ntargets: {gguf: Q8_0}", "targets: expected a list", .usage),
+        ("- source: x", "expected keys and values", .usage),
+        ("source: {", "YAML", .usage),
+    ])
+    func refusesYAML(text: String, message: String, code: QuernError.Code) throws {
+        let error = try #require(throws: QuernError.self) { try Recipe(yaml: text, name: "r.yaml") }
+        #expect(error.code == code)
+        #expect(error.description.contains(message), "\(error)")
+        #expect(error.location.hasPrefix("r.yaml"))
+    }
+
+    @Test func readsJSONLeniently() throws {
+        let minimal = Data(#"{"source": "a", "targets": [{"gguf": "Q4_K_M"}]}"#.utf8)
+        let recipe = try JSONDecoder().decode(Recipe.self, from: minimal)
+        #expect(recipe == Recipe(source: "a", targets: [.init(gguf: "Q4_K_M")]))
+        let split = Data(
+            #"{"source": "a", "targets": [{"gguf": "F16", "tensors": {"x": "q8_0"}}], "split": {"max_size": "2G"}}"#.utf8)
+        let other = try JSONDecoder().decode(Recipe.self, from: split)
+        #expect(other.split == .init(maxBytes: 2_000_000_000))
+        #expect(other.targets[0].tensors == [.init(pattern: "x", type: .q8_0)])
+    }
+
+    @Test(arguments: [
+        (#"{"source": "a", "targets": [], "workers": 3}"#, QuernError.Code.usage),
+        (#"{"source": "a", "targets": [{"gguf": "F16", "pur": true}]}"#, .usage),
+        (#"{"source": "a", "targets": [], "calibration": {}}"#, .unsupported),
+        (#"{"source": "a", "targets": [{"bpw": 4.25}]}"#, .unsupported),
+    ])
+    func refusesUnknownJSONKeys(text: String, code: QuernError.Code) throws {
+        let error = try #require(throws: QuernError.self) {
+            try JSONDecoder().decode(Recipe.self, from: Data(text.utf8))
+        }
+        #expect(error.code == code)
+    }
+
+    @Test func severalRulesInAnObjectHaveNoOrder() {
+        let text = #"{"source": "a", "targets": [{"gguf": "F16", "tensors": {"x": "q8_0", "y": "f16"}}]}"#
+        #expect(throws: DecodingError.self) { try JSONDecoder().decode(Recipe.self, from: Data(text.utf8)) }
+    }
+}
+
+@Suite struct ByteCountTests {
+    @Test(arguments: [
+        ("5GB", 5_000_000_000), ("500M", 500_000_000), ("2g", 2_000_000_000), ("1GiB", 1 << 30), ("1.5 KiB", 1536),
+        ("0", 0), ("1048576", 1 << 20), ("3b", 3), ("1T", 1_000_000_000_000), ("0.5k", 500),
+    ] as [(String, UInt64)])
+    func parses(text: String, bytes: UInt64) throws {
+        #expect(try ByteCount.parse(text) == bytes)
+    }
+
+    @Test(arguments: ["", "GB", "-1", "5XB", "1.2.3M", ".5G", "5.", "99999999999999999999", "9999999999T", "nan", "1e3"])
+    func refuses(text: String) throws {
+        let error = try #require(throws: QuernError.self) { try ByteCount.parse(text) }
+        #expect(error.code == .usage)
+    }
+}
