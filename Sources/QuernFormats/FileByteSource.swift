@@ -16,7 +16,8 @@ public final class FileByteSource: ByteSource {
 
     /// - Throws: `QuernError` `.notFound` where there is no such file, `.invalidInput` where it is no regular file.
     public init(path: String) throws {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Not blocking: the name of a pipe would otherwise hang here for ever. Files do not care.
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         name = path
         guard descriptor >= 0 else {
             throw QuernError(
@@ -35,6 +36,11 @@ public final class FileByteSource: ByteSource {
     deinit { close(descriptor) }
 
     public func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
+        guard offset <= size, UInt64(buffer.count) <= size - offset else {
+            throw QuernError(
+                .invalidInput, "\(buffer.count) bytes at offset \(offset) lie beyond its end (\(size) bytes)", at: name,
+                remedy: "The file is truncated: copy or download it again")
+        }
         var done = 0
         while done < buffer.count {
             let count = pread(

@@ -16,7 +16,8 @@ struct CheckpointTests {
     }
 
     static func index(_ map: KeyValuePairs<String, String>) -> String {
-        #"{"metadata":{"total_size":8},"weight_map":{\#(map.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ","))}}"#
+        let entries = map.map { "\"\($0.key)\":\"\($0.value)\"" }.joined(separator: ",")
+        return #"{"metadata":{"total_size":8},"weight_map":{\#(entries)}}"#
     }
 
     private func open(_ path: String? = nil) throws -> Checkpoint { try Checkpoint.open(path: path ?? folder.path) }

@@ -35,6 +35,14 @@ struct GGUFValueTests {
         #expect(value.description == description && value.typeName == type)
     }
 
+    /// A name must not be able to repaint the terminal it is printed on.
+    @Test(arguments: [
+        ("\u{1b}[2J", "'\\u{1b}[2J'"), ("\u{202e}x", "'\\u{202e}x'"), ("\u{9b}x", "'\\u{9b}x'"), ("ü 漢", "'ü 漢'"),
+    ])
+    func controlCharactersAreEscaped(text: String, description: String) {
+        #expect(GGUFString(text).description == description)
+    }
+
     @Test func longStringsAreCut() {
         let value = GGUFValue.string(String(repeating: "é", count: 1000))
         #expect(value.description == "'" + String(repeating: "é", count: 80) + "…'")

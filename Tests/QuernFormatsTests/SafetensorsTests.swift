@@ -8,6 +8,14 @@ struct SafetensorsTests {
             from: MemoryByteSource(ByteBuilder.safetensors(header, data: data).bytes, name: "m.st"))
     }
 
+    /// The header of two F32 tensors of rank 1 from these begins to these ends.
+    static func two(_ first: String, _ range: [Int], _ second: String, _ other: [Int]) -> String {
+        let entries = [(first, range), (second, other)].map { name, range in
+            #""\#(name)":{"dtype":"F32","shape":[\#((range[1] - range[0]) / 4)],"data_offsets":\#(range)}"#
+        }
+        return "{\(entries.joined(separator: ","))}"
+    }
+
     @Test func tensorsComeInTheOrderOfTheirBytes() throws {
         let text = """
             {"__metadata__":{"format":"pt","empty":""},
@@ -93,26 +101,11 @@ struct SafetensorsTests {
         (#"{"t":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "dtype is missing"),
         (#"{"t":{"dtype":"F32","shape":[1]}}"#, 4, "data_offsets is missing"),
         (#"{"t":[1]}"#, 0, "an array"),
-        (
-            #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"t":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            8, "duplicate key 't'"
-        ),
-        (
-            #"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"u":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
-            12, "overlap"
-        ),
-        (
-            #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
-            4, "overlap"
-        ),
-        (
-            #"{"t":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"u":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}"#,
-            12, "4 bytes before it"
-        ),
-        (
-            "{\"\u{e9}\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},\"e\u{301}\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
-            0, "one name"
-        ),
+        (two("t", [0, 4], "t", [4, 8]), 8, "duplicate key 't'"),
+        (two("t", [0, 8], "u", [4, 12]), 12, "overlap"),
+        (two("t", [0, 4], "u", [0, 4]), 4, "overlap"),
+        (two("t", [0, 4], "u", [8, 12]), 12, "4 bytes before it"),
+        (two("\u{e9}", [0, 0], "e\u{301}", [0, 0]), 0, "one name"),
         (#"{"__metadata__":{"n":1}}"#, 0, "only strings"), (#"{"__metadata__":"x"}"#, 0, "a string"),
         (#"{"t":{"dtype":"F32","shape":[[[[1]]]],"data_offsets":[0,4]}}"#, 4, "nested more than 4"),
         (#"{"t":{"#, 0, "end of the text"), (#" {}"#, 0, "'{'"), ("", 0, "'{'"), ("[]", 0, "'{'"),

@@ -1,3 +1,4 @@
+import Foundation
 import QuernFormats
 import TestSupport
 import Testing
@@ -12,12 +13,19 @@ struct SourceTests {
         for (offset, count) in [(99, 2), (101, 0), (.max, 1), (0, -1)] as [(UInt64, Int)] {
             #expect(quernError { try source.bytes(at: offset, count: count) }?.code == .invalidInput)
         }
+        withUnsafeTemporaryAllocation(byteCount: 2, alignment: 1) { buffer in
+            for offset in [99, 100, 1 << 63, .max] as [UInt64] {
+                #expect(quernError { try source.read(at: offset, into: buffer) }?.code == .invalidInput)
+            }
+        }
     }
 
     @Test func whatIsNoFile() throws {
         let folder = try TemporaryFolder()
         #expect(quernError { try FileByteSource(path: folder.path("none")) }?.code == .notFound)
         #expect(quernError { try FileByteSource(path: folder.path) }?.message == "not a regular file")
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        #expect(quernError { try FileByteSource(path: folder.path("pipe")) }?.message == "not a regular file")
     }
 
     /// The format's table, held against what each name says: bits per weight follow from block and bytes.

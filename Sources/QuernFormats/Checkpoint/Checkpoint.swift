@@ -18,7 +18,7 @@ public struct Checkpoint: Sendable {
             throw QuernError(
                 .notFound, "there is no config.json", at: path,
                 remedy:
-                    "A checkpoint folder holds config.json, model.safetensors (or an index with shards) and tokenizer files"
+                    "A checkpoint has config.json, model.safetensors or an index with shards, and tokenizer files"
             )
         }
         var shards: [(file: FileByteSource, header: SafetensorsHeader)] = []

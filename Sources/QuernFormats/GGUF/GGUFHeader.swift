@@ -18,8 +18,8 @@ public struct GGUFHeader: Sendable {
 
     /// Reads and checks the header of version 2 and 3 files by ranged reads; no tensor bytes are read.
     /// - Parameter requiringData: false for a file that was cut off where tensor data begin.
-    /// - Throws: `QuernError` `.invalidInput` where the file breaks the format, `.unsupported` for versions, byte orders
-    ///   and element types that this version does not know. The location names the file, and the key or the tensor.
+    /// - Throws: `QuernError` `.invalidInput` where the file breaks the format, `.unsupported` for versions, byte
+    ///   orders and element types that are not known here. The location names the file, and the key or the tensor.
     public static func read(from source: any ByteSource, requiringData: Bool = true) throws -> GGUFHeader {
         do {
             var cursor = GGUFCursor(source)
@@ -156,7 +156,7 @@ public struct GGUFHeader: Sendable {
         }
         guard let bytes = type.bytes(shape: shape) else {
             throw cursor.error(
-                "its shape \(shape) of \(type) has rows that end inside a block of \(type.blockSize), or too many elements"
+                "its shape \(shape) of \(type): rows end inside a block of \(type.blockSize), or too many elements"
             )
         }
         return (name, shape, type, try cursor.integer(), bytes)

@@ -7,13 +7,13 @@ enum GGUFLimits {
     static let keyBytes: UInt64 = 65_535
     /// llama.cpp takes 63; sums of an importance matrix append to such names.
     static let tensorNameBytes: UInt64 = 1024
-    static let stringBytes: UInt64 = 64 << 20
+    static let stringBytes: UInt64 = 16 << 20
     /// Elements of one array: strings and inner arrays.
-    static let arrayEntries: UInt64 = 16 << 20
+    static let arrayEntries: UInt64 = 4 << 20
     /// Bytes of one array of numbers.
-    static let arrayBytes: UInt64 = 256 << 20
+    static let arrayBytes: UInt64 = 64 << 20
     static let arrayDepth = 4
     static let rank: UInt32 = 4
     /// Key-values and tensor descriptions together.
-    static let headerBytes: UInt64 = 1 << 30
+    static let headerBytes: UInt64 = 256 << 20
 }

@@ -139,10 +139,14 @@ struct JSONParser {
 }
 
 extension String {
-    /// In quotes, without control characters, and cut where it is long: for names from hostile files in messages.
+    /// In quotes, without characters that steer a terminal or turn the direction of text, and cut where it is long: for
+    /// names from hostile files in messages.
     package var quotedForMessage: String {
         let shown = unicodeScalars.prefix(80).map { scalar in
-            scalar.value < 0x20 || scalar.value == 0x7F ? "\\u{\(String(scalar.value, radix: 16))}" : String(scalar)
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: "\\u{\(String(scalar.value, radix: 16))}"
+            default: String(scalar)
+            }
         }
         return "'\(shown.joined())\(unicodeScalars.count > 80 ? "…" : "")'"
     }
