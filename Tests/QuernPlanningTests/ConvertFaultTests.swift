@@ -145,6 +145,9 @@ import Testing
         tokenizer("another kind of tokenizer", at: ["model"], code: .unsupported, says: ["'Unigram'"]) {
             $0["type"] = "Unigram"
         },
+        tokenizer("characters without bytes", code: .unsupported, says: ["bytes", "tokenizer.model"]) {
+            $0["decoder"] = ["type": "Fuse"]
+        },
         tokenizer("unknown split", code: .unsupported, says: ["[a-z]+", "GGUF"]) {
             $0["pre_tokenizer"] = ["type": "Split", "pattern": ["Regex": "[a-z]+"], "behavior": "Isolated"]
         },
@@ -152,7 +155,8 @@ import Testing
             $0["bos_token_id"] = 512
         },
         tokenizer(
-            "added piece beyond the vocabulary", family: "mistral", file: "tokenizer_config.json", says: ["'<far>'", "512"]
+            "added piece beyond the vocabulary", family: "mistral", file: "tokenizer_config.json",
+            says: ["'<far>'", "512"]
         ) { $0["added_tokens_decoder"] = ["512": ["content": "<far>", "special": true]] },
         Fault(
             testDescription: "more pieces than embeddings", family: "mistral",

@@ -76,7 +76,9 @@ final class ConvertFixture {
         try editTensors { tensors in
             var end = 0
             for name in tensors.keys.sorted() where name != "__metadata__" {
-                guard var tensor = tensors[name] as? [String: Any], var shape = tensor["shape"] as? [Int] else { continue }
+                guard var tensor = tensors[name] as? [String: Any], var shape = tensor["shape"] as? [Int] else {
+                    continue
+                }
                 if ["lm_head.weight", "model.embed_tokens.weight"].contains(name) { shape[0] = size }
                 let bytes = 2 * shape.reduce(1, *)
                 tensor["shape"] = shape

@@ -42,11 +42,12 @@ import Testing
         #expect(model.tensors.map(\.type) == [.f32, .q4_K, .f16])
         #expect(model.tensors.allSatisfy { !$0.staysF32 && $0.rowOrder == .asStored })
         let data = model.files[0].size - 1024 - 288 - 32
-        #expect(model.tensors.map { $0.extents } == [
-            [Extent(origin: .file(0), offset: data, length: 1024)],
-            [Extent(origin: .file(0), offset: data + 1024, length: 288)],
-            [Extent(origin: .file(0), offset: data + 1312, length: 8)],
-        ])
+        #expect(
+            model.tensors.map { $0.extents } == [
+                [Extent(origin: .file(0), offset: data, length: 1024)],
+                [Extent(origin: .file(0), offset: data + 1024, length: 288)],
+                [Extent(origin: .file(0), offset: data + 1312, length: 8)],
+            ])
     }
 
     @Test(arguments: [1, 2])

@@ -31,7 +31,8 @@ import Testing
 
     @Test(arguments: [
         Sample(testDescription: "nothing", adds: []),
-        Sample(testDescription: "settings alone", settings: ["bos": true, "eos": false], adds: ["bos=true", "eos=false"]),
+        Sample(
+            testDescription: "settings alone", settings: ["bos": true, "eos": false], adds: ["bos=true", "eos=false"]),
         Sample(testDescription: "bytes", before: ["ByteLevel"], adds: ["bos=false", "eos=false"]),
         Sample(
             testDescription: "the template wins over settings", single: [bos, "A"], settings: ["bos": false],
@@ -50,7 +51,8 @@ import Testing
         Sample(
             testDescription: "pair with EOS between", single: [bos, "A"], pair: [bos, "A", eos, "B"],
             adds: ["bos=true", "sep=true"], ids: ["bos": 0, "eos": 1, "seperator": 1]),
-        Sample(testDescription: "pair with nothing between", single: [bos, "A"], pair: ["A", "B"], adds: ["bos=true"]),
+        Sample(
+            testDescription: "pair with nothing between", single: [bos, "A"], pair: ["A", "B"], adds: ["bos=true"]),
         Sample(
             testDescription: "another last token ends the text", single: ["A", "<|turn|>"], adds: ["eos=true"],
             ids: ["bos": 0, "eos": 2, "eot": 1]),

@@ -27,8 +27,9 @@ extension SourceModel {
 
         let general = GeneralKeys(
             folderName: checkpoint.name, config: checkpoint.config,
-            generation: try checkpoint.json("generation_config.json") ?? JSONObject(),
-            card: try checkpoint.text("README.md").map(ModelCard.init(readme:)) ?? .empty,
+            // Neither takes part in the computation: where they cannot be read, the model goes without.
+            generation: (try? checkpoint.json("generation_config.json")) ?? JSONObject(),
+            card: (try? checkpoint.text("README.md")).map(ModelCard.init(readme:)) ?? .empty,
             count: SizeLabel.count(tensors))
         var metadata = try general.keys(architecture: family.architecture)
         metadata += ArchitectureKeys.base(config, architecture: family.architecture, fileType: fileType(tensors))

@@ -43,7 +43,7 @@ struct ModelConfig: Sendable {
         hiddenSize = try Self.size(fields, "hidden_size")
         feedForwardSize = try Self.size(fields, "intermediate_size")
         heads = try Self.size(fields, "num_attention_heads")
-        vocabularySize = try Self.size(fields, "vocab_size", limit: 1 << 24)
+        vocabularySize = try Self.size(fields, "vocab_size", limit: 1 << 22)
         contextLength = try Self.size(fields, "max_position_embeddings", missing: defaults.contextLength)
         keyValueHeads = try Self.size(
             fields, "num_key_value_heads",
@@ -72,7 +72,8 @@ struct ModelConfig: Sendable {
 
 extension ModelConfig {
     static func fault(_ message: String) -> QuernError {
-        QuernError(.invalidInput, message, at: "config.json", remedy: "Download the checkpoint again or correct the field")
+        QuernError(
+            .invalidInput, message, at: "config.json", remedy: "Download the checkpoint again or correct the field")
     }
 
     /// - Returns: nil where the field is missing or null.
@@ -120,7 +121,8 @@ extension ModelConfig {
 
     private static func quotient(_ hiddenSize: Int, _ heads: Int) throws -> Int {
         guard hiddenSize % heads == 0 else {
-            throw fault("hidden_size (\(hiddenSize)) is no multiple of num_attention_heads (\(heads)), and head_dim is missing")
+            throw fault(
+                "hidden_size (\(hiddenSize)) is no multiple of num_attention_heads (\(heads)), and head_dim is missing")
         }
         return hiddenSize / heads
     }

@@ -65,7 +65,8 @@ struct RopeParameters: Sendable {
             let low = try ModelConfig.number(parameters, "low_freq_factor") ?? 1
             let high = try ModelConfig.number(parameters, "high_freq_factor") ?? 4
             guard low > 0, high > low else {
-                throw ModelConfig.fault("'high_freq_factor' has to be greater than 'low_freq_factor', and both positive")
+                throw ModelConfig.fault(
+                    "'high_freq_factor' has to be greater than 'low_freq_factor', and both positive")
             }
             return .llama3(
                 Llama3(

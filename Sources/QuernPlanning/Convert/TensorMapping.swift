@@ -23,7 +23,8 @@ struct TensorMapping {
         for (shard, header) in headers.enumerated() {
             for tensor in header.tensors where !TensorRules.isDroppable(tensor.name) {
                 guard found.insert(tensor.name).inserted else {
-                    throw fault("it is in two shards", tensor.name, remedy: "Remove the shard that does not belong here")
+                    throw fault(
+                        "it is in two shards", tensor.name, remedy: "Remove the shard that does not belong here")
                 }
                 tensors.append(try map(tensor, shard: shard))
             }
@@ -88,7 +89,9 @@ struct TensorMapping {
     }
 
     private func missing(_ name: String) -> QuernError {
-        fault("the checkpoint lacks it", name, remedy: "The download is incomplete, or config.json belongs to another one")
+        fault(
+            "the checkpoint lacks it", name, remedy: "The download is incomplete, or config.json belongs to another one"
+        )
     }
 
     private func fault(_ message: String, _ tensor: String, remedy: String) -> QuernError {

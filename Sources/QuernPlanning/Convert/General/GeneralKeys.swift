@@ -111,7 +111,8 @@ struct GeneralKeys {
             }
             let path = text.dropFirst(scheme.count).split(separator: "/", omittingEmptySubsequences: false)
             var fields: [String: String] = [:]
-            if scheme.hasPrefix("http"), path.count == 3, path[0] == "huggingface.co", !path[1].isEmpty, !path[2].isEmpty
+            if scheme.hasPrefix("http"), path.count == 3, path[0] == "huggingface.co", !path[1].isEmpty,
+                !path[2].isEmpty
             {
                 fields = parts(of: ModelName("\(path[1])/\(path[2])", parameters: count.total))
             }

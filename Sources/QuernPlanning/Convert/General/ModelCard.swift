@@ -8,11 +8,15 @@ struct ModelCard {
 
     private init(fields: Node.Mapping) { self.fields = fields }
 
-    /// - Parameter readme: the text of README.md. Without front matter, or where that is no YAML mapping, the card is
-    ///   empty: a model works as well without one.
+    /// - Parameter readme: the text of README.md. Without front matter, or where that is no YAML mapping or over a
+    ///   megabyte, the card is empty: a model works as well without one.
     init(readme: String) {
         let lines = readme.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         guard lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") else {
+            self = .empty
+            return
+        }
+        guard lines[1..<end].reduce(0, { $0 + $1.utf8.count }) <= 1 << 20 else {
             self = .empty
             return
         }

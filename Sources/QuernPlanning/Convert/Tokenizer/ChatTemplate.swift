@@ -41,6 +41,9 @@ enum ChatTemplate {
 
     /// A name that can be part of a key: ASCII letters and digits, anything else an underscore.
     private static func plain(_ name: String) -> String {
-        String(name.unicodeScalars.map { $0.isASCII && $0.properties.isAlphabetic || ("0"..."9").contains($0) ? Character($0) : "_" })
+        String(
+            name.unicodeScalars.map {
+                $0.isASCII && $0.properties.isAlphabetic || ("0"..."9").contains($0) ? Character($0) : "_"
+            })
     }
 }

@@ -22,7 +22,9 @@ enum PreTokenizer {
         switch step["type"]?.string {
         case "Sequence" where depth < 4:
             return try (step["pretokenizers"]?.array ?? []).flatMap { step -> [String] in
-                guard let object = step.object else { throw TokenizerFile.fault("a step of 'pre_tokenizer' is no object") }
+                guard let object = step.object else {
+                    throw TokenizerFile.fault("a step of 'pre_tokenizer' is no object")
+                }
                 return try steps(object, depth: depth + 1)
             }
         case "ByteLevel":

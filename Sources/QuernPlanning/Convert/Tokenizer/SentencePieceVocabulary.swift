@@ -44,7 +44,8 @@ extension Vocabulary {
         for (key, value) in decoder?.entries ?? [] {
             guard let id = Int(key), let content = value.object?["content"]?.string else {
                 throw QuernError(
-                    .invalidInput, "the entry \(key.quotedForMessage) of 'added_tokens_decoder' is no id with a content",
+                    .invalidInput,
+                    "the entry \(key.quotedForMessage) of 'added_tokens_decoder' is no id with a content",
                     at: "tokenizer_config.json")
             }
             let special = value.object?["special"]?.bool ?? false
@@ -59,6 +60,11 @@ extension Vocabulary {
     /// Scores follow from the merges, as they do in a tokenizer.model: minus the rank of the first merge that makes the
     /// token. (The reference converter gives all tokens the same score, with which no text is split as it should be.)
     static func byteFallback(_ file: TokenizerFile, size: Int) throws -> Vocabulary {
+        guard file.hasByteFallback else {
+            throw QuernError(
+                .unsupported, "the tokenizer works neither on bytes nor falls back on them", at: TokenizerFile.fileName,
+                remedy: "Fetch tokenizer.model, if the checkpoint has one; a GGUF of any kind works as a source")
+        }
         var slots = TokenSlots(size: size, file: TokenizerFile.fileName)
         for (token, value) in file.vocabulary.entries {
             let id = try id(value, of: token)

@@ -15,8 +15,8 @@ struct TokenizerFile: Sendable {
     enum Kind: Sendable, Equatable {
         /// BPE over bytes, spelled as letters.
         case byteLevel
-        /// BPE over characters, with tokens for the bytes of all others: what SentencePiece makes.
-        case byteFallback
+        /// BPE over characters: what SentencePiece makes.
+        case sentencePiece
     }
 
     let kind: Kind
@@ -25,6 +25,8 @@ struct TokenizerFile: Sendable {
     let merges: [JSONValue]
     /// Whether whole words that are tokens are taken before any merge.
     let ignoresMerges: Bool
+    /// Whether characters without a token are spelled in tokens for their bytes.
+    let hasByteFallback: Bool
     /// The token for what has none.
     let unknownToken: String?
     let addedTokens: [AddedToken]
@@ -46,10 +48,16 @@ struct TokenizerFile: Sendable {
         merges = model["merges"]?.array ?? []
         ignoresMerges = model["ignore_merges"]?.bool ?? false
         unknownToken = model["unk_token"]?.string
-        kind = model["byte_fallback"]?.bool == true ? .byteFallback : .byteLevel
+        hasByteFallback = model["byte_fallback"]?.bool ?? false
+        kind = !hasByteFallback && Self.decodesBytes(json["decoder"]?.object) ? .byteLevel : .sentencePiece
         preTokenizer = json["pre_tokenizer"]?.object
         postProcessor = json["post_processor"]?.object
         addedTokens = try (json["added_tokens"]?.array ?? []).map(Self.addedToken)
+    }
+
+    private static func decodesBytes(_ decoder: JSONObject?) -> Bool {
+        let steps = decoder?["decoders"]?.array?.map(\.object) ?? [decoder]
+        return steps.contains { $0?["type"]?.string == "ByteLevel" }
     }
 
     private static func addedToken(_ value: JSONValue) throws -> AddedToken {
