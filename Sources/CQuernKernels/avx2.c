@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
 #include "kernel_table.h"
 
-#define LANES 16
+#define LANES 32
 #define HALF_CONVERSION 1
 #define KERNEL_TABLE quern_kernels_avx2
 #pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)

@@ -1,6 +1,6 @@
 // The x86-64 baseline.
 #if defined(__x86_64__)
-#define LANES 8
+#define LANES 16
 #define KERNEL_TABLE quern_kernels_sse2
 #include "body/kernels.h"
 #endif

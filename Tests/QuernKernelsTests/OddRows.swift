@@ -83,7 +83,7 @@ struct OddRows {
     mutating func importance(_ columns: Int) -> [Float] {
         let kind = integer(below: 5)
         let scale = powerOfTen(-20...20)
-        let blockScales = (0..<columns / 32).map { _ in powerOfTen(-2...2) }
+        let blockScales = (0..<columns / 32).map { _ in integer(below: 6) == 0 ? 0 : powerOfTen(-2...2) }
         return (0..<columns).map { column in
             switch kind {
             case 0: normal().magnitude

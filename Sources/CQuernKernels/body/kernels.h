@@ -1,7 +1,8 @@
 // The body of every build: one translation unit per instruction set includes it once.
 //
 // The includer defines LANES (blocks worked on side by side), KERNEL_TABLE (the table to define) and, where the
-// processor converts half precision, HALF_CONVERSION.
+// processor converts half precision, HALF_CONVERSION. LANES is several registers wide, so that the additions of one
+// sum, which must follow each other, do not wait for each other: 32 lanes measured 7 % faster than 16 with AVX2.
 #include "../kernel_table.h"
 
 #pragma STDC FP_CONTRACT OFF

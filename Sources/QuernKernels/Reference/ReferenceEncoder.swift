@@ -2,8 +2,9 @@ import QuernFormats
 
 /// The encoders in plain Swift: slow, readable, one block after the other, with the bytes of `Kernels.encode`.
 ///
-/// It is what the lane kernels are compared with, and the place to read what an encoder does. Arithmetic is IEEE
-/// single precision, without fused multiply-add, and sums run from the first value to the last: both decide bytes.
+/// It is what the lane kernels are compared with, and the place to read what an encoder does. The algorithms are those
+/// of ggml's `ggml-quants.c` (llama.cpp commit 0c1e57098). Arithmetic is IEEE single precision, without fused
+/// multiply-add, and sums run from the first value to the last: both decide bytes.
 public enum ReferenceEncoder {
     /// What encodes one block.
     /// - Parameters:
