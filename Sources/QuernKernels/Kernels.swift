@@ -4,7 +4,8 @@ import QuernFormats
 /// Encoding and decoding of blocks, at the speed of the machine.
 ///
 /// The bytes are those of the reference implementation of GGUF quantization (ggml's `ggml-quants.c`, compiled for
-/// plain IEEE single precision) on every instruction set.
+/// plain IEEE single precision) on every instruction set. Calls keep no state: any number of threads may make them.
+/// Each uses up to 128 KiB of its thread's stack.
 public enum Kernels {
     /// Whether `encode` can write `type`.
     public static func canEncode(_ type: ElementType) -> Bool { EncodableTypes.contains(type) }

@@ -39,6 +39,7 @@ bool quern_set_available(uint32_t set);
 /// Encodes `rows` rows of `columns` finite values each; `columns` is a multiple of the type's block.
 /// - importance: `columns` weights (mean squared activations), or NULL.
 /// - to: rows × columns / block × block bytes; needs no alignment.
+/// Uses up to 128 KiB of stack, no other memory and no state: any number of threads may call it.
 /// - Returns: false where `type` has no encoder or `set` is not available; nothing is written then.
 bool quern_encode(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
                   uint8_t *to);
