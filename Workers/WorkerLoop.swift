@@ -88,6 +88,7 @@ extension WorkerLoop {
         let granted = try await task.value
         logger.info("session \(granted.session)")
         grant = granted
+        lastActivity = .now
         return granted
     }
 
@@ -153,12 +154,11 @@ extension WorkerLoop {
                 continue
             }
             var wait = configuration.claimWait
-            if let limit = configuration.exitWhenIdle {
-                let left = limit - (ContinuousClock.now - lastActivity)
-                if held.isEmpty, left <= .zero { return }
-                wait = max(.milliseconds(1), min(wait, held.isEmpty ? left : limit))
-            }
             let session = try await session().session
+            if let limit = configuration.exitWhenIdle {
+                let left = held.isEmpty ? limit - (ContinuousClock.now - lastActivity) : limit
+                wait = max(.milliseconds(1), min(wait, left))
+            }
             let begun = ContinuousClock.now
             do {
                 let claims = try await retry.call("claim", until: stop) { [service, wait] in
@@ -168,12 +168,19 @@ extension WorkerLoop {
                 // Time in which the coordinator was away is not idleness.
                 if !claims.isEmpty || took > wait + .seconds(5) { lastActivity = .now }
                 hold(claims, session)
+                if isIdle { return }
                 // A service that does not wait is not to be asked without a pause.
                 if claims.isEmpty, took < wait / 2 { await stop.wait(atMost: min(wait - took, .milliseconds(200))) }
             } catch let error as QuernError where error.code == .notFound {
                 sessionExpired(session)
             }
         }
+    }
+
+    /// Whether nothing came for so long, and nothing is held, that the worker is to end.
+    private var isIdle: Bool {
+        guard let limit = configuration.exitWhenIdle, held.isEmpty else { return false }
+        return ContinuousClock.now - lastActivity >= limit
     }
 
     private func hold(_ claims: [Claim], _ session: SessionID) {

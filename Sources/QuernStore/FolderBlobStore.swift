@@ -95,8 +95,8 @@ extension FolderBlobStore: StreamingBlobStore {
     /// Makes the leaf folder. Whoever made it may not have synced it yet, so what this process has not synced before
     /// is dirty, whether new or not.
     private func makeFolder(_ leaf: String, dirty: inout Set<String>) throws {
-        guard !folders.synced.withLock({ $0.contains(leaf) }) else { return }
         try FileSystem.makeFolder(leaf)
+        guard !folders.synced.withLock({ $0.contains(leaf) }) else { return }
         guard let slash = leaf.lastIndex(of: "/") else { return }
         dirty.insert(String(leaf[..<slash]))
         dirty.insert("\(root)/sha256")

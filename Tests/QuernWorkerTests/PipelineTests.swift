@@ -90,7 +90,7 @@ import TestSupport
 
     @Test(.enabled(if: SmallDisk.isAvailable, "needs the right to mount a file system"))
     func fullDiskIsOutOfSpace() async throws {
-        let disk = try SmallDisk(bytes: 1 << 20)
+        let disk = try SmallDisk(bytes: 256 << 10)
         let bytes = [Float].noise(1 << 20, seed: 1).stored(as: .f32, columns: 1 << 10)
         let source = try bench.source(bytes)
         let span = Span(

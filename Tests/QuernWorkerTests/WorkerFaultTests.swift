@@ -87,6 +87,7 @@ import Testing
         let service = MemoryService([try heldItem(blobs), try heldItem(blobs), try heldItem(blobs)])
         let running = Task { try await bench.worker(service, blobs: blobs, slots: 1, exitWhenIdle: nil).run() }
         // One in work, one claimed ahead.
+        await blobs.waitForReader()
         await service.wait { $0.items[1].attempts == 1 }
         running.cancel()
         await service.wait { $0.items[1].releases == 1 }
@@ -105,7 +106,7 @@ import Testing
         let service = MemoryService([try heldItem(blobs)])
         let worker = bench.worker(service, blobs: blobs, exitWhenIdle: nil, drainLimit: .milliseconds(20))
         let running = Task { try await worker.run() }
-        await service.wait { $0.items[0].attempts == 1 }
+        await blobs.waitForReader()
         running.cancel()
         try await running.value
         let item = await service.items[0]

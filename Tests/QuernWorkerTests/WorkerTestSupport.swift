@@ -11,18 +11,47 @@ import TestSupport
 /// Blobs in memory, without pieces; a test can hold its readers back, and lose or damage blobs.
 final class MemoryBlobStore: BlobStore {
     private let blobs = Mutex<[Digest: [UInt8]]>([:])
-    private let gate = Mutex<Bool>(true)
-    private let readers = Mutex<(count: Int, waiting: [CheckedContinuation<Void, Never>])>((0, []))
+    private struct Gate {
+        var isOpen = true
+        var readers: [CheckedContinuation<Void, Never>] = []
+        var watchers: [CheckedContinuation<Void, Never>] = []
+    }
+    private let gate = Mutex(Gate())
 
-    func close() { gate.withLock { $0 = false } }
+    /// From now on readers wait.
+    func close() { gate.withLock { $0.isOpen = false } }
 
     func open() {
-        gate.withLock { $0 = true }
-        let waiting = readers.withLock { readers in
-            defer { readers.waiting = [] }
-            return readers.waiting
+        let readers = gate.withLock { gate in
+            gate.isOpen = true
+            defer { gate.readers = [] }
+            return gate.readers
         }
-        for reader in waiting { reader.resume() }
+        for reader in readers { reader.resume() }
+    }
+
+    /// Returns when a reader waits.
+    func waitForReader() async {
+        await withCheckedContinuation { continuation in
+            let ready = gate.withLock { gate in
+                if gate.readers.isEmpty { gate.watchers.append(continuation) }
+                return !gate.readers.isEmpty
+            }
+            if ready { continuation.resume() }
+        }
+    }
+
+    private func pass() async {
+        await withCheckedContinuation { continuation in
+            let (isOpen, watchers) = gate.withLock { gate in
+                if gate.isOpen { return (true, [CheckedContinuation<Void, Never>]()) }
+                gate.readers.append(continuation)
+                defer { gate.watchers = [] }
+                return (false, gate.watchers)
+            }
+            if isOpen { continuation.resume() }
+            for watcher in watchers { watcher.resume() }
+        }
     }
 
     func contains(_ digest: Digest) -> Bool { blobs.withLock { $0[digest] != nil } }
@@ -36,11 +65,7 @@ final class MemoryBlobStore: BlobStore {
     func remove(_ digest: Digest) { blobs.withLock { $0[digest] = nil } }
 
     func get(_ digest: Digest) async throws -> [UInt8] {
-        if !gate.withLock({ $0 }) {
-            await withCheckedContinuation { continuation in
-                readers.withLock { $0.waiting.append(continuation) }
-            }
-        }
+        await pass()
         guard let bytes = blobs.withLock({ $0[digest] }) else {
             throw QuernError(.notFound, "there is no blob \(digest)")
         }
