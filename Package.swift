@@ -93,7 +93,7 @@ let package = Package(
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(name: "QuernKernelsTests", dependencies: ["QuernKernels", "QuernFormats", "TestSupport"]),
         .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "TestSupport"]),
-        .testTarget(name: "QuernJobsTests", dependencies: ["QuernJobs", "TestSupport"]),
+        .testTarget(name: "QuernJobsTests", dependencies: ["QuernJobs", "QuernFormats", "TestSupport"]),
         .testTarget(name: "QuernPlanningTests", dependencies: ["QuernPlanning", "TestSupport"]),
         .testTarget(
             name: "QuernCoordinatorTests",

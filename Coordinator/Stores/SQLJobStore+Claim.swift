@@ -3,7 +3,6 @@ import QuernJobs
 
 extension SQLJobStore {
     public func claim(_ session: SessionID, limit: Int) async throws -> [Claim] {
-        guard limit > 0 else { return [] }
         let picked = try await write { transaction in
             guard let worker = try transaction.claimant(session) else {
                 throw QuernError(
@@ -73,7 +72,7 @@ extension JobTransaction {
 
     /// Priority classes first, then the job that has had least, its largest items first.
     fileprivate func claim(for worker: Claimant, limit: Int) throws -> [PickedItem] {
-        guard worker.mayHaveWork else { return [] }
+        guard worker.mayHaveWork && limit > 0 else { return [] }
         let jobs = try connection.rows(
             """
             SELECT j.id FROM jobs j JOIN job_shares s ON s.job = j.id

@@ -3,7 +3,7 @@ import QuernJobs
 
 extension SQLJobStore {
     public func insert(_ job: NewJob) async throws -> JobID {
-        try validate(job)
+        try job.validate()
         let recipe = try JSONText.encode(job.recipe)
         let artifacts = try JSONText.encode(job.artifacts)
         let payloads = try job.items.map { try JSONText.encode($0.payload) }
@@ -27,18 +27,6 @@ extension SQLJobStore {
                 throw QuernError(.internalFault, "a job was neither stored nor there before", at: job.id.rawValue)
             }
             return JobID(rawValue: try row.text(0))
-        }
-    }
-
-    private func validate(_ job: NewJob) throws {
-        for (ordinal, item) in job.items.enumerated() {
-            guard item.dependencies.allSatisfy({ $0 >= 0 && $0 < ordinal }) else {
-                throw QuernError(
-                    .invalidInput, "an item may only depend on items before it", at: "\(job.id)/\(ordinal)")
-            }
-            guard item.cost >= 1 else {
-                throw QuernError(.invalidInput, "an item costs at least 1", at: "\(job.id)/\(ordinal)")
-            }
         }
     }
 }

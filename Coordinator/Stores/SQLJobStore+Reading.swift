@@ -29,17 +29,17 @@ extension SQLJobStore {
             let fractions = try transaction.fractions(of: id)
             return try transaction.connection.rows(
                 """
-                SELECT i.ordinal, i.stage, i.state, p.label, i.attempts, i.last_error, i.lease_id
+                SELECT i.ordinal, i.stage, i.state, p.label, i.attempts, i.last_error, i.lease_id, i.session
                 FROM work_items i JOIN item_payloads p ON p.job = i.job AND p.ordinal = i.ordinal
                 WHERE i.job = $1 ORDER BY i.ordinal
                 """, [.text(id.rawValue)]
             ).map { row in
                 let state: ItemState = try transaction.decodeState(try row.text(2))
-                let reported = try row.optionalText(6).flatMap { fractions[$0] } ?? 0
+                let holder = try Report(session: row.optionalText(7), lease: row.optionalText(6))
                 return ItemRecord(
                     ordinal: try row.int(0), stage: try transaction.decodeState(try row.text(1)), state: state,
                     label: try row.text(3), attempts: try row.int(4),
-                    fraction: state == .done ? 1 : state == .leased ? reported : 0,
+                    fraction: state == .done ? 1 : state == .leased ? fractions[holder] ?? 0 : 0,
                     lastError: try row.optionalText(5))
             }
         }
@@ -115,14 +115,25 @@ extension JobTransaction {
         }
     }
 
-    /// What workers last reported about the items they hold, by lease.
-    fileprivate func fractions(of job: JobID) throws -> [String: Double] {
+    /// What workers last reported about items of a job that they hold.
+    fileprivate func fractions(of job: JobID) throws -> [Report: Double] {
         let reports = try connection.rows(
             """
-            SELECT progress FROM sessions
+            SELECT id, progress FROM sessions
             WHERE id IN (SELECT session FROM work_items WHERE job = $1 AND state = 'leased')
             """, [.text(job.rawValue)]
-        ).flatMap { try JSONText.decode([HeartbeatReport.Progress].self, from: try $0.text(0)) }
-        return Dictionary(reports.map { ($0.lease.id, $0.fraction) }, uniquingKeysWith: { first, _ in first })
+        ).flatMap { row in
+            let session = try row.text(0)
+            return try JSONText.decode([HeartbeatReport.Progress].self, from: try row.text(1)).map {
+                (Report(session: session, lease: $0.lease.id), $0.fraction)
+            }
+        }
+        return Dictionary(reports, uniquingKeysWith: { first, _ in first })
     }
+}
+
+/// Who reported about which lease.
+private struct Report: Hashable {
+    let session: String?
+    let lease: String?
 }

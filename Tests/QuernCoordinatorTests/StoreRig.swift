@@ -7,7 +7,7 @@ import Testing
 
 /// The job stores that must all behave alike.
 enum StoreKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case sqlite, postgres
+    case memory, sqlite, postgres
 
     var testDescription: String { rawValue }
 }
@@ -32,14 +32,20 @@ final class StoreRig: Sendable {
 
     static func make(_ kind: StoreKind, settings: JobStoreSettings = .steady) async throws -> StoreRig {
         switch kind {
+        case .memory:
+            let store = InMemoryJobStore(settings: settings)
+            return StoreRig(store: store) { await store.setTime($0) }
         case .sqlite:
             let folder = try TemporaryFolder()
             let store = try SQLiteJobStore(path: folder.path("jobs.sqlite"), settings: settings)
             return try await prepared(store, folder)
         case .postgres:
-            let url = try await PostgreSQLServer.shared.freshDatabase()
-            return try await prepared(PostgresJobStore(url: url, settings: settings), nil)
+            return try await make(onPostgres: PostgreSQLServer.shared.freshDatabase(), settings: settings)
         }
+    }
+
+    static func make(onPostgres url: String, settings: JobStoreSettings = .steady) async throws -> StoreRig {
+        try await prepared(PostgresJobStore(url: url, settings: settings), nil)
     }
 
     private static func prepared<Database: SQLDatabase>(

@@ -78,8 +78,8 @@ final class PostgresLink: SQLConnection {
             throw PostgresFailure(state: "", message: handle.message, connectionLost: !handle.isUsable)
         }
         if let failure = result.failure {
-            // The server says why it ends a connection before libpq notices that it has.
-            let isEnd = failure.state.hasPrefix("57P") || failure.state == "25P03"
+            // The server says why it ends a connection before libpq notices that it has, or has no time to say.
+            let isEnd = failure.state.isEmpty || failure.state.hasPrefix("57P") || failure.state == "25P03"
             throw PostgresFailure(
                 state: failure.state, message: failure.message, connectionLost: isEnd || !handle.isUsable)
         }

@@ -31,11 +31,15 @@ final class PostgresPool: Sendable {
     }
 }
 
-/// How often a connection was lost or could not be made.
+/// How often the server went away. That several connections notice the same outage, some of them late, counts once.
 final class Outages: Sendable {
     private let counter = Atomic<Int>(0)
     var count: Int { counter.load(ordering: .relaxed) }
-    func add() { counter.add(1, ordering: .relaxed) }
+
+    /// - Parameter earlier: the count when the connection was made that is lost now.
+    func add(since earlier: Int) {
+        _ = counter.compareExchange(expected: earlier, desired: earlier + 1, ordering: .relaxed)
+    }
 }
 
 /// Work for threads that wait for it. Unchecked because the condition guards what the compiler cannot see it guard.
@@ -82,6 +86,8 @@ final class PostgresSeat {
     private let url: String
     private let outages: Outages
     private var link: PostgresLink?
+    /// Outages that were known when `link` was made.
+    private var outagesBefore = 0
 
     private static let mostRepeats = 8
 
@@ -99,7 +105,7 @@ final class PostgresSeat {
             } catch let failure as PostgresFailure {
                 if failure.connectionLost {
                     link = nil
-                    outages.add()
+                    outages.add(since: outagesBefore)
                 }
                 repeats += 1
                 guard failure.mayPassWhenRepeated, repeats <= Self.mostRepeats else { throw failure.error }
@@ -133,9 +139,10 @@ final class PostgresSeat {
                 return link
             } catch let failure as PostgresFailure where failure.connectionLost {
                 self.link = nil
-                outages.add()
+                outages.add(since: outagesBefore)
             }
         }
+        outagesBefore = outages.count
         let fresh = try PostgresLink(url: url)
         try fresh.script(begin)
         link = fresh

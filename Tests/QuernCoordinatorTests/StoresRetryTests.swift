@@ -1,0 +1,205 @@
+import QuernCoordinator
+import QuernFormats
+import QuernJobs
+import Testing
+
+/// What becomes of work that fails, on every store.
+@Suite struct StoresRetryTests {
+    @Test(arguments: StoreKind.allCases)
+    func transientFailuresRestAndEnd(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 1))
+        let session = try await rig.session()
+        for attempt in 1...5 {
+            let claim = try #require(try await rig.store.claim(session, limit: 1).first)
+            #expect(claim.attempt == attempt)
+            try await rig.store.fail(claim.lease, Sample.failure(.transient))
+            #expect(try await rig.store.claim(session, limit: 1).isEmpty)
+            for _ in 0..<2 {
+                try await rig.advance(by: 30)
+                _ = try await rig.store.heartbeat(session, HeartbeatReport(leases: []), expiry: StoreRig.expiry)
+            }
+        }
+        let job = try #require(try await rig.store.job(id))
+        #expect(job.state == .failed)
+        #expect(job.failure == "span 0: went wrong (tried 5 times)")
+        #expect(try await rig.store.items(of: id)[0].lastError == "went wrong")
+        let kinds = try await rig.store.events(of: id, after: 1).map(\.kind)
+        #expect(kinds == Array(repeating: .itemRetried, count: 4) + [.itemFailed, .failed])
+        try await rig.store.control(id, .retry)
+        #expect(try await rig.store.claim(session, limit: 1).first?.attempt == 6)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func permanentFailureEndsTheJobButNotWhatRuns(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 3))
+        let session = try await rig.session()
+        let claims = try await rig.store.claim(session, limit: 2)
+        try await rig.store.fail(claims[0].lease, Sample.failure(.permanent, "no such file"))
+        #expect(try await rig.store.job(id)?.failure == "span 0: no such file")
+        #expect(try await rig.store.claim(session, limit: 1).isEmpty)
+        try await rig.store.complete(claims[1].lease, Sample.completion("kept"))
+        try await rig.store.control(id, .retry)
+        #expect(try await rig.store.items(of: id).map(\.state) == [.ready, .done, .ready, .blocked])
+        #expect(try await rig.store.job(id)?.failure == nil)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func outOfMemoryNeedsMoreNextTime(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        _ = try await rig.store.insert(Sample.job("j", items: [Sample.encode(memory: 100)]))
+        let small = try await rig.session(memory: 120)
+        let large = try await rig.session(node: "large", memory: 200)
+        let claim = try #require(try await rig.store.claim(small, limit: 1).first)
+        try await rig.store.fail(claim.lease, Sample.failure(.outOfMemory))
+        try await rig.advance(by: 4)
+        #expect(try await rig.store.claim(small, limit: 1).isEmpty)
+        #expect(try await rig.store.claim(large, limit: 1).count == 1)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func interruptionsAreNotCounted(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 1))
+        let session = try await rig.session()
+        for _ in 0..<8 {
+            let claim = try #require(try await rig.store.claim(session, limit: 1).first)
+            try await rig.store.fail(claim.lease, Sample.failure(.preempted))
+            let again = try #require(try await rig.store.claim(session, limit: 1).first)
+            try await rig.store.release(again.lease)
+        }
+        #expect(try await rig.store.job(id)?.state == .running)
+        let held = try await rig.store.claim(session, limit: 1)
+        #expect(held.map(\.attempt) == [17])
+        try await rig.store.closeSession(session)
+        #expect(try await rig.store.items(of: id)[0].state == .ready)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func sameErrorOnTwoNodesIsQuarantined(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 1))
+        for node in ["one", "two"] {
+            let claim = try #require(try await rig.store.claim(rig.session(node: node), limit: 1).first)
+            try await rig.store.fail(claim.lease, Sample.failure(.transient, "bad block"))
+            try await rig.advance(by: 10)
+        }
+        #expect(try await rig.store.items(of: id)[0].state == .quarantined)
+        #expect(try await rig.store.job(id)?.state == .failed)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func threeLossesOnTwoNodesAreQuarantined(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 1))
+        for node in ["one", "one", "two"] {
+            #expect(try await rig.store.items(of: id)[0].state == .ready)
+            _ = try await rig.store.claim(rig.session(node: node), limit: 1)
+            try await rig.loseSilentSessions()
+            #expect(try await rig.store.reap() == 1)
+        }
+        #expect(try await rig.store.items(of: id)[0].state == .quarantined)
+        try await rig.store.control(id, .retry)
+        #expect(try await rig.store.items(of: id)[0].state == .ready)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func suspiciousNodeGetsNoMoreWhileThereAreOthers(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        _ = try await rig.store.insert(Sample.job("j", spans: 9))
+        let bad = try await rig.session(node: "bad")
+        for claim in try await rig.store.claim(bad, limit: 5) {
+            try await rig.store.fail(claim.lease, Sample.failure(.transient))
+        }
+        let alone = try #require(try await rig.store.claim(bad, limit: 1).first)
+        let good = try await rig.session(node: "good")
+        #expect(try await rig.store.claim(bad, limit: 1).isEmpty)
+        #expect(try await rig.store.claim(good, limit: 1).count == 1)
+        try await rig.store.complete(alone.lease, Sample.completion("it can after all"))
+        #expect(try await rig.store.claim(bad, limit: 1).count == 1)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func lostInputIsMadeAgain(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 2))
+        let session = try await rig.session()
+        for (index, claim) in try await rig.store.claim(session, limit: 2).enumerated() {
+            try await rig.store.complete(claim.lease, Sample.completion("part \(index)"))
+        }
+        let key = Sample.digest("key of part 1")
+        #expect(try await rig.store.lookUp([key, Sample.digest("unknown")]) == [key: Sample.part("part 1")])
+        let last = try #require(try await rig.store.claim(session, limit: 1).first)
+        let lost = Sample.failure(.lostInput, "part 1 is gone", blobs: [Sample.digest("part 1")])
+        try await rig.store.fail(last.lease, lost)
+        #expect(try await rig.store.items(of: id).map(\.state) == [.done, .ready, .blocked])
+        #expect(try await rig.store.lookUp([key]).isEmpty)
+        #expect(try await rig.store.results(of: id, ordinals: [0, 1]).keys.sorted() == [0])
+        let again = try await rig.store.claim(session, limit: 9)
+        #expect(again.map(\.lease.item.ordinal) == [1])
+        try await rig.store.complete(again[0].lease, Sample.completion("part 1"))
+        let publish = try #require(try await rig.store.claim(session, limit: 9).first)
+        #expect(publish.inputs.count == 2)
+        try await rig.store.complete(publish.lease, Sample.completion("manifest"))
+        #expect(try await rig.store.job(id)?.state == .done)
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func reaperWaitsUntilItCanKnow(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 2))
+        let silent = try await rig.session()
+        _ = try await rig.store.claim(silent, limit: 1)
+        try await rig.advance(by: 3600)
+        // The first run after the start: nobody had a chance to be heard.
+        #expect(try await rig.store.reap() == 0)
+        try await rig.advance(by: 44)
+        #expect(try await rig.store.reap() == 0)
+        #expect(try await rig.store.claim(silent, limit: 1).isEmpty)
+        _ = try await rig.store.heartbeat(silent, HeartbeatReport(leases: []), expiry: StoreRig.expiry)
+        _ = try await rig.store.claim(silent, limit: 1)
+        try await rig.advance(by: 44)
+        #expect(try await rig.store.reap() == 0)
+        try await rig.advance(by: 2)
+        #expect(try await rig.store.reap() == 1)
+        let gone = await #expect(throws: QuernError.self) {
+            _ = try await rig.store.heartbeat(silent, HeartbeatReport(leases: []), expiry: StoreRig.expiry)
+        }
+        #expect(gone?.code == .notFound)
+        #expect(try await rig.store.items(of: id).map(\.state) == [.ready, .ready, .blocked])
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func overdueItemsAreTaken(_ kind: StoreKind) async throws {
+        var settings = JobStoreSettings.steady
+        settings.shortestDeadline = 100_000
+        let rig = try await StoreRig.make(kind, settings: settings)
+        let id = try await rig.store.insert(Sample.job("j", spans: 1))
+        let session = try await rig.session()
+        let claim = try #require(try await rig.store.claim(session, limit: 1).first)
+        let report = HeartbeatReport(leases: [.init(lease: claim.lease, fraction: 0.1)])
+        #expect(try await rig.store.reap() == 0)
+        for taken in [0, 0, 1] {
+            try await rig.advance(by: 40)
+            _ = try await rig.store.heartbeat(session, report, expiry: StoreRig.expiry)
+            #expect(try await rig.store.reap() == taken)
+        }
+        #expect(try await rig.store.heartbeat(session, report, expiry: StoreRig.expiry) == [claim.lease])
+        #expect(try await rig.store.items(of: id)[0].lastError == "its worker took too long")
+    }
+
+    @Test(arguments: StoreKind.allCases)
+    func oneLeaderAtATime(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        #expect(try await rig.store.lead(holder: "a", term: .seconds(15)))
+        #expect(try await !rig.store.lead(holder: "b", term: .seconds(15)))
+        try await rig.advance(by: 14)
+        #expect(try await rig.store.lead(holder: "a", term: .seconds(15)))
+        try await rig.advance(by: 14)
+        #expect(try await !rig.store.lead(holder: "b", term: .seconds(15)))
+        try await rig.advance(by: 1)
+        #expect(try await rig.store.lead(holder: "b", term: .seconds(15)))
+        #expect(try await !rig.store.lead(holder: "a", term: .seconds(15)))
+    }
+}
