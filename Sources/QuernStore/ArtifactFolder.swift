@@ -61,8 +61,9 @@ public struct ArtifactFolder: Sendable, Equatable {
         return try DiskUsage(of: path)
     }
 
-    /// Removes partial files that nobody has written to for `age` seconds: what dead processes left.
-    public func removePartials(olderThan age: Int = 3600) {
+    /// Removes partial files that nobody has written to for `age` seconds: what dead processes left. A living one
+    /// may take hours to read a large file again after its last write.
+    public func removePartials(olderThan age: Int = 24 * 3600) {
         for name in FileSystem.names(in: path) {
             guard let mark = name.range(of: ".partial-"), name[mark.upperBound...].utf8.count == 16 else { continue }
             let file = "\(path)/\(name)"

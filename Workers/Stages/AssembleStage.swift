@@ -14,6 +14,7 @@ struct AssembleStage {
             throw QuernError(.unsupported, "this worker has no folder for artifacts", at: work.file)
         }
         let plan = try AssemblePlan(work, inputs: context.inputs)
+        folder.removePartials()
         let file = try folder.begin(work.file, size: work.size)
         let header = try writeHeader(file)
         try writeParts(plan, file)
