@@ -3,6 +3,7 @@ import QuernCoordinator
 import QuernFormats
 import QuernJobs
 import QuernStore
+import TestSupport
 
 /// One step of a random test. Jobs, sessions and leases are named by the order in which they came to be, which is
 /// the same on every store, whatever ids they were given.
