@@ -34,13 +34,14 @@ import Testing
             let wanted = try await model.snapshot()
             let found = try await subject.snapshot()
             guard expected == actual, wanted == found else {
+                let differences = zip(wanted, found).filter { $0 != $1 }.map { "model: \($0)\nstore: \($1)" }
                 Issue.record(
                     """
                     \(kind) differs from the model with seed \(seed) at step \(step)
                     operations: \(history.suffix(25).joined(separator: "\n    "))
                     answer of the model: \(expected)
                     answer of the store: \(actual)
-                    \(zip(wanted, found).filter { $0 != $1 }.map { "model: \($0)\nstore: \($1)" }.joined(separator: "\n"))
+                    \(differences.joined(separator: "\n"))
                     """)
                 return
             }

@@ -17,7 +17,9 @@ import Testing
     @Test(arguments: StoreKind.allCases)
     func sessionsGetWhatTheyCanRun(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)
-        let items = [Sample.encode(cost: 9, memory: 1000), Sample.encode(cost: 1, memory: 10), Sample.publish(after: [])]
+        let items = [
+            Sample.encode(cost: 9, memory: 1000), Sample.encode(cost: 1, memory: 10), Sample.publish(after: []),
+        ]
         _ = try await rig.store.insert(Sample.job("j", items: items))
         let small = try await rig.session(memory: 10, stages: [.encode])
         #expect(try await rig.store.claim(small, limit: 9).map(\.lease.item.ordinal) == [1])

@@ -132,7 +132,7 @@ import Testing
 
         life = item(.leased)
         life.losses = 2
-        life.setbacks = [Setback(node: "one", outcome: .lost, message: ""), Setback(node: "one", outcome: .lost, message: "")]
+        life.setbacks = Array(repeating: Setback(node: "one", outcome: .lost, message: ""), count: 2)
         #expect(try after(life, .lost(node: "one", reason: "")).state == .ready)
         #expect(try after(life, .lost(node: "two", reason: "")).state == .quarantined)
         life.losses = 9

@@ -31,7 +31,8 @@ public actor PostgreSQLServer {
                 .notFound, "PostgreSQL is needed for these tests and is not installed",
                 at: "\(Self.binaries)/postgres", remedy: "apt-get install postgresql")
         }
-        folder = URL(filePath: "/tmp/quern-postgres-\(ProcessInfo.processInfo.processIdentifier)-\(UInt16.random(in: 0 ... .max))")
+        // Short: the path of a socket has room for about a hundred bytes.
+        folder = URL(filePath: "/tmp/quern-postgres-\(getpid())-\(UInt16.random(in: 0 ... .max))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let asked = ServerFolders.add(folder)
         guard asked else { throw QuernError(.internalFault, "the process is ending") }
@@ -68,7 +69,7 @@ public actor PostgreSQLServer {
 
     /// Ends all sessions there are.
     public func killBackends() throws {
-        try sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname <> 'postgres'")
+        try sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> 'postgres'")
     }
 
     public func stop() throws {
@@ -77,7 +78,8 @@ public actor PostgreSQLServer {
 
     public func start() throws {
         try Self.run([
-            "\(Self.binaries)/pg_ctl", "-D", "\(folder.path)/data", "-l", "\(folder.path)/log", "-w", "-t", "60", "start",
+            "\(Self.binaries)/pg_ctl", "-D", "\(folder.path)/data", "-l", "\(folder.path)/log", "-w", "-t", "60",
+            "start",
         ])
     }
 

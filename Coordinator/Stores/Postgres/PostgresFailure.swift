@@ -13,16 +13,15 @@ struct PostgresFailure: Error {
 
     var error: QuernError {
         let detail = message.isEmpty ? "" : ": \(message)"
-        if connectionLost || mayPassWhenRepeated || state.hasPrefix("08") || state.hasPrefix("57P") || state == "53300" {
+        if connectionLost || state.hasPrefix("08") || state.hasPrefix("57P") {
             return QuernError(
                 .unavailable, "the job database cannot be reached\(detail)",
                 remedy: "Check that PostgreSQL runs and that its URL is right; calls are repeated until it is back")
         }
+        if mayPassWhenRepeated {
+            return QuernError(.unavailable, "the job database is too busy\(detail)", remedy: "Try again")
+        }
         switch state.prefix(2) {
-        case "28", "3D":
-            return QuernError(
-                .unauthorized, "the job database refuses the connection\(detail)",
-                remedy: "Check user, password and database name of its URL")
         case "53":
             return QuernError(
                 state == "53100" ? .outOfSpace : .unavailable, "the job database has run out of something\(detail)",
