@@ -101,7 +101,7 @@ let package = Package(
                 "QuernCoordinator", "QuernFormats", "QuernStore", "QuernJobs", "TestSupport",
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
-        .testTarget(name: "QuernWorkerTests", dependencies: ["QuernWorker", "QuernCoordinator", "QuernClient", "TestSupport"]),
+        .testTarget(name: "QuernWorkerTests", dependencies: ["QuernWorker", "TestSupport"]),
         .testTarget(
             name: "EndToEnd", dependencies: ["quern", "QuernFormats", "QuernStore", "TestSupport"],
             path: "Tests/EndToEnd"),

@@ -1,5 +1,6 @@
 import QuernStore
 import Testing
+import TestSupport
 
 /// Known answers from FIPS 180-4 and its published examples.
 @Suite struct SHA256Tests {

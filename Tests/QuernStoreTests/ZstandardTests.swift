@@ -1,6 +1,7 @@
 import QuernFormats
 import QuernStore
 import Testing
+import TestSupport
 
 @Suite struct ZstandardTests {
     private func compress(_ bytes: [UInt8], level: Int = 1) throws -> [UInt8] {

@@ -35,9 +35,10 @@ import Testing
     }
 
     /// An item whose importance matrix is held back, so that it is in work for as long as a test wants.
-    private func heldItem(_ blobs: MemoryBlobStore) throws -> PlannedItem {
+    private func heldItem(_ blobs: MemoryBlobStore, source name: String = "a.bin") throws -> PlannedItem {
         let columns = 256
-        let source = try bench.source([Float].noise(columns, seed: 1).stored(as: .f32, columns: columns))
+        let stored = [Float].noise(columns, seed: 1).stored(as: .f32, columns: columns)
+        let source = try bench.source(stored, name: name)
         let weights = blobs.put([Float](repeating: 1, count: columns).stored(as: .f32, columns: columns))
         let span = Span(
             tensor: "t", extents: [Extent(origin: .file(0), offset: 0, length: source.size)], sourceType: .f32,
@@ -84,7 +85,7 @@ import Testing
     @Test func drainFinishesWhatIsInWorkAndReleasesTheRest() async throws {
         let blobs = MemoryBlobStore()
         blobs.close()
-        let service = MemoryService([try heldItem(blobs), try heldItem(blobs), try heldItem(blobs)])
+        let service = MemoryService(try ["a.bin", "b.bin", "c.bin"].map { try heldItem(blobs, source: $0) })
         let running = Task { try await bench.worker(service, blobs: blobs, slots: 1, exitWhenIdle: nil).run() }
         // One in work, one claimed ahead.
         await blobs.waitForReader()
