@@ -77,7 +77,8 @@ import Testing
         let recipe = try JSONDecoder().decode(Recipe.self, from: minimal)
         #expect(recipe == Recipe(source: "a", targets: [.init(gguf: "Q4_K_M")]))
         let split = Data(
-            #"{"source": "a", "targets": [{"gguf": "F16", "tensors": {"x": "q8_0"}}], "split": {"max_size": "2G"}}"#.utf8)
+            #"{"source": "a", "targets": [{"gguf": "F16", "tensors": {"x": "q8_0"}}], "split": {"max_size": "2G"}}"#
+                .utf8)
         let other = try JSONDecoder().decode(Recipe.self, from: split)
         #expect(other.split == .init(maxBytes: 2_000_000_000))
         #expect(other.targets[0].tensors == [.init(pattern: "x", type: .q8_0)])
@@ -103,15 +104,18 @@ import Testing
 }
 
 @Suite struct ByteCountTests {
-    @Test(arguments: [
-        ("5GB", 5_000_000_000), ("500M", 500_000_000), ("2g", 2_000_000_000), ("1GiB", 1 << 30), ("1.5 KiB", 1536),
-        ("0", 0), ("1048576", 1 << 20), ("3b", 3), ("1T", 1_000_000_000_000), ("0.5k", 500),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("5GB", 5_000_000_000), ("500M", 500_000_000), ("2g", 2_000_000_000), ("1GiB", 1 << 30), ("1.5 KiB", 1536),
+            ("0", 0), ("1048576", 1 << 20), ("3b", 3), ("1T", 1_000_000_000_000), ("0.5k", 500),
+        ] as [(String, UInt64)])
     func parses(text: String, bytes: UInt64) throws {
         #expect(try ByteCount.parse(text) == bytes)
     }
 
-    @Test(arguments: ["", "GB", "-1", "5XB", "1.2.3M", ".5G", "5.", "99999999999999999999", "9999999999T", "nan", "1e3"])
+    @Test(arguments: [
+        "", "GB", "-1", "5XB", "1.2.3M", ".5G", "5.", "99999999999999999999", "9999999999T", "nan", "1e3",
+    ])
     func refuses(text: String) throws {
         let error = try #require(throws: QuernError.self) { try ByteCount.parse(text) }
         #expect(error.code == .usage)

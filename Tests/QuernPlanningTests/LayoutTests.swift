@@ -36,7 +36,8 @@ import Testing
 
     @Test func tensorsAreOrderedByBlockThenName() throws {
         let names = [
-            "blk.10.attn_q.weight", "blk.2.ffn_up.weight", "v.blk.0.attn_q.weight", "output.weight", "blk.2.attn_k.weight",
+            "blk.10.attn_q.weight", "blk.2.ffn_up.weight", "v.blk.0.attn_q.weight", "output.weight",
+            "blk.2.attn_k.weight",
             "blk.2.ffn_up_exps.weight",
         ]
         let source = TestSources.model(names.map { .init(name: $0, shape: [32, 2]) })
@@ -112,10 +113,11 @@ import Testing
     }
 
     /// Sizes count padded tensor bytes: 32 × 3 in Q8_0 is 102 bytes, 128 with padding.
-    @Test(arguments: [
-        (127, [1, 1, 1, 1]), (128, [1, 1, 1, 1]), (255, [1, 1, 1, 1]), (256, [2, 2]), (383, [2, 2]),
-        (384, [3, 1]), (512, [4]), (.max, [4]),
-    ] as [(UInt64, [Int])])
+    @Test(
+        arguments: [
+            (127, [1, 1, 1, 1]), (128, [1, 1, 1, 1]), (255, [1, 1, 1, 1]), (256, [2, 2]), (383, [2, 2]),
+            (384, [3, 1]), (512, [4]), (.max, [4]),
+        ] as [(UInt64, [Int])])
     func splitBySize(limit: UInt64, expected: [Int]) throws {
         let source = TestSources.model((0..<4).map { .init(name: "blk.\($0).ffn_up.weight", shape: [32, 3]) })
         let plan = try TestSources.plan([.init(gguf: "Q8_0")], of: source, split: .init(maxBytes: limit))
@@ -127,8 +129,9 @@ import Testing
             [.init(name: "output.weight", shape: [32, 3])],
             metadata: [("split.no", .uint16(0)), ("split.count", .uint16(2)), ("split.tensors.count", .int32(1))])
         let header = try headers(try TestSources.plan([.init(gguf: "Q8_0")], of: source))[0]
-        #expect(header.metadata.map(\.key) == [
-            "general.architecture", "general.quantization_version", "general.file_type",
-        ])
+        #expect(
+            header.metadata.map(\.key) == [
+                "general.architecture", "general.quantization_version", "general.file_type",
+            ])
     }
 }

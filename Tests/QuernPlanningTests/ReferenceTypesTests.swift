@@ -48,6 +48,27 @@ import Testing
         }
     }
 
+    /// A checkpoint gives the very header that its converted file gives, for every preset but the plain ones, whose
+    /// keys keep the converter's order.
+    @Test(arguments: ConvertFixture.families)
+    func checkpointsGiveTheSameHeaders(family: String) throws {
+        let converted = try ReferenceTypes.source(family)
+        let checkpoint = try ConvertFixture(family).open()
+        let importance = TestSources.importance(for: converted)
+        for preset in Preset.allCases where preset.canBeEncoded {
+            func plan(_ source: SourceModel) throws -> Plan {
+                try Planner.plan(
+                    recipe: Recipe(source: "x", name: "model", targets: [.init(gguf: preset.name)], imatrix: "y"),
+                    source: source, importance: importance)
+            }
+            let (fromFile, fromCheckpoint) = (try plan(converted), try plan(checkpoint))
+            #expect(types(fromCheckpoint) == types(fromFile), "\(preset.name)")
+            guard preset.baseType.isQuantized else { continue }
+            #expect(
+                fromCheckpoint.assembleWork.map(\.header) == fromFile.assembleWork.map(\.header), "\(preset.name)")
+        }
+    }
+
     private func types(_ plan: Plan) -> String {
         plan.targets[0].tensors.map(\.type.description).joined(separator: " ")
     }

@@ -122,7 +122,8 @@ import Testing
     @Test func refusalsWriteAMissingTensorAsNull() throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        let text = String(decoding: try encoder.encode(Refusal(target: "Q4_0", tensor: nil, reason: "no")), as: UTF8.self)
+        let text = String(
+            decoding: try encoder.encode(Refusal(target: "Q4_0", tensor: nil, reason: "no")), as: UTF8.self)
         #expect(text == #"{"reason":"no","target":"Q4_0","tensor":null}"#)
     }
 }

@@ -108,7 +108,8 @@ import Testing
         #expect(plan.refusals.isEmpty)
         #expect(plan.encodeWork.count < 10_000)
         #expect(plan.peakMemory < 300 << 20)
-        #expect(plan.encodeWork.flatMap(\.spans).reduce(0) { $0 + $1.rows } == source.tensors.reduce(0) { $0 + $1.rows })
+        #expect(
+            plan.encodeWork.flatMap(\.spans).reduce(0) { $0 + $1.rows } == source.tensors.reduce(0) { $0 + $1.rows })
     }
 
     private static func global(_ extent: Extent, in work: EncodeWork, _ source: SourceModel) -> Extent {
