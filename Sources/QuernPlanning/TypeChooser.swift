@@ -42,7 +42,7 @@ struct TypeChooser {
         if facts.category == .output, let type = target.outputTensorType { return type }
         // The F32, F16 and BF16 presets know no exceptions.
         guard preset.baseType.isQuantized else { return preset.baseType }
-        if let rule = rules.first(where: { $0.matches(tensor.name) }) {
+        if let rule = rules.first(where: { $0.matches(facts.name) }) {
             return try Self.fitting(rule.type, columns: tensor.columns)
         }
         let type = target.pure ? preset.baseType : try mixture.type(of: tensor, facts)

@@ -41,6 +41,21 @@ import Testing
         #expect(types["output.weight"] == .q6_K)
     }
 
+    /// Plain patterns are compared byte by byte; an empty group makes the same pattern one for the regex engine.
+    @Test(arguments: [
+        ("attn_v", true), ("ATTN_V.WEIGHT", true), (#"^blk\.0\.attn_v\.weight$"#, true), ("blk.0.attn_v", true),
+        ("^attn", false), ("^blk", true), ("weight$", true), ("attn_v$", false), (#"attn.v\.weigh$"#, false),
+        (#"attn\.v"#, false), ("^blk.0.attn_v.weight.$", false), ("^blk.0.attn_v.weigh$", false),
+        ("^.blk.0.attn_v.weight", false), ("blk.0.attn_v.weight.and.more", false), ("-", false), ("0", true),
+    ])
+    func plainPatternsAgreeWithTheRegexEngine(pattern: String, expected: Bool) throws {
+        let source = TestSources.model([.init(name: "blk.0.attn_v.weight", shape: [256, 4])])
+        for pattern in [pattern, "(?:)\(pattern)"] {
+            let target = Recipe.Target(gguf: "Q4_0", tensors: [.init(pattern: pattern, type: .f16)])
+            #expect(try types(target, of: source)["blk.0.attn_v.weight"] == (expected ? .f16 : .q4_0), "\(pattern)")
+        }
+    }
+
     /// A tensor that a rule decides does not count in the mixture: the next ones move up.
     @Test func rulesTakeTensorsOutOfTheCount() throws {
         let rule = Recipe.TensorRule(pattern: #"blk\.[01]\.attn_v"#, type: .q8_0)
