@@ -2,24 +2,13 @@ import QuernFormats
 import QuernJobs
 import QuernPlanning
 import QuernStore
+import TestSupport
 import Testing
 
 /// Whatever the model: spans cover it exactly, fit their limits, and do not depend on the targets.
 @Suite struct SpanTests {
-    /// A small generator, so that a failing seed can be tried again.
-    private struct Random: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = state
-            mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ (mixed >> 31)
-        }
-    }
-
     private static func model(seed: UInt64) -> SourceModel {
-        var random = Random(state: seed)
+        var random = SeededGenerator(seed: seed)
         let types: [ElementType] = [.f32, .f16, .bf16]
         let tensors = (0..<Int.random(in: 1...40, using: &random)).map { index in
             let columns = 32 * Int.random(in: 1...400, using: &random)
