@@ -105,7 +105,8 @@ public final class ArtifactFile: Sendable {
     public func write(at offset: UInt64, _ bytes: UnsafeRawBufferPointer) throws {
         guard offset <= size, UInt64(bytes.count) <= size - offset else {
             throw QuernError(
-                .invalidInput, "\(bytes.count) bytes at offset \(offset) lie beyond the planned \(size)", at: destination)
+                .invalidInput, "\(bytes.count) bytes at offset \(offset) lie beyond the planned \(size)",
+                at: destination)
         }
         try file.write(at: offset, bytes)
     }

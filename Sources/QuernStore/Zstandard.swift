@@ -82,7 +82,8 @@ public enum Zstandard {
         let frame = UnsafeMutableRawBufferPointer.allocate(byteCount: ZSTD_compressBound(sample), alignment: 16)
         defer { frame.deallocate() }
         var (content, stored) = (0, 0)
-        let starts = bytes.count <= 3 * sample
+        let starts =
+            bytes.count <= 3 * sample
             ? Array(stride(from: 0, to: bytes.count, by: sample))
             : [0, (bytes.count - sample) / 2, bytes.count - sample]
         for start in starts {

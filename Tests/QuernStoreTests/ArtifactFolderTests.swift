@@ -1,8 +1,8 @@
 import Foundation
 import QuernFormats
 import QuernStore
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct ArtifactFolderTests {
     private let folder: TemporaryFolder

@@ -1,8 +1,8 @@
 import Foundation
 import QuernFormats
 import QuernStore
-import Testing
 import TestSupport
+import Testing
 
 /// What goes wrong with disks and processes.
 @Suite struct FolderBlobStoreFaultTests {

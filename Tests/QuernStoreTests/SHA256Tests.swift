@@ -1,6 +1,6 @@
 import QuernStore
-import Testing
 import TestSupport
+import Testing
 
 /// Known answers from FIPS 180-4 and its published examples.
 @Suite struct SHA256Tests {

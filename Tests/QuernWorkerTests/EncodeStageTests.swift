@@ -2,8 +2,8 @@ import Foundation
 import QuernFormats
 import QuernJobs
 import QuernStore
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct EncodeStageTests {
     private let bench: Workbench
@@ -35,8 +35,9 @@ import TestSupport
         let columns = 512
         let stored = [Float].noise(columns * 600, seed: 1).stored(as: source, columns: columns)
         let file = try bench.source([1, 2, 3] + stored)
+        let outputs = [EncodeOutput(type: target)]
         let item = try await bench.run(
-            .encode(work(file, type: source, columns: columns, rows: 600, offset: 3, outputs: [EncodeOutput(type: target)])))
+            .encode(work(file, type: source, columns: columns, rows: 600, offset: 3, outputs: outputs)))
         let part = try #require(try parts(item).first)
         let values = source.values(stored)
         let expected = source == target ? stored : values.stored(as: target, columns: columns)
@@ -176,7 +177,8 @@ import TestSupport
         var values = [Float].noise(256 * 1000, seed: 9)
         values[256 * 777 + 13] = value
         let file = try bench.source(values.stored(as: .f32, columns: 256))
-        let quantized = work(file, type: .f32, columns: 256, rows: 1000, firstRow: 5, outputs: [EncodeOutput(type: .q8_0)])
+        let quantized = work(
+            file, type: .f32, columns: 256, rows: 1000, firstRow: 5, outputs: [EncodeOutput(type: .q8_0)])
         let failure = try #require(try await bench.run(.encode(quantized)).failures.first)
         #expect(failure.class == .permanent)
         #expect(failure.message.hasPrefix("blk.0.attn_q.weight: the value \(value) at row 782, column 13 "))

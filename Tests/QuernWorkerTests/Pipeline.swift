@@ -109,7 +109,9 @@ struct Pipeline {
                         recipe: #"{"name":"m","source":"model.gguf","targets":[{"gguf":"Q4_K_M"},{"gguf":"Q8_0"}]}"#,
                         encoder: "test-1", statistics: nil,
                         sources: [SourceReference(name: "model.gguf", ordinal: 0)],
-                        artifacts: zip(["Q4_K_M", "Q8_0"], assembled).map { ArtifactReference(target: $0, files: $1) })),
+                        artifacts: zip(["Q4_K_M", "Q8_0"], assembled).map {
+                            ArtifactReference(target: $0, files: $1)
+                        })),
                 cost: 1, memory: 1, dependencies: [0] + assembled.flatMap { $0 }, label: "publish"))
         self.items = items
         self.expected = expected

@@ -3,8 +3,8 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 import QuernWorker
-import Testing
 import TestSupport
+import Testing
 
 /// Whole jobs, from source to manifest.
 @Suite struct PipelineTests {
@@ -28,11 +28,12 @@ import TestSupport
         let manifest = try #require(published)
         #expect(found == pipeline.expected)
         let parsed = try Manifest.parse(manifest)
-        #expect(parsed.sources == [
-            Manifest.Source(
-                name: "model.gguf", size: pipeline.source.size,
-                sha256: Digest(of: [UInt8](try Data(contentsOf: URL(fileURLWithPath: pipeline.source.path)))))
-        ])
+        #expect(
+            parsed.sources == [
+                Manifest.Source(
+                    name: "model.gguf", size: pipeline.source.size,
+                    sha256: Digest(of: [UInt8](try Data(contentsOf: URL(fileURLWithPath: pipeline.source.path)))))
+            ])
         for file in parsed.artifacts.flatMap(\.files) {
             let bytes = try #require(pipeline.expected[file.name])
             #expect(file.sha256 == Digest(of: bytes) && file.size == UInt64(bytes.count))

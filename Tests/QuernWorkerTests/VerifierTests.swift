@@ -3,8 +3,8 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 import QuernWorker
-import Testing
 import TestSupport
+import Testing
 
 /// Every single change to an output folder is found, and named.
 @Suite struct VerifierTests {
@@ -57,10 +57,11 @@ import TestSupport
 
     @Test func damagedTensorIsNamed() throws {
         try edit("m-Q8_0-00002-of-00002.gguf") { $0[$0.count - 40] ^= 1 }
-        #expect(try findings().map { [$0.file, $0.tensor ?? "-", $0.what] } == [
-            ["m-Q8_0-00002-of-00002.gguf", "-", "sha256"],
-            ["m-Q8_0-00002-of-00002.gguf", "output.weight", "sha256"],
-        ])
+        #expect(
+            try findings().map { [$0.file, $0.tensor ?? "-", $0.what] } == [
+                ["m-Q8_0-00002-of-00002.gguf", "-", "sha256"],
+                ["m-Q8_0-00002-of-00002.gguf", "output.weight", "sha256"],
+            ])
     }
 
     @Test func truncationIsFound() throws {

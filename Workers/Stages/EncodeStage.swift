@@ -16,7 +16,8 @@ struct EncodeStage {
         let files = SourceFiles(work.files)
         let control = context.control
         let spans = try work.spans.map { span in
-            (span: span.oneColumnRows, reader: try SpanReader(span, files: files) { try context.blobs.get($0, control) })
+            let reader = try SpanReader(span, files: files) { try context.blobs.get($0, control) }
+            return (span: span.oneColumnRows, reader: reader)
         }
         // Hashing costs about a sixth of encoding.
         let bytes = spans.reduce(0) { $0 + $1.reader.count }

@@ -64,8 +64,8 @@ struct FileVerifier {
         }
         if let name = GGUFSplitName(fileName: expected.name) {
             if name.number != position + 1 || name.count != files.count {
-                findings.append(
-                    finding("number in the name", "\(position + 1) of \(files.count)", "\(name.number) of \(name.count)"))
+                let found = "\(name.number) of \(name.count)"
+                findings.append(finding("number in the name", "\(position + 1) of \(files.count)", found))
             }
         } else if files.count > 1 {
             findings.append(finding("name", "one of a split set", expected.name))
