@@ -129,7 +129,8 @@ package enum FileSystem {
     package static func age(of path: String) -> Int? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
-        return time(nil) - status.st_mtim.tv_sec
+        // Times of files are finer than this clock, and may be ahead of it by a moment.
+        return max(0, time(nil) - status.st_mtim.tv_sec)
     }
 
     /// A name part that no other process or thread uses: 16 hexadecimal digits.
