@@ -1,0 +1,47 @@
+import ArgumentParser
+import Foundation
+import QuernFormats
+import QuernPlanning
+
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Show what would be made: types, sizes, memory. Reads headers only.",
+        discussion: "Example: quern plan ./tiny-llama --to Q4_K_M --json")
+
+    @OptionGroup var recipeOptions: RecipeOptions
+
+    @Flag(help: "Print the plan as one JSON object.")
+    var json = false
+
+    func run() async throws {
+        let recipe = try recipeOptions.resolve()
+        let source = try SourceModel.open(path: recipe.source)
+        let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
+        let plan = try Planner.plan(recipe: recipe, source: source, importance: importance)
+        if json {
+            Console.line(try PlanReport(plan).json())
+        } else {
+            show(plan)
+        }
+        for refusal in plan.refusals {
+            Console.error("quern: refused: \(refusal.target)\(refusal.tensor.map { " \($0)" } ?? ""): \(refusal.reason)")
+        }
+        if !plan.refusals.isEmpty { throw ExitStatus.failed }
+    }
+
+    private func show(_ plan: Plan) {
+        for target in plan.targets {
+            let elements = target.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+            let bits = elements > 0 ? Double(target.bytes) * 8 / Double(elements) : 0
+            Console.line("\(target.target): \(Console.size(target.bytes)), \(Console.fixed(bits, digits: 2)) bits per weight")
+            for file in target.files { Console.line("  \(file.name)  \(Console.size(file.bytes))") }
+            let rows = target.tensors.map {
+                ["  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), "\($0.sourceType)", "→ \($0.type)",
+                    Console.size($0.bytes)]
+            }
+            Console.line(Console.table(rows, rightAligned: [4]))
+        }
+        Console.line("\(plan.items.count) work items, \(Console.size(plan.peakMemory)) of memory for each worker slot at most")
+    }
+}

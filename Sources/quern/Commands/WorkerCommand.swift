@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import Logging
+import QuernClient
+import QuernFormats
+import QuernJobs
+import QuernWorker
+import ServiceLifecycle
+
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Do work that a coordinator leases out.",
+        discussion: """
+            Example: quern worker --coordinator http://127.0.0.1:7341 --slots 8
+
+            SIGTERM lets it finish what it holds, hand it in, and end. It keeps trying while the coordinator is away.
+            """)
+
+    enum Device: String, ExpressibleByArgument, CaseIterable {
+        case auto, cpu, cuda
+    }
+
+    @Option(help: "The coordinator's URL.")
+    var coordinator: String?
+
+    @Option(help: "Items worked on at a time; all cores otherwise.")
+    var slots: Int?
+
+    @Option(help: "Memory for work in progress: 4GB.")
+    var memory: String?
+
+    @Option(help: "What encodes: auto, cpu or cuda.")
+    var device: Device = .auto
+
+    @Option(help: ArgumentHelp("End after this long without work.", valueName: "seconds"))
+    var exitWhenIdle: Double?
+
+    func run() async throws {
+        let settings = try Settings.load()
+        guard let url = settings.value(.coordinator, flag: coordinator) else {
+            throw QuernError(.usage, "no coordinator given", remedy: "Say --coordinator URL or set QUERN_COORDINATOR")
+        }
+        guard device != .cuda else {
+            throw QuernError(
+                .unsupported, "this build has no CUDA engine", at: "--device cuda", remedy: "Use --device cpu: the bytes are the same")
+        }
+        let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
+        guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
+        var logger = Logger(label: "quern.worker", factory: StreamLogHandler.standardError)
+        logger.logLevel = .info
+        let client = try CoordinatorClient(url: url)
+        let worker = Worker(
+            service: client, blobs: client.blobs, artifacts: nil,
+            configuration: WorkerConfiguration(
+                node: ProcessInfo.processInfo.hostName, slots: slots,
+                memory: try settings.value(.memory, flag: memory).map { Int64(try ByteCount.parse($0)) },
+                exitWhenIdle: exitWhenIdle.map { .seconds($0) }), logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        try await client.shutdown()
+    }
+}

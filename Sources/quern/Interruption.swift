@@ -1,0 +1,32 @@
+import Dispatch
+import Foundation
+import QuernFormats
+
+/// Turns SIGINT and SIGTERM into cancellation of the work at hand, so that it drains in place of breaking off.
+enum Interruption {
+    /// Runs `work` until it ends or a signal comes.
+    /// - Throws: what `work` throws, or `QuernError` `.cancelled` where a signal ended it.
+    static func watched<Result: Sendable>(
+        _ work: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        let task = Task { try await work() }
+        let sources = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { task.cancel() }
+            source.resume()
+            return source
+        }
+        defer { sources.forEach { $0.cancel() } }
+        do {
+            return try await withTaskCancellationHandler {
+                try await task.value
+            } onCancel: {
+                task.cancel()
+            }
+        } catch {
+            guard task.isCancelled else { throw error }
+            throw QuernError(.cancelled, "interrupted", remedy: "The same command run again goes on from here")
+        }
+    }
+}

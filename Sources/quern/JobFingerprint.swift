@@ -1,0 +1,38 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// What makes two runs of `quern quantize` the same job: the recipe, the encoders, and the source's files as they are.
+enum JobFingerprint {
+    static func of(_ recipe: Recipe) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        var hasher = SHA256Hasher()
+        hasher.update([UInt8](try encoder.encode(recipe)))
+        hasher.update([UInt8](EncoderVersion.reference.utf8))
+        for path in [recipe.source] + (recipe.imatrix.map { [$0] } ?? []) {
+            for line in states(of: path) { hasher.update([UInt8]((line + "\n").utf8)) }
+        }
+        return hasher.finish().hex
+    }
+
+    /// Name, size and modification time of a file, or of every file directly in a folder, sorted.
+    private static func states(of path: String) -> [String] {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return [] }
+        let folder = isFolder.boolValue ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let relevant = isFolder.boolValue ? names : splitSiblings(of: URL(fileURLWithPath: path).lastPathComponent, among: names)
+        return relevant.sorted().compactMap { name in
+            guard let file = try? FileByteSource(path: folder + "/" + name) else { return nil }
+            return "\(name) \(file.size) \(file.modified)"
+        }
+    }
+
+    /// A file of a split set stands for the whole set: `x-00002-of-00003.gguf` for all of `x-*-of-00003.gguf`.
+    private static func splitSiblings(of name: String, among names: [String]) -> [String] {
+        guard let match = name.wholeMatch(of: /(.+)-\d{5}(-of-\d{5}\.gguf)/) else { return [name] }
+        return names.filter { $0.hasPrefix(match.1 + "-") && $0.hasSuffix(match.2) }
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Logging
+import QuernCoordinator
+import QuernFormats
+import QuernJobs
+import QuernStore
+import QuernWorker
+
+/// A job from submission to manifest inside this process.
+struct LocalRun {
+    let recipe: Recipe
+    /// Folder for the artifacts.
+    let output: String
+    /// Folder of the database and the blobs.
+    let state: String
+    /// False where the state only serves to go on after an interruption.
+    let keepsState: Bool
+    let slots: Int
+    /// Bytes for work in progress; the worker's default where nil.
+    let memory: Int64?
+    let progress: ProgressBar
+
+    /// - Returns: the finished job.
+    /// - Throws: `QuernError`; `.cancelled` where a signal interrupted it.
+    func finish() async throws -> JobRecord {
+        guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--workers") }
+        try createFolder(output)
+        try createFolder(state)
+        let logger = Logger(label: "quern") { _ in SwiftLogNoOpLogHandler() }
+        let store = try SQLiteJobStore(path: state + "/quern.sqlite")
+        try await store.migrate()
+        let blobs = try FolderBlobStore(root: state + "/blobs")
+        let coordinator = Coordinator(store: store, blobs: blobs, settings: .local(artifacts: output), logger: logger)
+        let record = try await Interruption.watched {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                defer { group.cancelAll() }
+                group.addTask { try await coordinator.run() }
+                let submitted = try await submit(to: coordinator)
+                let folder = try ArtifactFolder(root: output)
+                let worker = Worker(
+                    service: coordinator, blobs: blobs, artifacts: { _ in folder },
+                    configuration: WorkerConfiguration(
+                        node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory), logger: logger)
+                group.addTask { try await worker.run() }
+                return try await follow(submitted.id, in: coordinator)
+            }
+        }
+        progress.finish()
+        guard record.state == .done else {
+            throw QuernError(
+                record.state == .cancelled ? .cancelled : .invalidInput,
+                record.failure ?? "the job ended as \(record.state.rawValue)")
+        }
+        if !keepsState { try? FileManager.default.removeItem(atPath: state) }
+        return record
+    }
+
+    /// The job that an earlier, interrupted run of the same arguments left, or a new one.
+    private func submit(to coordinator: Coordinator) async throws -> JobRecord {
+        let key = try JobFingerprint.of(recipe)
+        let record = try await coordinator.submit(Submission(recipe: recipe, idempotencyKey: key))
+        switch record.state {
+        case .running: return record
+        case .paused: return try await coordinator.control(record.id, .resume)
+        case .failed, .cancelled: return try await coordinator.control(record.id, .retry)
+        case .done:
+            // Finished before, perhaps into a folder that has been emptied since: a new job takes what is cached.
+            return try await coordinator.submit(Submission(recipe: recipe))
+        }
+    }
+
+    private func follow(_ id: JobID, in coordinator: Coordinator) async throws -> JobRecord {
+        while true {
+            let record = try await coordinator.job(id)
+            if record.state.isFinal { return record }
+            try progress.show(record)
+            try await coordinator.changed(within: .milliseconds(200))
+        }
+    }
+
+    private func createFolder(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw QuernError(.io, "cannot create the folder: \(error.localizedDescription)", at: path)
+        }
+    }
+}

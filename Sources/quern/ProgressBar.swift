@@ -1,0 +1,85 @@
+import Foundation
+import QuernJobs
+
+/// Shows how far a job is: a bar that redraws itself on a terminal, a plain line now and then elsewhere.
+final class ProgressBar {
+    private let quiet: Bool
+    private let json: Bool
+    private let clock = ContinuousClock()
+    private let start: ContinuousClock.Instant
+    /// Cost that was done before this process looked: it must not count as speed.
+    private var costBefore: Int64?
+    private var lastLine: ContinuousClock.Instant?
+    private var drawn = false
+
+    init(quiet: Bool, json: Bool) {
+        self.quiet = quiet
+        self.json = json
+        start = clock.now
+    }
+
+    func show(_ record: JobRecord) throws {
+        let before = costBefore ?? record.progress.costDone
+        costBefore = before
+        if json {
+            guard due(every: .seconds(1)) else { return }
+            try Console.json(JSONProgress(record))
+        } else if quiet {
+            return
+        } else if Console.isTerminal {
+            Console.draw("\r\u{1B}[K" + text(record, before: before, width: 28))
+            drawn = true
+        } else if due(every: .seconds(5)) {
+            Console.error(text(record, before: before, width: 0))
+        }
+    }
+
+    /// Leaves the cursor on a line of its own.
+    func finish() {
+        if drawn { Console.draw("\r\u{1B}[K") }
+        drawn = false
+    }
+
+    private func due(every interval: Duration) -> Bool {
+        let now = clock.now
+        if let lastLine, now - lastLine < interval { return false }
+        lastLine = now
+        return true
+    }
+
+    private func text(_ record: JobRecord, before: Int64, width: Int) -> String {
+        let progress = record.progress
+        let fraction = progress.costTotal > 0 ? Double(progress.costDone) / Double(progress.costTotal) : 0
+        let seconds = (clock.now - start) / .seconds(1)
+        let rate = seconds > 0.2 ? Double(progress.costDone - before) / seconds : 0
+        var text = String(format: "%3d%%", Int(fraction * 100))
+        if width > 0 {
+            let full = Int(fraction * Double(width))
+            text += " [" + String(repeating: "█", count: full) + String(repeating: "░", count: width - full) + "]"
+        }
+        text += " \(Console.size(progress.costDone)) of \(Console.size(progress.costTotal))"
+        if rate > 0 {
+            text += ", \(Console.size(Int64(rate)))/s"
+            text += ", \(Console.duration(seconds: Double(progress.costTotal - progress.costDone) / rate)) left"
+        }
+        if record.state != .running { text += ", \(record.state.rawValue)" }
+        return text
+    }
+
+    private struct JSONProgress: Encodable {
+        let event = "progress"
+        let job: String
+        let state: String
+        let bytesDone: Int64
+        let bytesTotal: Int64
+        let items: [String: Int]
+
+        init(_ record: JobRecord) {
+            job = record.id.rawValue
+            state = record.state.rawValue
+            bytesDone = record.progress.costDone
+            bytesTotal = record.progress.costTotal
+            items = record.progress.items
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernPlanning
+
+/// What to make from what: the arguments that quantize, plan and submit share.
+struct RecipeOptions: ParsableArguments {
+    @Argument(
+        help: "A Hugging Face checkpoint folder (safetensors) or a .gguf file, split or not.",
+        completion: .file())
+    var source: String?
+
+    @Option(
+        name: .customLong("to"), help: "Presets to make, separated by commas: Q4_K_M,Q8_0.",
+        completion: .list(Preset.encodable.map(\.name)))
+    var targets: String?
+
+    @Option(help: "A recipe file (YAML) in place of SOURCE and --to.", completion: .file(extensions: ["yaml", "yml"]))
+    var recipe: String?
+
+    @Option(help: "Base name of the artifacts; the source's name otherwise.")
+    var name: String?
+
+    @Option(help: "An importance matrix file, GGUF or legacy.", completion: .file())
+    var imatrix: String?
+
+    @Flag(help: "Give every tensor the preset's base type.")
+    var pure = false
+
+    @Option(
+        name: .customLong("tensor-type"),
+        help: ArgumentHelp("Type for tensors whose name matches; may be repeated, the first match wins.", valueName: "regex=type"))
+    var tensorTypes: [String] = []
+
+    @Option(help: "A file of REGEX=TYPE, separated by white space.", completion: .file())
+    var tensorTypeFile: String?
+
+    @Option(help: "Type for output.weight.")
+    var outputTensorType: String?
+
+    @Option(help: "Type for token_embd.weight.")
+    var tokenEmbeddingType: String?
+
+    @Flag(help: "Keep output.weight as the source has it.")
+    var leaveOutputTensor = false
+
+    @Flag(help: "Encode a source that is quantized already, although that loses precision twice.")
+    var allowRequantize = false
+
+    @Option(help: "Start another file before one grows beyond this: 5GB, 500M.")
+    var splitMaxSize: String?
+
+    @Option(help: "Start another file after this many tensors.")
+    var splitMaxTensors: Int?
+
+    /// The recipe the arguments stand for, with absolute paths.
+    /// - Throws: `QuernError` `.usage`.
+    func resolve() throws -> Recipe {
+        if let recipe {
+            guard source == nil, targets == nil else {
+                throw QuernError(.usage, "--recipe takes the place of SOURCE and --to", remedy: "Give one or the other")
+            }
+            guard let data = FileManager.default.contents(atPath: recipe) else {
+                throw QuernError(.notFound, "cannot read the recipe", at: recipe, remedy: "Check the path")
+            }
+            var parsed = try Recipe(yaml: String(decoding: data, as: UTF8.self), name: recipe)
+            // Paths in a recipe are meant from where the recipe lies.
+            let folder = URL(fileURLWithPath: recipe).deletingLastPathComponent().path
+            parsed.source = Self.absolute(parsed.source, from: folder)
+            parsed.imatrix = parsed.imatrix.map { Self.absolute($0, from: folder) }
+            return parsed
+        }
+        guard let source else {
+            throw QuernError(.usage, "no source given", remedy: "Name a checkpoint folder or a .gguf file")
+        }
+        guard let targets else {
+            throw QuernError(.usage, "no target given", remedy: "Say --to PRESET, for example --to Q4_K_M")
+        }
+        let folder = FileManager.default.currentDirectoryPath
+        let rules = try tensorRules()
+        let output = try outputTensorType.map { try Self.elementType($0, option: "--output-tensor-type") }
+        let embedding = try tokenEmbeddingType.map { try Self.elementType($0, option: "--token-embedding-type") }
+        return Recipe(
+            source: Self.absolute(source, from: folder), name: name,
+            targets: targets.split(separator: ",", omittingEmptySubsequences: true).map {
+                Recipe.Target(
+                    gguf: String($0), pure: pure, tensors: rules, outputTensorType: output,
+                    tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
+            },
+            imatrix: imatrix.map { Self.absolute($0, from: folder) }, split: try splitLimits(),
+            allowRequantize: allowRequantize)
+    }
+
+    private func tensorRules() throws -> [Recipe.TensorRule] {
+        var texts = tensorTypes
+        if let tensorTypeFile {
+            guard let data = FileManager.default.contents(atPath: tensorTypeFile) else {
+                throw QuernError(.notFound, "cannot read the tensor types", at: tensorTypeFile, remedy: "Check the path")
+            }
+            texts += String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+        }
+        return try texts.map { text in
+            guard let sign = text.lastIndex(of: "="), sign != text.startIndex else {
+                throw QuernError(.usage, "'\(text)' is not of the form REGEX=TYPE", at: "--tensor-type")
+            }
+            let type = try Self.elementType(String(text[text.index(after: sign)...]), option: "--tensor-type")
+            return Recipe.TensorRule(pattern: String(text[..<sign]), type: type)
+        }
+    }
+
+    private func splitLimits() throws -> Recipe.SplitLimits? {
+        guard splitMaxSize != nil || splitMaxTensors != nil else { return nil }
+        if let splitMaxTensors, splitMaxTensors < 1 {
+            throw QuernError(.usage, "must be at least 1", at: "--split-max-tensors")
+        }
+        return Recipe.SplitLimits(maxBytes: try splitMaxSize.map { try ByteCount.parse($0) }, maxTensors: splitMaxTensors)
+    }
+
+    private static func elementType(_ name: String, option: String) throws -> ElementType {
+        guard let type = ElementType(name: name) else {
+            throw QuernError(
+                .usage, "unknown element type '\(name)'", at: option,
+                remedy: "Known are \(ElementType.allCases.map(\.description).joined(separator: ", "))")
+        }
+        return type
+    }
+
+    static func absolute(_ path: String, from folder: String) -> String {
+        path.contains("://") ? path : URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardized.path
+    }
+}

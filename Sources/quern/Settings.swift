@@ -1,0 +1,66 @@
+import Foundation
+import QuernFormats
+import Yams
+
+/// Settings that are not given as a flag: first the environment (`QUERN_COORDINATOR`), then `quern.yaml` in the
+/// working folder (`coordinator: http://…`), or the file that `QUERN_CONFIG` names.
+struct Settings {
+    enum Key: String, CaseIterable {
+        case coordinator, database, blobs, listen, workers, memory, state, slots, device
+    }
+
+    private let environment: [String: String]
+    private let file: [String: String]
+
+    static func load(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> Settings {
+        let named = environment["QUERN_CONFIG"]
+        let path = named ?? "quern.yaml"
+        guard let data = FileManager.default.contents(atPath: path) else {
+            if named != nil {
+                throw QuernError(.notFound, "QUERN_CONFIG names a file that cannot be read", at: path)
+            }
+            return Settings(environment: environment, file: [:])
+        }
+        return Settings(environment: environment, file: try parse(String(decoding: data, as: UTF8.self), path: path))
+    }
+
+    /// The flag's value where it was given, else the setting's.
+    func value(_ key: Key, flag: String? = nil) -> String? {
+        flag ?? environment["QUERN_" + key.rawValue.uppercased()] ?? file[key.rawValue]
+    }
+
+    func integer(_ key: Key, flag: Int? = nil) throws -> Int? {
+        if let flag { return flag }
+        guard let text = value(key) else { return nil }
+        guard let number = Int(text) else {
+            throw QuernError(.usage, "'\(text)' is not a whole number", at: "setting \(key.rawValue)")
+        }
+        return number
+    }
+
+    private static func parse(_ text: String, path: String) throws -> [String: String] {
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch {
+            throw QuernError(.usage, "not valid YAML: \(error)", at: path)
+        }
+        guard let node else { return [:] }
+        guard let mapping = node.mapping else {
+            throw QuernError(.usage, "expected lines of the form 'setting: value'", at: path)
+        }
+        var values: [String: String] = [:]
+        for (key, value) in mapping {
+            guard let name = key.string, Key(rawValue: name) != nil else {
+                throw QuernError(
+                    .usage, "unknown setting '\(key.string ?? "?")'", at: "\(path) line \(key.mark?.line ?? 0)",
+                    remedy: "Known are \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+            guard let scalar = value.scalar?.string else {
+                throw QuernError(.usage, "setting '\(name)' must be a single value", at: path)
+            }
+            values[name] = scalar
+        }
+        return values
+    }
+}

@@ -1,0 +1,95 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The built program, run as users run it.
+public final class QuernProcess: Sendable {
+    /// What a process that has ended left behind.
+    public struct Outcome: Sendable {
+        public let status: Int32
+        public let output: String
+        public let errors: String
+    }
+
+    /// `quern` next to the tests, or the file that `QUERN_BINARY` names.
+    public static var binary: URL {
+        if let path = ProcessInfo.processInfo.environment["QUERN_BINARY"] { return URL(fileURLWithPath: path) }
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        return root.appendingPathComponent(".build/release/quern")
+    }
+
+    private let process: Process
+    private let outputFile: URL
+    private let errorFile: URL
+
+    /// Starts the program; its output goes to files, so that it never waits for a reader.
+    public init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        let folder = FileManager.default.temporaryDirectory
+        let name = UUID().uuidString
+        outputFile = folder.appendingPathComponent(name + ".out")
+        errorFile = folder.appendingPathComponent(name + ".err")
+        _ = FileManager.default.createFile(atPath: outputFile.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: errorFile.path, contents: nil)
+        process = Process()
+        process.executableURL = Self.binary
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = try FileHandle(forWritingTo: outputFile)
+        process.standardError = try FileHandle(forWritingTo: errorFile)
+        try process.run()
+    }
+
+    deinit {
+        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        try? FileManager.default.removeItem(at: outputFile)
+        try? FileManager.default.removeItem(at: errorFile)
+    }
+
+    public var isRunning: Bool { process.isRunning }
+
+    public func send(signal: Int32) { kill(process.processIdentifier, signal) }
+
+    /// Waits for the end, off the cooperative pool.
+    public func outcome() async -> Outcome {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                process.waitUntilExit()
+                continuation.resume()
+            }
+        }
+        return Outcome(status: process.terminationStatus, output: text(outputFile), errors: text(errorFile))
+    }
+
+    /// What it has said on standard error so far.
+    public var errorsSoFar: String { text(errorFile) }
+
+    private func text(_ file: URL) -> String {
+        String(decoding: (try? Data(contentsOf: file)) ?? Data(), as: UTF8.self)
+    }
+
+    /// Runs the program to its end.
+    public static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
+        try await QuernProcess(arguments, environment: environment).outcome()
+    }
+}
+
+/// A loopback port that nobody listens on at the moment.
+public func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+        }
+    }
+    guard bound else { throw CocoaError(.fileReadUnknown) }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
