@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernJobs
 
 /// How a worker behaves on its machine.
 public struct WorkerConfiguration: Sendable {
@@ -8,6 +9,8 @@ public struct WorkerConfiguration: Sendable {
     public var slots: Int
     /// Most bytes that items in work may hold in memory together.
     public var memory: Int64
+    /// The stages to offer; nil for all that the worker can run.
+    public var stages: Set<Stage>?
     /// Ends the worker after this long without work; nil: never.
     public var exitWhenIdle: Duration?
     /// Longest wait for work in one call.
@@ -18,12 +21,14 @@ public struct WorkerConfiguration: Sendable {
     public var retryPause: ClosedRange<Duration>
 
     public init(
-        node: String, slots: Int, memory: Int64, exitWhenIdle: Duration? = nil, claimWait: Duration = .seconds(25),
+        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, exitWhenIdle: Duration? = nil,
+        claimWait: Duration = .seconds(25),
         drainLimit: Duration = .seconds(20), retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
     ) {
         self.node = node
         self.slots = max(1, slots)
         self.memory = memory
+        self.stages = stages
         self.exitWhenIdle = exitWhenIdle
         self.claimWait = claimWait
         self.drainLimit = drainLimit

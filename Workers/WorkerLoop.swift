@@ -77,7 +77,8 @@ extension WorkerLoop {
     private func session() async throws -> SessionGrant {
         if let grant { return grant }
         if let opening { return try await opening.value }
-        let stages: [Stage] = artifacts == nil ? [.digest, .encode] : Stage.allCases
+        let possible: [Stage] = artifacts == nil ? [.digest, .encode] : Stage.allCases
+        let stages = possible.filter { configuration.stages?.contains($0) ?? true }
         let request = SessionRequest(
             node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)
         let task = Task { [retry, service, stop] in

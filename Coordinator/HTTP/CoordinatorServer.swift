@@ -28,7 +28,7 @@ public struct CoordinatorServer: Sendable {
         guard allowRemoteWithoutTokens else {
             throw QuernError(
                 .usage, "listening beyond this machine without tokens would let anybody in", at: listen,
-                remedy: "Listen on 127.0.0.1, or, in a network that you trust, add --insecure-listen")
+                remedy: "Listen on 127.0.0.1, or, in a network that you trust, add --allow-remote-without-tokens")
         }
         guard coordinator.settings.sourceRoots != nil else {
             throw QuernError(

@@ -60,6 +60,14 @@ public final class Coordinator: Sendable {
         return try Planner.plan(recipe: recipe, source: source, importance: importance)
     }
 
+    /// A count that grows with every change of a job: look at it, then at the job, then wait for a larger one.
+    public var news: UInt64 { bell.count }
+
+    /// Returns once there was news after `count`, after `limit`, or when the task is cancelled.
+    public func waitForNews(after count: UInt64, upTo limit: Duration) async {
+        await bell.wait(after: count, upTo: limit)
+    }
+
     func count(_ change: (inout CoordinatorCounters) -> Void) {
         counters.withLock { change(&$0) }
     }

@@ -4,6 +4,15 @@ import QuernFormats
 
 /// Turns SIGINT and SIGTERM into cancellation of the work at hand, so that it drains in place of breaking off.
 enum Interruption {
+    /// Runs what serves until it is told to stop: a signal is its proper end.
+    static func untilSignalled(_ work: @escaping @Sendable () async throws -> Void) async throws {
+        do {
+            try await watched(work)
+        } catch let error as QuernError where error.code == .cancelled {
+            return
+        }
+    }
+
     /// Runs `work` until it ends or a signal comes.
     /// - Throws: what `work` throws, or `QuernError` `.cancelled` where a signal ended it.
     static func watched<Result: Sendable>(

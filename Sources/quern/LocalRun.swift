@@ -3,6 +3,7 @@ import Logging
 import QuernCoordinator
 import QuernFormats
 import QuernJobs
+import QuernPlanning
 import QuernStore
 import QuernWorker
 
@@ -16,8 +17,8 @@ struct LocalRun {
     /// False where the state only serves to go on after an interruption.
     let keepsState: Bool
     let slots: Int
-    /// Bytes for work in progress; the worker's default where nil.
-    let memory: Int64?
+    /// Bytes for work in progress.
+    let memory: Int64
     let progress: ProgressBar
 
     /// - Returns: the finished job.
@@ -29,14 +30,17 @@ struct LocalRun {
         let logger = Logger(label: "quern") { _ in SwiftLogNoOpLogHandler() }
         let store = try SQLiteJobStore(path: state + "/quern.sqlite")
         try await store.migrate()
-        let blobs = try FolderBlobStore(root: state + "/blobs")
-        let coordinator = Coordinator(store: store, blobs: blobs, settings: .local(artifacts: output), logger: logger)
+        // A blob that a crash of the machine takes is found missing and made again: speed comes first here.
+        let blobs = try FolderBlobStore(root: state + "/blobs", durability: keepsState ? .machine : .process)
+        let coordinator = Coordinator(
+            store: store, blobs: blobs, artifacts: .shared(folder: output), settings: .inProcess,
+            planner: planWithinMemory, logger: logger)
         let record = try await Interruption.watched {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 defer { group.cancelAll() }
                 group.addTask { try await coordinator.run() }
                 let submitted = try await submit(to: coordinator)
-                let folder = try ArtifactFolder(root: output)
+                let folder = ArtifactFolder(root: output)
                 let worker = Worker(
                     service: coordinator, blobs: blobs, artifacts: { _ in folder },
                     configuration: WorkerConfiguration(
@@ -71,11 +75,25 @@ struct LocalRun {
 
     private func follow(_ id: JobID, in coordinator: Coordinator) async throws -> JobRecord {
         while true {
+            let seen = coordinator.news
             let record = try await coordinator.job(id)
             if record.state.isFinal { return record }
             try progress.show(record)
-            try await coordinator.changed(within: .milliseconds(200))
+            // Counting a job's items costs more than a glance: not after every single one of thousands.
+            try await Task.sleep(for: .milliseconds(20))
+            await coordinator.waitForNews(after: seen, upTo: .milliseconds(200))
         }
+    }
+
+    /// Plans, and refuses what would never get the memory it needs.
+    @Sendable private func planWithinMemory(_ recipe: Recipe) throws -> Plan {
+        let plan = try Coordinator.plan(recipe)
+        guard plan.peakMemory <= memory else {
+            throw QuernError(
+                .usage, "a single work item needs \(Console.size(plan.peakMemory)) of memory", at: "--memory",
+                remedy: "Allow at least that much")
+        }
+        return plan
     }
 
     private func createFolder(_ path: String) throws {

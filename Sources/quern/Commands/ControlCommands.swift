@@ -12,7 +12,7 @@ protocol ControlCommand: AsyncParsableCommand {
 
 extension ControlCommand {
     func run() async throws {
-        let record = try await remote.withClient { try await $0.control(JobID(rawValue: job), Self.action) }
+        let record = try await remote.client().control(JobID(rawValue: job), Self.action)
         if remote.json { try Console.json(record) } else { Console.line("\(record.id) \(record.state.rawValue)") }
     }
 }

@@ -6,7 +6,6 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 import QuernWorker
-import ServiceLifecycle
 
 struct CoordinatorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -37,34 +36,47 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Assemble artifacts in this process.")
     var assemble = true
 
+    @Option(help: ArgumentHelp("After this long without a heartbeat a worker's items go to others.", valueName: "seconds"))
+    var sessionExpiry: Double = 45
+
     func run() async throws {
         let settings = try Settings.load()
-        var logger = Logger(label: "quern.coordinator", factory: StreamLogHandler.standardError)
-        logger.logLevel = .info
+        guard sessionExpiry >= 1 else { throw QuernError(.usage, "must be at least 1", at: "--session-expiry") }
+        let logger = Log.logger("quern.coordinator")
         let here = FileManager.default.currentDirectoryPath
         let root = RecipeOptions.absolute(settings.value(.blobs, flag: blobs) ?? "quern-data", from: here)
-        let address = try ListenAddress(parsing: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341")
-        let store = try jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite", root: root)
-        try await store.migrate()
-        let folder = try FolderBlobStore(root: root)
+        let blobs = try FolderBlobStore(root: root)
+        let artifacts = ArtifactLocation.perJob(root: root + "/artifacts")
+        var behaviour = CoordinatorSettings()
+        behaviour.expiry = .seconds(sessionExpiry)
+        behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
+        behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
         let coordinator = Coordinator(
-            store: store, blobs: folder,
-            settings: .serving(artifacts: root + "/artifacts", sourceRoots: sourceRoot.map { RecipeOptions.absolute($0, from: here) }),
-            logger: logger)
+            store: try jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite"), blobs: blobs,
+            artifacts: artifacts, settings: behaviour, logger: logger)
         let server = try CoordinatorServer(
-            coordinator: coordinator, listen: address, allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
-        var services: [any Service] = [coordinator, server]
-        if assemble {
-            services.append(try assembler(coordinator, blobs: folder, root: root, logger: logger))
+            coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
+            allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
+        let assembler = !assemble ? nil : Worker(
+            service: coordinator, blobs: blobs, artifacts: { artifacts.folder(of: $0) },
+            configuration: WorkerConfiguration(
+                node: ProcessInfo.processInfo.hostName, slots: 1, memory: try WorkMemory.resolve(settings, flag: nil),
+                stages: [.assemble, .publish]), logger: logger)
+        try await Interruption.untilSignalled {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await server.run { port in
+                        logger.notice("listening", metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(root)"])
+                    }
+                }
+                if let assembler { group.addTask { try await assembler.run() } }
+                try await group.next()
+                group.cancelAll()
+            }
         }
-        logger.info("listening", metadata: ["address": "\(address)", "blobs": "\(root)"])
-        let group = ServiceGroup(
-            configuration: .init(
-                services: services.map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
     }
 
-    private func jobStore(_ database: String, root: String) throws -> any JobStore {
+    private func jobStore(_ database: String) throws -> any JobStore {
         if database.hasPrefix("postgres://") || database.hasPrefix("postgresql://") {
             return try PostgresJobStore(url: database)
         }
@@ -74,19 +86,6 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 .usage, "'\(path)' is no database this program knows", at: "--database",
                 remedy: "Give a postgres:// URL or the path of an SQLite file")
         }
-        try? FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
         return try SQLiteJobStore(path: path)
-    }
-
-    /// A worker in this process that only writes artifacts and manifests.
-    private func assembler(
-        _ coordinator: Coordinator, blobs: FolderBlobStore, root: String, logger: Logger
-    ) throws -> Worker {
-        let artifacts = root + "/artifacts"
-        try FileManager.default.createDirectory(atPath: artifacts, withIntermediateDirectories: true)
-        return Worker(
-            service: coordinator, blobs: blobs, artifacts: { try ArtifactFolder(root: artifacts, job: $0.rawValue) },
-            configuration: WorkerConfiguration(
-                node: ProcessInfo.processInfo.hostName, slots: 1, stages: [.assemble, .publish]), logger: logger)
     }
 }

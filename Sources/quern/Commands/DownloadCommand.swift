@@ -3,7 +3,7 @@ import Foundation
 import QuernClient
 import QuernFormats
 import QuernJobs
-import QuernWorker
+import Synchronization
 
 struct DownloadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,11 +19,33 @@ struct DownloadCommand: AsyncParsableCommand {
         let folder = RecipeOptions.absolute(output, from: FileManager.default.currentDirectoryPath)
         let options = remote
         let id = JobID(rawValue: job)
-        let files = try await Interruption.watched {
-            try await options.withClient { try await $0.download(id, to: folder) }
+        let bar = DownloadBar(json: options.json)
+        try await Interruption.watched {
+            let client = try options.client()
+            try await client.download(job: id, toFolder: folder) { bar.show($0, received: $1, total: $2) }
         }
-        for file in files {
-            if options.json { try Console.json(["file": file]) } else { Console.line(file) }
+        bar.finish()
+    }
+}
+
+/// Progress of files as they come.
+private final class DownloadBar: Sendable {
+    private let json: Bool
+    private let finished = Mutex<Set<String>>([])
+
+    init(json: Bool) { self.json = json }
+
+    func show(_ name: String, received: UInt64, total: UInt64) {
+        if Console.isTerminal, !json {
+            let percent = total > 0 ? received * 100 / total : 100
+            Console.draw("\r\u{1B}[K\(name) \(percent)% of \(Console.size(total))")
         }
+        guard received == total, finished.withLock({ $0.insert(name).inserted }) else { return }
+        finish()
+        if json { try? Console.json(["file": name]) } else { Console.line("\(name)  \(Console.size(total))") }
+    }
+
+    func finish() {
+        if Console.isTerminal, !json { Console.draw("\r\u{1B}[K") }
     }
 }

@@ -55,7 +55,7 @@ struct Inspection: Encodable {
         let model = try GGUFModel.open(path: path)
         let names = model.files.map { base($0.name) }
         return Inspection(
-            format: "GGUF", files: names, metadata: model.metadata.map { Entry(key: $0.key, value: $0.value.summary) },
+            format: "GGUF", files: names, metadata: model.metadata.map { Entry(key: $0.key, value: $0.value.description) },
             tensors: model.tensors.map {
                 Tensor(name: $0.name, shape: $0.shape, type: "\($0.type)", bytes: $0.bytes, file: names[$0.file])
             })
@@ -73,7 +73,7 @@ struct Inspection: Encodable {
         let checkpoint = try Checkpoint.open(path: path)
         return Inspection(
             format: "checkpoint", files: checkpoint.shards.map { base($0.file.name) },
-            metadata: checkpoint.config.entries.map { Entry(key: $0.key, value: $0.value.text) },
+            metadata: checkpoint.config.entries.map { Entry(key: $0.key, value: $0.value.description) },
             tensors: checkpoint.shards.flatMap { shard in
                 shard.header.tensors.map { tensor($0, file: base(shard.file.name)) }
             })

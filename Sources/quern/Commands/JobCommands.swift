@@ -21,9 +21,8 @@ struct SubmitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let recipe = try recipeOptions.resolve()
-        let record = try await remote.withClient {
-            try await $0.submit(Submission(recipe: recipe, priority: priority, idempotencyKey: idempotencyKey))
-        }
+        let record = try await remote.client().submit(
+            Submission(recipe: recipe, priority: priority, idempotencyKey: idempotencyKey))
         if remote.json { try Console.json(record) } else { Console.line(record.id.rawValue) }
     }
 }
@@ -39,11 +38,10 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let job else { return try await JobTable.show(remote) }
-        let (record, items) = try await remote.withClient { client in
-            let id = JobID(rawValue: job)
-            return (try await client.job(id), try await client.items(of: id))
-        }
+        let client = try remote.client()
+        let record = try await client.job(JobID(rawValue: job))
         if remote.json { return try Console.json(record) }
+        let items = try await client.items(of: record.id)
         Console.line(Console.table(JobTable.details(record)))
         let troubled = items.filter { $0.lastError != nil && $0.state != .done }
         for item in troubled.prefix(10) {
@@ -74,17 +72,16 @@ struct WatchCommand: AsyncParsableCommand {
         let options = remote
         let id = JobID(rawValue: job)
         let record = try await Interruption.watched {
-            try await options.withClient { client in
-                let progress = ProgressBar(quiet: false, json: options.json)
-                while true {
-                    let record = try await client.job(id)
-                    if record.state.isFinal {
-                        progress.finish()
-                        return record
-                    }
-                    try progress.show(record)
-                    try await Task.sleep(for: .milliseconds(500))
+            let client = try options.client()
+            let progress = ProgressBar(quiet: false, json: options.json)
+            while true {
+                let record = try await client.job(id)
+                if record.state.isFinal {
+                    progress.finish()
+                    return record
                 }
+                try progress.show(record)
+                try await Task.sleep(for: .milliseconds(500))
             }
         }
         if options.json { try Console.json(record) } else { Console.line("\(record.id) \(record.state.rawValue)") }
@@ -108,30 +105,29 @@ struct LogsCommand: AsyncParsableCommand {
     @OptionGroup var remote: RemoteOptions
 
     func run() async throws {
-        try await remote.withClient { client in
-            var last: Int64 = 0
-            while true {
-                let events = try await client.events(of: JobID(rawValue: job), after: last)
-                guard let newest = events.last else { return }
-                for event in events {
-                    if remote.json {
-                        try Console.json(event)
-                    } else {
-                        let time = Date(timeIntervalSince1970: Double(event.time) / 1000).formatted(.iso8601)
-                        let item = event.ordinal.map { " item \($0)" } ?? ""
-                        Console.line("\(time) \(event.kind.rawValue)\(item) \(event.message)")
-                    }
-                }
-                last = newest.sequence
+        let client = try remote.client()
+        var last: Int64 = 0
+        while true {
+            let events = try await client.events(of: JobID(rawValue: job), after: last)
+            guard let newest = events.last else { return }
+            for event in events {
+                if remote.json { try Console.json(event) } else { Console.line(line(event)) }
             }
+            last = newest.sequence
         }
+    }
+
+    private func line(_ event: JobEvent) -> String {
+        let time = Date(timeIntervalSince1970: Double(event.time) / 1000).formatted(.iso8601)
+        let item = event.ordinal.map { " item \($0)" } ?? ""
+        return "\(time) \(event.kind.rawValue)\(item) \(event.message)"
     }
 }
 
 /// Jobs as people read them.
 enum JobTable {
     static func show(_ remote: RemoteOptions) async throws {
-        let records = try await remote.withClient { try await $0.jobs(limit: 100) }
+        let records = try await remote.client().jobs(limit: 100)
         if remote.json { return try records.forEach { try Console.json($0) } }
         let rows = records.map { record in
             [record.id.rawValue, record.state.rawValue, percent(record), record.name,

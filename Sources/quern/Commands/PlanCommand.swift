@@ -20,7 +20,7 @@ struct PlanCommand: AsyncParsableCommand {
         let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
         let plan = try Planner.plan(recipe: recipe, source: source, importance: importance)
         if json {
-            Console.line(try PlanReport(plan).json())
+            try Console.json(PlanReport(plan))
         } else {
             show(plan)
         }

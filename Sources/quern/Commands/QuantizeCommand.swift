@@ -47,7 +47,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         let run = LocalRun(
             recipe: recipe, output: folder, state: keptState ?? folder + "/.quern", keepsState: keptState != nil,
             slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
-            memory: try settings.value(.memory, flag: memory).map { Int64(try ByteCount.parse($0)) },
+            memory: try WorkMemory.resolve(settings, flag: memory),
             progress: ProgressBar(quiet: quiet, json: json))
         let start = ContinuousClock().now
         let record = try await run.finish()

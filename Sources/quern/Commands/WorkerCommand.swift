@@ -5,7 +5,6 @@ import QuernClient
 import QuernFormats
 import QuernJobs
 import QuernWorker
-import ServiceLifecycle
 
 struct WorkerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -47,20 +46,14 @@ struct WorkerCommand: AsyncParsableCommand {
         }
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
-        var logger = Logger(label: "quern.worker", factory: StreamLogHandler.standardError)
-        logger.logLevel = .info
+        let logger = Log.logger("quern.worker")
         let client = try CoordinatorClient(url: url)
         let worker = Worker(
-            service: client, blobs: client.blobs, artifacts: nil,
+            service: client, blobs: try HTTPBlobStore(url: url), artifacts: nil,
             configuration: WorkerConfiguration(
                 node: ProcessInfo.processInfo.hostName, slots: slots,
-                memory: try settings.value(.memory, flag: memory).map { Int64(try ByteCount.parse($0)) },
+                memory: try WorkMemory.resolve(settings, flag: memory),
                 exitWhenIdle: exitWhenIdle.map { .seconds($0) }), logger: logger)
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [.init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
-        try await client.shutdown()
+        try await Interruption.untilSignalled { try await worker.run() }
     }
 }
