@@ -8,7 +8,7 @@ import QuernStore
 import QuernWorker
 
 /// A job from submission to manifest inside this process.
-struct LocalRun {
+struct LocalRun: Sendable {
     let recipe: Recipe
     /// Folder for the artifacts.
     let output: String
@@ -19,7 +19,7 @@ struct LocalRun {
     let slots: Int
     /// Bytes for work in progress.
     let memory: Int64
-    let progress: ProgressBar
+    let progress: ProgressBar.Style
 
     /// - Returns: the finished job.
     /// - Throws: `QuernError`; `.cancelled` where a signal interrupted it.
@@ -49,7 +49,6 @@ struct LocalRun {
                 return try await follow(submitted.id, in: coordinator)
             }
         }
-        progress.finish()
         guard record.state == .done else {
             throw QuernError(
                 record.state == .cancelled ? .cancelled : .invalidInput,
@@ -74,11 +73,13 @@ struct LocalRun {
     }
 
     private func follow(_ id: JobID, in coordinator: Coordinator) async throws -> JobRecord {
+        let bar = ProgressBar(progress)
+        defer { bar.finish() }
         while true {
             let seen = coordinator.news
             let record = try await coordinator.job(id)
             if record.state.isFinal { return record }
-            try progress.show(record)
+            try bar.show(record)
             // Counting a job's items costs more than a glance: not after every single one of thousands.
             try await Task.sleep(for: .milliseconds(20))
             await coordinator.waitForNews(after: seen, upTo: .milliseconds(200))

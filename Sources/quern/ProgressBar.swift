@@ -3,8 +3,16 @@ import QuernJobs
 
 /// Shows how far a job is: a bar that redraws itself on a terminal, a plain line now and then elsewhere.
 final class ProgressBar {
-    private let quiet: Bool
-    private let json: Bool
+    /// How progress is told.
+    enum Style: Sendable {
+        /// A bar on a terminal, lines elsewhere, on standard error.
+        case human
+        /// JSON objects on standard output.
+        case json
+        case silent
+    }
+
+    private let style: Style
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
     /// Cost that was done before this process looked: it must not count as speed.
@@ -12,20 +20,19 @@ final class ProgressBar {
     private var lastLine: ContinuousClock.Instant?
     private var drawn = false
 
-    init(quiet: Bool, json: Bool) {
-        self.quiet = quiet
-        self.json = json
+    init(_ style: Style) {
+        self.style = style
         start = clock.now
     }
 
     func show(_ record: JobRecord) throws {
         let before = costBefore ?? record.progress.costDone
         costBefore = before
-        if json {
+        if style == .silent {
+            return
+        } else if style == .json {
             guard due(every: .seconds(1)) else { return }
             try Console.json(JSONProgress(record))
-        } else if quiet {
-            return
         } else if Console.isTerminal {
             Console.draw("\r\u{1B}[K" + text(record, before: before, width: 28))
             drawn = true

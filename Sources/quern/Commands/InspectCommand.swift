@@ -73,7 +73,7 @@ struct Inspection: Encodable {
         let checkpoint = try Checkpoint.open(path: path)
         return Inspection(
             format: "checkpoint", files: checkpoint.shards.map { base($0.file.name) },
-            metadata: checkpoint.config.entries.map { Entry(key: $0.key, value: $0.value.description) },
+            metadata: checkpoint.config.entries.map { Entry(key: $0.key, value: $0.value.summary) },
             tensors: checkpoint.shards.flatMap { shard in
                 shard.header.tensors.map { tensor($0, file: base(shard.file.name)) }
             })
@@ -108,5 +108,20 @@ struct Inspection: Encodable {
             tensors.map { ["  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), $0.type, Console.size($0.bytes)] },
             rightAligned: [3])
         return [head, keys, rows].filter { !$0.isEmpty }.joined(separator: "\n")
+    }
+}
+
+extension JSONValue {
+    /// A configuration value for people: scalars as they are, anything nested by what it is.
+    fileprivate var summary: String {
+        switch self {
+        case .null: "null"
+        case .bool(let value): "\(value)"
+        case .integer(let value): "\(value)"
+        case .double(let value): "\(value)"
+        case .string(let value): value
+        case .array(let values): "[" + values.prefix(8).map(\.summary).joined(separator: ", ") + (values.count > 8 ? ", …]" : "]")
+        case .object(let object): "{" + object.entries.map { "\($0.key): \($0.value.summary)" }.joined(separator: ", ") + "}"
+        }
     }
 }

@@ -73,7 +73,7 @@ struct WatchCommand: AsyncParsableCommand {
         let id = JobID(rawValue: job)
         let record = try await Interruption.watched {
             let client = try options.client()
-            let progress = ProgressBar(quiet: false, json: options.json)
+            let progress = ProgressBar(options.json ? .json : .human)
             while true {
                 let record = try await client.job(id)
                 if record.state.isFinal {

@@ -48,7 +48,7 @@ struct QuantizeCommand: AsyncParsableCommand {
             recipe: recipe, output: folder, state: keptState ?? folder + "/.quern", keepsState: keptState != nil,
             slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
             memory: try WorkMemory.resolve(settings, flag: memory),
-            progress: ProgressBar(quiet: quiet, json: json))
+            progress: json ? .json : quiet ? .silent : .human)
         let start = ContinuousClock().now
         let record = try await run.finish()
         if json {
