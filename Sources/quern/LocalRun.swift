@@ -30,8 +30,12 @@ struct LocalRun: Sendable {
         let logger = Logger(label: "quern") { _ in SwiftLogNoOpLogHandler() }
         let store = try SQLiteJobStore(path: state + "/quern.sqlite")
         try await store.migrate()
-        // A blob that a crash of the machine takes is found missing and made again: speed comes first here.
-        let blobs = try FolderBlobStore(root: state + "/blobs", durability: keepsState ? .machine : .process)
+        // State that goes when the job is done is spared what only pays in the long run: a blob that a crash of the
+        // machine takes is found missing and made again. The lock on the job store says that nobody else writes here.
+        let blobs = try FolderBlobStore(
+            root: state + "/blobs", compress: keepsState, durability: keepsState ? .machine : .process,
+            staleAfter: keepsState ? 24 * 3600 : 0)
+        ArtifactFolder(root: output).removePartials(olderThan: keepsState ? 24 * 3600 : 0)
         let coordinator = Coordinator(
             store: store, blobs: blobs, artifacts: .shared(folder: output), settings: .inProcess,
             planner: planWithinMemory, logger: logger)

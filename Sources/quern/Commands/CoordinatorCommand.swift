@@ -78,7 +78,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     private func jobStore(_ database: String) throws -> any JobStore {
         if database.hasPrefix("postgres://") || database.hasPrefix("postgresql://") {
-            return try PostgresJobStore(url: database)
+            return PostgresJobStore(url: database)
         }
         let path = database.hasPrefix("sqlite://") ? String(database.dropFirst("sqlite://".count)) : database
         if path.contains("://") {
