@@ -36,7 +36,7 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             let problem = Self.problem(for: error, request: request)
             context.logger.debug(
                 "refused", metadata: ["status": "\(problem.status)", "error": "\(problem.error)"])
-            return Self.response(problem)
+            return Self.response(problem, to: request)
         }
     }
 
@@ -71,9 +71,13 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         }
     }
 
-    private static func response(_ problem: HTTPProblem) -> Response {
+    private static func response(_ problem: HTTPProblem, to request: Request) -> Response {
         var headers = problem.headers
         headers[.contentType] = Problem.mediaType
+        // A body after the answer to a HEAD would be taken for the next answer on the connection.
+        guard request.method != .head else {
+            return Response(status: HTTPResponse.Status(code: problem.status), headers: headers)
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let body = (try? encoder.encode(Problem(problem.error, status: problem.status))) ?? Data()

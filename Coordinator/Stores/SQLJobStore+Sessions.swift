@@ -49,6 +49,13 @@ extension SQLJobStore {
         return lost
     }
 
+    public func closeAllSessions() async throws {
+        let open = try await read { transaction in
+            try transaction.connection.rows("SELECT id FROM sessions WHERE ended_at IS NULL", []).map { try $0.text(0) }
+        }
+        for session in open { try await closeSession(SessionID(rawValue: session)) }
+    }
+
     public func closeSession(_ session: SessionID) async throws {
         try await write { [settings] transaction in
             let ended = try transaction.connection.run(

@@ -25,6 +25,8 @@ public protocol JobStore: Sendable {
     /// - Throws: `.notFound` where the session has expired.
     func heartbeat(_ session: SessionID, _ report: HeartbeatReport, expiry: Duration) async throws -> [Lease]
     func closeSession(_ session: SessionID) async throws
+    /// Closes every session: for a process that alone may open any, and so knows that earlier ones are dead.
+    func closeAllSessions() async throws
 
     func claim(_ session: SessionID, limit: Int) async throws -> [Claim]
     /// - Throws: `.conflict` where the lease was lost, unless this very lease completed before with the same result.

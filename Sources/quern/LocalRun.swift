@@ -30,6 +30,8 @@ struct LocalRun: Sendable {
         let logger = Logger(label: "quern") { _ in SwiftLogNoOpLogHandler() }
         let store = try SQLiteJobStore(path: state + "/quern.sqlite")
         try await store.migrate()
+        // The lock on the store is ours, so whoever held leases is dead: what a killed run held is free at once.
+        try await store.closeAllSessions()
         // State that goes when the job is done is spared what only pays in the long run: a blob that a crash of the
         // machine takes is found missing and made again. The lock on the job store says that nobody else writes here.
         let blobs = try FolderBlobStore(

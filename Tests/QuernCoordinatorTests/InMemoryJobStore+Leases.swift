@@ -39,6 +39,10 @@ extension InMemoryJobStore {
         }
     }
 
+    func closeAllSessions() {
+        for id in Array(sessions.keys) { closeSession(id) }
+    }
+
     func claim(_ id: SessionID, limit: Int) throws -> [Claim] {
         guard let session = sessions[id], !session.hasEnded else {
             throw QuernError(.notFound, "the session has ended")

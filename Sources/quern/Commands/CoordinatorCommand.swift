@@ -62,17 +62,16 @@ struct CoordinatorCommand: AsyncParsableCommand {
             configuration: WorkerConfiguration(
                 node: ProcessInfo.processInfo.hostName, slots: 1, memory: try WorkMemory.resolve(settings, flag: nil),
                 stages: [.assemble, .publish]), logger: logger)
-        try await Interruption.untilSignalled {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    try await server.run { port in
-                        logger.notice("listening", metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(root)"])
-                    }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await server.run(handlesSignals: true) { port in
+                    logger.notice(
+                        "listening", metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(root)"])
                 }
-                if let assembler { group.addTask { try await assembler.run() } }
-                try await group.next()
-                group.cancelAll()
             }
+            if let assembler { group.addTask { try await assembler.run() } }
+            try await group.next()
+            group.cancelAll()
         }
     }
 

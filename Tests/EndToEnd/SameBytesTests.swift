@@ -1,0 +1,101 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// One job, run in every way there is: the artifacts and the manifest are the same to the byte.
+@Suite(.serialized) struct SameBytesTests {
+    static let targets = "Q4_K_M,Q8_0,Q3_K_L,Q6_K,F16"
+
+    private var source: String { Fixtures.sample }
+
+    /// What one process makes, undisturbed.
+    private func undisturbed(_ folder: TemporaryFolder) async throws -> [String: String] {
+        let output = folder.path("alone")
+        let outcome = try await QuernProcess.run(
+            ["quantize", source, "--to", Self.targets, "--output", output, "--quiet"])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        return try FolderDigests.of(output)
+    }
+
+    @Test(arguments: [1, 3])
+    func theNumberOfWorkersDoesNotMatter(workers: Int) async throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path("out")
+        let outcome = try await QuernProcess.run([
+            "quantize", source, "--to", Self.targets, "--output", output, "--workers", "\(workers)", "--quiet",
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(try await FolderDigests.of(output) == undisturbed(folder))
+    }
+
+    @Test func aKilledRunGoesOnWhereItStopped() async throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path("out")
+        let arguments = ["quantize", source, "--to", Self.targets, "--output", output, "--quiet"]
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<5 {
+            let process = try QuernProcess(arguments)
+            try await Task.sleep(for: .milliseconds(Int.random(in: 30...250, using: &generator)))
+            process.send(signal: SIGKILL)
+            _ = await process.outcome()
+        }
+        let outcome = try await QuernProcess.run(arguments)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(try await FolderDigests.of(output) == undisturbed(folder))
+    }
+
+    static let databases = ["postgres", "sqlite"]
+
+    @Test(arguments: databases)
+    func threeWorkersOverHTTPMakeTheSame(database: String) async throws {
+        let folder = try TemporaryFolder()
+        let cluster = try Cluster(database: try await url(database, in: folder), folder: folder)
+        try await cluster.start(workers: 3)
+        let made = try await run(on: cluster, folder: folder) {}
+        let outcomes = await cluster.stop()
+        #expect(outcomes.allSatisfy { $0.status == 0 }, "\(outcomes.map(\.errors))")
+        #expect(try await made == undisturbed(folder))
+    }
+
+    /// `QUERN_TEST_KILLS` sets how often something is killed; `QUERN_TEST_SEED` repeats a run.
+    @Test(arguments: databases)
+    func killingAnythingAtAnyTimeChangesNothing(database: String) async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let kills = environment["QUERN_TEST_KILLS"].flatMap(Int.init) ?? 8
+        let seed = environment["QUERN_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64.max)
+        let folder = try TemporaryFolder()
+        let cluster = try Cluster(database: try await url(database, in: folder), folder: folder)
+        try await cluster.start(workers: 3)
+        let made = try await run(on: cluster, folder: folder) {
+            var generator = SeededGenerator(seed: seed)
+            for _ in 0..<kills {
+                try await Task.sleep(for: .milliseconds(Int.random(in: 50...500, using: &generator)))
+                _ = try await cluster.killSomething(using: &generator)
+            }
+        }
+        _ = await cluster.stop()
+        #expect(try await made == undisturbed(folder), "seed \(seed)")
+    }
+
+    private func url(_ database: String, in folder: TemporaryFolder) async throws -> String {
+        database == "postgres" ? try await PostgreSQLServer.shared.freshDatabase() : folder.path("jobs.sqlite")
+    }
+
+    /// Submits, disturbs, waits and downloads.
+    private func run(
+        on cluster: Cluster, folder: TemporaryFolder, disturbed: @Sendable () async throws -> Void
+    ) async throws -> [String: String] {
+        let submitted = try await cluster.ask(["submit", source, "--to", Self.targets])
+        try #require(submitted.status == 0, "\(submitted.errors)")
+        let job = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        try await disturbed()
+        let watched = try await cluster.ask(["watch", job])
+        try #require(watched.status == 0, "\(watched.errors)")
+        let output = folder.path("downloaded")
+        let downloaded = try await cluster.ask(["download", job, "--output", output])
+        try #require(downloaded.status == 0, "\(downloaded.errors)")
+        let verified = try await QuernProcess.run(["verify", output])
+        #expect(verified.status == 0, "\(verified.output)")
+        return try FolderDigests.of(output)
+    }
+}
