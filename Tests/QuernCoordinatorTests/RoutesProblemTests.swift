@@ -24,7 +24,7 @@ import Yams
                 described.insert("\(method.uppercased()) \(path)")
             }
         }
-        #expect(described.count == 29)
+        #expect(described.count == 28)
         #expect(routes == described)
     }
 
