@@ -18,8 +18,8 @@ struct ServiceRig {
     let coordinator: Coordinator
 
     static func make(
-        store: (any JobStore)? = nil, planner: @escaping Coordinator.PlanMaker = ServiceRig.plan,
-        settings: (inout CoordinatorSettings) -> Void = { _ in }
+        store: (any JobStore)? = nil, settings: (inout CoordinatorSettings) -> Void = { _ in },
+        planner: @escaping Coordinator.PlanMaker = ServiceRig.plan
     ) async throws -> ServiceRig {
         let folder = try TemporaryFolder()
         let jobs = try store ?? SQLiteJobStore(path: folder.path("jobs.sqlite"))
