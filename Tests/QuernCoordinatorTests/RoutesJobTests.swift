@@ -1,3 +1,5 @@
+import Foundation
+import HTTPTypes
 import Hummingbird
 import HummingbirdTesting
 import QuernFormats
@@ -91,11 +93,13 @@ import Testing
 
             var relative = ServiceRig.recipe()
             relative.source = "models/tiny"
-            #expect(try await submit(relative).problem(400).location == "source")
+            let answer1 = try await submit(relative)
+            #expect(try answer1.problem(400).location == "source")
 
             var imatrix = ServiceRig.recipe()
             imatrix.imatrix = "tiny.imatrix"
-            #expect(try await submit(imatrix).problem(400).location == "imatrix")
+            let answer2 = try await submit(imatrix)
+            #expect(try answer2.problem(400).location == "imatrix")
 
             let unknownKey = try await client.execute(
                 uri: "/v1/jobs", method: .post, headers: [.contentType: "application/json"],
@@ -135,10 +139,13 @@ import Testing
             for (action, state) in [
                 ("pause", JobState.paused), ("resume", .running), ("cancel", .cancelled), ("retry", .running),
             ] {
-                #expect(try await act(action, on: job.id.rawValue).json(JobRecord.self).state == state)
+                let answer = try await act(action, on: job.id.rawValue)
+                #expect(try answer.json(JobRecord.self).state == state)
             }
-            #expect(try await act("retry", on: job.id.rawValue).problem(409).code == .conflict)
-            #expect(try await act("cancel", on: "missing").problem(404).code == .notFound)
+            let answer3 = try await act("retry", on: job.id.rawValue)
+            #expect(try answer3.problem(409).code == .conflict)
+            let answer4 = try await act("cancel", on: "missing")
+            #expect(try answer4.problem(404).code == .notFound)
         }
     }
 

@@ -72,7 +72,7 @@ import Testing
             let caller = Caller(client: client)
             let session = try await caller.session().session
             let part = Part(
-                digest: Sample.digest("p"), bytes: .max, squaredError: 0.1 + 0.2, squaredNorm: 5e-324)
+                digest: Sample.digest("p"), bytes: .max, squaredError: 0.1 + 0.2, squaredNorm: .leastNonzeroMagnitude)
             let completion = Completion(
                 result: .encode(EncodeResult(parts: [part])), cache: [.init(key: Sample.digest("k"), part: part)])
             for claim in try await caller.claim(session) {
