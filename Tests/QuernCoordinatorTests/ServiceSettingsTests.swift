@@ -124,29 +124,3 @@ import Testing
         #expect(keyed.count == 17 && keyed.hasPrefix("k"))
     }
 }
-
-/// Several coordinators on one job store.
-@Suite(.timeLimit(.minutes(2))) struct ServiceSharedTests {
-    @Test func twoCoordinators() async throws {
-        let first = try await ServiceRig.make()
-        let second = try await ServiceRig.make(store: first.store) { $0.tick = .seconds(3600); $0.longPoll = .seconds(3600) }
-        let duties = [first, second].map { rig in Task { try await rig.coordinator.run() } }
-        defer { for task in duties { task.cancel() } }
-
-        // Submitted through one, claimed at the other, in turns.
-        let session = try await second.coordinator.openSession(ServiceRig.worker).session
-        let job = try await first.submit(key: "shared")
-        #expect(try await second.submit(key: "shared").id == job.id)
-        var stages: [Stage] = []
-        while stages.last != .publish {
-            for claim in try await second.coordinator.claim(session, limit: 1, wait: .seconds(3600)) {
-                stages.append(claim.payload.stage)
-                try await first.coordinator.complete(claim.lease, try first.completion(of: claim))
-                // Repeated at the other one, as after a lost answer.
-                try await second.coordinator.complete(claim.lease, try first.completion(of: claim))
-            }
-        }
-        #expect(stages.count == 5)
-        #expect(try await second.coordinator.job(job.id).state == .done)
-    }
-}
