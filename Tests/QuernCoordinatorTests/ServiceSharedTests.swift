@@ -12,8 +12,8 @@ import Testing
             let store = try await StoreRig.make(kind).store
             return (store, store)
         }
-        let url = try await PostgreSQLServer.shared.freshDatabase()
-        return (try PostgresJobStore(url: url), try PostgresJobStore(url: url))
+        let url = try PostgreSQLServer.shared.freshDatabase()
+        return (PostgresJobStore(url: url), PostgresJobStore(url: url))
     }
 
     /// Submitted and completed at one, claimed at the other, which nothing but the other's doings ever wakes.

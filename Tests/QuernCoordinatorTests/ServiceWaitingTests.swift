@@ -17,7 +17,7 @@ import Testing
         try await rig.serve { client in
             let session = try await client.openSession(ServiceRig.worker).session
             async let claims = client.claim(session, limit: 1, wait: .seconds(3600))
-            try await rig.until(claimCalls: 1)
+            try await rig.until(waiting: 1)
             try await rig.submit()
             #expect(try await claims.count == 1)
         }
@@ -56,18 +56,14 @@ import Testing
         try await rig.serve { client in
             let session = try await client.openSession(ServiceRig.worker).session
             let waiting = Task { try await client.claim(session, limit: 8, wait: .seconds(3600)) }
-            try await rig.until(claimCalls: 1)
+            try await rig.until(waiting: 1)
             waiting.cancel()
+            try await rig.until(waiting: 0)
             let error = await #expect(throws: QuernError.self) { try await waiting.value }
             #expect(error?.code == .cancelled)
             let job = try await rig.submit()
             let other = try await client.openSession(ServiceRig.worker).session
-            var claimed = 0
-            while claimed < ServiceRig.spans {
-                claimed += try await client.claim(other, limit: 8, wait: .zero).count
-                await Task.yield()
-            }
-            #expect(claimed == ServiceRig.spans)
+            #expect(try await client.claim(other, limit: 8, wait: .zero).count == ServiceRig.spans)
             #expect(try await client.items(of: job.id).filter { $0.state == .leased }.count == ServiceRig.spans)
         }
     }
@@ -107,23 +103,28 @@ import Testing
         let group = ServiceGroup(configuration: .init(services: [.init(service: first)], logger: Logger(label: "test")))
         let running = Task { try await group.run() }
         await first.ready()
+        FileHandle.standardError.write(Data("DBG ready\n".utf8))
 
         let session = try await client.openSession(
             SessionRequest(node: "one", slots: 1, memory: 1 << 30, stages: [.publish])).session
         let claim = Task { try await client.claim(session, limit: 1, wait: .seconds(3600)) }
-        try await rig.until(claimCalls: 1)
+        try await rig.until(waiting: 1)
+        FileHandle.standardError.write(Data("DBG waits\n".utf8))
         let (seen, see) = AsyncStream.makeStream(of: JobUpdate.self)
         let watching = Task {
+            defer { see.finish() }
             for try await update in client.watch(job.id) { see.yield(update) }
-            see.finish()
         }
         var updates = seen.makeAsyncIterator()
         guard case .event(let submitted)? = await updates.next() else { throw QuernError(.internalFault, "no event") }
         #expect(submitted.kind == .submitted)
 
+        FileHandle.standardError.write(Data("DBG trigger\n".utf8))
         await group.triggerGracefulShutdown()
         try await running.value
+        FileHandle.standardError.write(Data("DBG ended\n".utf8))
         #expect(try await claim.value.isEmpty)
+        FileHandle.standardError.write(Data("DBG claim\n".utf8))
 
         let again = try await ServiceRig.make(store: rig.store)
         _ = try await again.coordinator.control(job.id, .cancel)
@@ -157,13 +158,12 @@ private struct Serving: Service {
 }
 
 extension ServiceRig {
-    /// Waits until so many claim calls have been answered or are waiting.
-    func until(claimCalls count: Int) async throws {
+    /// Waits until so many claims wait for work.
+    func until(waiting count: Int) async throws {
         while true {
             let metrics = try await route { try await $0.execute(uri: "/metrics", method: .get).text }
-            let line = metrics.split(separator: "\n").first { $0.hasPrefix("quern_claim_calls_total ") }
-            if let number = line?.split(separator: " ").last.flatMap({ Int($0) }), number >= count { return }
-            try await Task.sleep(for: .milliseconds(5))
+            if metrics.split(separator: "\n").contains("quern_claims_waiting \(count)") { return }
+            await Task.yield()
         }
     }
 }
