@@ -12,7 +12,7 @@ import Testing
             let store = try await StoreRig.make(kind).store
             return (store, store)
         }
-        let url = try PostgreSQLServer.shared.freshDatabase()
+        let url = try await PostgreSQLServer.shared.freshDatabase()
         return (PostgresJobStore(url: url), PostgresJobStore(url: url))
     }
 

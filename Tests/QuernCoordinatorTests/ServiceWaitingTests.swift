@@ -103,13 +103,11 @@ import Testing
         let group = ServiceGroup(configuration: .init(services: [.init(service: first)], logger: Logger(label: "test")))
         let running = Task { try await group.run() }
         await first.ready()
-        FileHandle.standardError.write(Data("DBG ready\n".utf8))
 
         let session = try await client.openSession(
             SessionRequest(node: "one", slots: 1, memory: 1 << 30, stages: [.publish])).session
         let claim = Task { try await client.claim(session, limit: 1, wait: .seconds(3600)) }
         try await rig.until(waiting: 1)
-        FileHandle.standardError.write(Data("DBG waits\n".utf8))
         let (seen, see) = AsyncStream.makeStream(of: JobUpdate.self)
         let watching = Task {
             defer { see.finish() }
@@ -119,12 +117,9 @@ import Testing
         guard case .event(let submitted)? = await updates.next() else { throw QuernError(.internalFault, "no event") }
         #expect(submitted.kind == .submitted)
 
-        FileHandle.standardError.write(Data("DBG trigger\n".utf8))
         await group.triggerGracefulShutdown()
         try await running.value
-        FileHandle.standardError.write(Data("DBG ended\n".utf8))
         #expect(try await claim.value.isEmpty)
-        FileHandle.standardError.write(Data("DBG claim\n".utf8))
 
         let again = try await ServiceRig.make(store: rig.store)
         _ = try await again.coordinator.control(job.id, .cancel)
