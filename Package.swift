@@ -98,8 +98,11 @@ let package = Package(
         .testTarget(
             name: "QuernCoordinatorTests",
             dependencies: [
-                "QuernCoordinator", "QuernFormats", "QuernStore", "QuernJobs", "TestSupport",
+                "QuernClient", "QuernCoordinator", "QuernFormats", "QuernJobs", "QuernPlanning", "QuernSchemas",
+                "QuernStore", "TestSupport",
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
             ]),
         .testTarget(name: "QuernWorkerTests", dependencies: ["QuernWorker", "TestSupport"]),
         .testTarget(

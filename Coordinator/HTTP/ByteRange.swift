@@ -1,11 +1,11 @@
 /// What a `Range` header asks of a representation of known size (RFC 9110, section 14).
-enum ByteRange: Equatable {
+package enum ByteRange: Equatable {
     /// No range, several, or none that is understood: the whole is sent.
     case whole
     case part(Range<UInt64>)
     case unsatisfiable
 
-    init(header: String?, size: UInt64) {
+    package init(header: String?, size: UInt64) {
         self = .whole
         guard let header, header.lowercased().hasPrefix("bytes=") else { return }
         let spec = header.dropFirst(6).filter { $0 != " " && $0 != "\t" }

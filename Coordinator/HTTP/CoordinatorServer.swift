@@ -47,7 +47,8 @@ public struct CoordinatorServer: Sendable {
         try await coordinator.store.migrate()
         let application = Application(
             router: CoordinatorRoutes(coordinator: coordinator).makeRouter(),
-            server: .http1(configuration: .init(idleTimeout: .seconds(120))),
+            server: .http1(
+                configuration: .init(additionalChannelHandlers: [HangUpHandler()], idleTimeout: .seconds(120))),
             configuration: ApplicationConfiguration(
                 address: .hostname(listen.host, port: listen.port), serverName: "quern"),
             onServerRunning: { channel in await onReady(channel.localAddress?.port ?? listen.port) },

@@ -6,7 +6,7 @@ import QuernJobs
 /// All that a coordinator answers over HTTP. `Schemas/openapi.yaml` describes every route, and a test holds the two
 /// together.
 public struct CoordinatorRoutes: Sendable {
-    public typealias Context = BasicRequestContext
+    public typealias Context = CoordinatorContext
 
     let coordinator: Coordinator
     let uploads = Gate(width: 16)

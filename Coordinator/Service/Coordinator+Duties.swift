@@ -18,9 +18,12 @@ extension Coordinator: Service {
         drain()
     }
 
-    /// Lets waiting claims and watchers know of what other coordinators on the same store did.
+    /// Lets waiting claims, watchers and the resolver know of what other coordinators on the same store did.
     private func passOnWakeUps() async {
-        for await _ in store.wakeUps() { bell.ring() }
+        for await _ in store.wakeUps() {
+            bell.ring()
+            resolving.ring()
+        }
     }
 
     /// Reaps and resolves while this coordinator is the leader; resolves at once after completions, and everything
@@ -56,7 +59,7 @@ extension Coordinator: Service {
                 try? await Task.sleep(for: settings.tick)
                 continue
             }
-            await resolving.wait(after: heard, upTo: settings.tick)
+            await resolving.wait(after: heard, upTo: min(settings.tick, max(.zero, renewal - clock.now)))
         }
     }
 }

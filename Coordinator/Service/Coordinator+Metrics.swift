@@ -27,7 +27,9 @@ extension Coordinator {
             "work_left", "gauge", "Estimated work that is left in jobs that have not ended, in bytes read and written.",
             [("", "\(running.reduce(Int64(0)) { $0 + $1.progress.costTotal - $1.progress.costDone })")])
         family("disk_used_ratio", "gauge", "Used part of the fullest disk.", [("", "\(try await disk.used())")])
-        for counter in counters.withLock({ $0.all }) {
+        let counters = counters.withLock { $0 }
+        family("claims_waiting", "gauge", "Claims that wait for work.", [("", "\(counters.claimsWaiting)")])
+        for counter in counters.all {
             family(counter.name, "counter", counter.help, [("", "\(counter.value)")])
         }
         return text

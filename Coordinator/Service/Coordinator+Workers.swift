@@ -47,7 +47,9 @@ extension Coordinator: WorkerService {
             }
             let left = end - clock.now
             guard left > .zero, !isDraining, !Task.isCancelled else { return [] }
+            count { $0.claimsWaiting += 1 }
             await bell.wait(after: heard, upTo: min(left, settings.tick))
+            count { $0.claimsWaiting -= 1 }
         }
     }
 

@@ -1,12 +1,14 @@
 import Synchronization
 
-/// What this coordinator process has done, for `/metrics`. All counters only grow.
+/// What this coordinator process has done, for `/metrics`. All counters but `claimsWaiting` only grow.
 struct CoordinatorCounters: Sendable {
     var submissions = 0
     var sessionsOpened = 0
     var sessionsClosed = 0
     var heartbeats = 0
     var claimCalls = 0
+    /// Claims that wait for work now.
+    var claimsWaiting = 0
     var itemsClaimed = 0
     var completions = 0
     var failures = 0

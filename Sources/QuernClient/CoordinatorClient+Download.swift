@@ -52,12 +52,13 @@ extension CoordinatorClient {
         }
         let partial = try await clientThreads.run { try PartialFile(for: path, size: size) }
         var barren = 0
-        while true {
+        while partial.received < size {
             let before = partial.received
             do {
                 try await transfer(file.name, of: id, digest: digest, into: partial) { progress($0, size) }
-                if partial.received >= size { break }
-                throw QuernError(.unavailable, "the connection ended early", at: "\(url): \(file.name)")
+                guard partial.received == size else {
+                    throw QuernError(.unavailable, "the connection ended early", at: "\(url): \(file.name)")
+                }
             } catch let error as QuernError where error.code == .unavailable {
                 barren = partial.received > before ? 0 : barren + 1
                 guard barren < 5 else { throw error }

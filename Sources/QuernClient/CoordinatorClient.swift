@@ -21,10 +21,8 @@ public struct CoordinatorClient: JobService, WorkerService {
     // MARK: JobService
 
     public func submit(_ submission: Submission) async throws -> JobRecord {
-        let headers = submission.idempotencyKey.map { [("Idempotency-Key", $0)] } ?? []
         // Planning reads the headers of every file of the source, perhaps over a network file system.
-        return try await transport.call(
-            .post, "/v1/jobs", sending: submission, headers: headers, timeout: .seconds(300))
+        try await transport.call(.post, "/v1/jobs", sending: submission, timeout: .seconds(300))
     }
 
     public func job(_ id: JobID) async throws -> JobRecord {

@@ -1,16 +1,22 @@
 /// One server-sent event, as the HTML standard defines them ("Server-sent events", 9.2.6).
-struct ServerSentEvent: Equatable {
+package struct ServerSentEvent: Equatable {
     /// `message` where the stream names none.
-    var name = "message"
+    package var name = "message"
     /// Of this event or of the last one before it that had one.
-    var id: String?
-    var data = ""
+    package var id: String?
+    package var data = ""
+
+    package init(name: String = "message", id: String? = nil, data: String = "") {
+        self.name = name
+        self.id = id
+        self.data = data
+    }
 }
 
 /// Cuts a stream of bytes into server-sent events, however the bytes were cut on their way.
-struct EventStreamParser {
+package struct EventStreamParser {
     /// Longest line that is taken in; a stream with a longer one is no event stream of ours.
-    static let longestLine = 1 << 20
+    package static let longestLine = 1 << 20
 
     private var line: [UInt8] = []
     private var afterCarriageReturn = false
@@ -18,8 +24,10 @@ struct EventStreamParser {
     private var id: String?
     private var data: [String] = []
 
+    package init() {}
+
     /// - Returns: the events that are complete with these bytes; nil where a line is too long.
-    mutating func feed(_ bytes: some Sequence<UInt8>) -> [ServerSentEvent]? {
+    package mutating func feed(_ bytes: some Sequence<UInt8>) -> [ServerSentEvent]? {
         var events: [ServerSentEvent] = []
         for byte in bytes {
             if byte == UInt8(ascii: "\n"), afterCarriageReturn {

@@ -103,6 +103,8 @@ public actor PostgreSQLServer {
         for descriptor: Int32 in 0...2 {
             posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
         }
+        // A server that lives on must not keep the ports open that other tests listen on meanwhile.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         let arguments: [UnsafeMutablePointer<CChar>?] = whole.map { strdup($0) }
         let settings = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
         let environment: [UnsafeMutablePointer<CChar>?] = settings.map { strdup($0) }
