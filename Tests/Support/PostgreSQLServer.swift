@@ -104,7 +104,9 @@ public actor PostgreSQLServer {
             posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
         }
         // A server that lives on must not keep the ports open that other tests listen on meanwhile.
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+        for descriptor in 3..<Int32(min(1024, max(3, sysconf(Int32(_SC_OPEN_MAX))))) {
+            posix_spawn_file_actions_addclose(&actions, descriptor)
+        }
         let arguments: [UnsafeMutablePointer<CChar>?] = whole.map { strdup($0) }
         let settings = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"]
         let environment: [UnsafeMutablePointer<CChar>?] = settings.map { strdup($0) }
