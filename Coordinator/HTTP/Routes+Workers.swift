@@ -54,7 +54,11 @@ extension CoordinatorRoutes {
 
     /// Waits for work no longer than its caller does: items for somebody who has hung up would be stuck until their
     /// deadline, so they go back at once.
-    private func claim(_ request: Request) async throws -> [Claim] {
+    private func claim(_ original: Request) async throws -> [Claim] {
+        // The body goes back into the request: watching the connection begins by reading the body, and Hummingbird
+        // ends the process where the caller hangs up before a body that has been read already.
+        var request = original
+        request.body = RequestBody(buffer: try await original.collectBody(limit: largestJSONBody))
         let body = try await request.decodeJSON(Wire.ClaimRequest.self)
         guard body.waitSeconds >= 0, body.waitSeconds <= 3600 else {
             throw QuernError(.usage, "a wait lies between 0 and 3600 seconds", at: "waitSeconds")
