@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -62,7 +63,7 @@ public struct CoordinatorServer: Sendable {
             try await ServiceGroup(configuration: configuration).run()
         } catch let error as IOError {
             throw QuernError(
-                .unavailable, "cannot listen: \(error)", at: listen.description,
+                .conflict, "cannot listen: \(String(cString: strerror(error.errnoCode)))", at: listen.description,
                 remedy: "Is another coordinator running there? Choose another port")
         }
     }

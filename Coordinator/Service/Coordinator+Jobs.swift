@@ -46,13 +46,9 @@ extension Coordinator: JobService {
     /// - Throws: `.unsupported`, listing what cannot be made and why.
     private static func refuse(_ plan: Plan) throws {
         guard !plan.refusals.isEmpty else { return }
-        let shown = plan.refusals.prefix(20).map { refusal in
-            "\(refusal.target)\(refusal.tensor.map { ", \($0)" } ?? ""): \(refusal.reason)"
-        }
-        let rest = plan.refusals.count - shown.count
         throw QuernError(
-            .unsupported, "the plan was refused: \(shown.joined(separator: "; "))\(rest > 0 ? "; and \(rest) more" : "")",
-            at: plan.name, remedy: "Change the targets, or give what they need; `quern plan` shows the whole plan")
+            .unsupported, "the plan was refused: \(Refusal.summary(plan.refusals))", at: plan.name,
+            remedy: "Change the targets, or give what they need; `quern plan` shows the whole plan")
     }
 
     /// - Throws: `.outOfSpace` where the disk cannot hold the new files beside all that running jobs still have to
@@ -74,8 +70,9 @@ extension Coordinator: JobService {
         guard needed <= free, reserved <= free - needed else {
             throw QuernError(
                 .outOfSpace,
-                "the artifacts need \(needed) bytes, running jobs still write \(reserved), and the disk has \(free) left",
-                at: artifacts.root, remedy: "Free some space, or wait for running jobs, and submit again")
+                "the artifacts need \(needed) bytes, and the disk has \(free) left"
+                    + (reserved > 0 ? ", of which running jobs still take \(reserved)" : ""),
+                at: artifacts.root, remedy: "Free some space, and try again")
         }
     }
 

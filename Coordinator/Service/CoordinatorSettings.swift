@@ -20,11 +20,13 @@ public struct CoordinatorSettings: Sendable {
     public init() {}
 
     /// For a coordinator and its worker in one process: no network delays a heartbeat, and what an earlier process
-    /// held when it was killed is wanted back soon.
+    /// held when it was killed is wanted back soon. A disk is used to its end: nobody else is kept waiting by that, and
+    /// the one who waits is told when it is full.
     public static var inProcess: CoordinatorSettings {
         var settings = CoordinatorSettings()
         settings.heartbeat = .seconds(2)
         settings.expiry = .seconds(10)
+        settings.claimLimit = .infinity
         return settings
     }
 }

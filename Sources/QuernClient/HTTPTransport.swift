@@ -132,8 +132,9 @@ struct HTTPTransport: Sendable {
         if error is CancellationError || (error as? HTTPClientError) == .cancelled {
             return QuernError(.cancelled, "the request was cancelled", at: base)
         }
+        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
         return QuernError(
-            .unavailable, "the coordinator cannot be reached (\(error))", at: base,
+            .unavailable, "the coordinator cannot be reached: \(reason)", at: base,
             remedy: "Check the address, and that `quern coordinator` runs there")
     }
 }

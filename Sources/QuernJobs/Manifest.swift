@@ -109,7 +109,9 @@ extension Manifest {
             }
             return try decoder.decode(Manifest.self, from: Data(json))
         } catch let error as DecodingError {
-            throw QuernError(.invalidInput, error.explanation, at: fileName)
+            throw QuernError(
+                .invalidInput, error.explanation, at: fileName,
+                remedy: "The manifest is damaged: make or download the folder again")
         }
     }
 }

@@ -10,7 +10,7 @@ extension Recipe {
         do {
             root = try Yams.compose(yaml: yaml)
         } catch let error as YamlError {
-            throw QuernError(.usage, "no valid YAML: \(error)", at: name)
+            throw QuernError(error, in: name)
         }
         guard let root else { throw QuernError(.usage, "the recipe is empty", at: name) }
         let fields = try RecipeFields<Key>(root, file: name)

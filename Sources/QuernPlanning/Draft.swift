@@ -44,7 +44,7 @@ struct Draft {
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
             facts: facts, hasImportance: vectors.isPresent)
         if !preset.canBeEncoded {
-            refuse(preset, nil, "\(preset.name) cannot be made yet: there is no encoder for \(preset.baseType)")
+            refuse(preset, nil, "cannot be made yet: there is no encoder for \(preset.baseType)")
         }
         var planned: [PlannedTensor] = []
         var outputs: [EncodeOutput] = []

@@ -65,7 +65,7 @@ public struct PlannedTensor: Sendable, Equatable {
     }
 }
 
-public struct Refusal: Sendable, Equatable, Codable {
+public struct Refusal: Sendable, Hashable, Codable {
     public let target: String
     /// The tensor it is about; nil where it is the target as a whole.
     public let tensor: String?
@@ -83,5 +83,23 @@ public struct Refusal: Sendable, Equatable, Codable {
         try container.encode(target, forKey: .target)
         try container.encode(tensor, forKey: .tensor)
         try container.encode(reason, forKey: .reason)
+    }
+
+    /// Refusals in one line: those with the same reason together, their tensors named, long lists cut short.
+    public static func summary(_ refusals: [Refusal]) -> String {
+        var order: [Refusal] = []
+        var tensors: [Refusal: [String]] = [:]
+        for refusal in refusals {
+            let kind = Refusal(target: refusal.target, tensor: nil, reason: refusal.reason)
+            if tensors[kind] == nil { order.append(kind) }
+            tensors[kind, default: []] += refusal.tensor.map { [$0] } ?? []
+        }
+        let lines = order.prefix(8).map { kind in
+            let names = tensors[kind] ?? []
+            let rest = names.count > 4 ? " and \(names.count - 4) more" : ""
+            let place = names.isEmpty ? "" : " (\(names.prefix(4).joined(separator: ", "))\(rest))"
+            return "\(kind.target): \(kind.reason)\(place)"
+        }
+        return lines.joined(separator: "; ") + (order.count > 8 ? "; and \(order.count - 8) more reasons" : "")
     }
 }

@@ -25,10 +25,10 @@ struct LocalRun: Sendable {
     /// - Throws: `QuernError`; `.cancelled` where a signal interrupted it.
     func finish() async throws -> JobRecord {
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--workers") }
-        try createFolder(output)
-        try createFolder(state)
+        let made = try createFolder(output) + createFolder(state)
         let logger = Logger(label: "quern") { _ in SwiftLogNoOpLogHandler() }
-        let store = try SQLiteJobStore(path: state + "/quern.sqlite")
+        let store = try SQLiteJobStore(
+            path: state + "/quern.sqlite", settings: JobStoreSettings(retry: RetryPolicy(awaitsSpace: false)))
         try await store.migrate()
         // The lock on the store is ours, so whoever held leases is dead: what a killed run held is free at once.
         try await store.closeAllSessions()
@@ -41,19 +41,25 @@ struct LocalRun: Sendable {
         let coordinator = Coordinator(
             store: store, blobs: blobs, artifacts: .shared(folder: output), settings: .inProcess,
             planner: planWithinMemory, logger: logger)
-        let record = try await Interruption.watched {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                defer { group.cancelAll() }
-                group.addTask { try await coordinator.run() }
-                let submitted = try await submit(to: coordinator)
-                let folder = ArtifactFolder(root: output)
-                let worker = Worker(
-                    service: coordinator, blobs: blobs, artifacts: { _ in folder },
-                    configuration: WorkerConfiguration(
-                        node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory), logger: logger)
-                group.addTask { try await worker.run() }
-                return try await follow(submitted.id, in: coordinator)
+        let record: JobRecord
+        do {
+            record = try await Interruption.watched {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    defer { group.cancelAll() }
+                    group.addTask { try await coordinator.run() }
+                    let submitted = try await submit(to: coordinator)
+                    let folder = ArtifactFolder(root: output)
+                    let worker = Worker(
+                        service: coordinator, blobs: blobs, artifacts: { _ in folder },
+                        configuration: WorkerConfiguration(
+                            node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory), logger: logger)
+                    group.addTask { try await worker.run() }
+                    return try await follow(submitted.id, in: coordinator)
+                }
             }
+        } catch {
+            if let jobs = try? await store.jobs(limit: 1), jobs.isEmpty { remove(made) }
+            throw error
         }
         guard record.state == .done else {
             throw QuernError(
@@ -103,11 +109,30 @@ struct LocalRun: Sendable {
         return plan
     }
 
-    private func createFolder(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw QuernError(.io, "cannot create the folder: \(error.localizedDescription)", at: path)
+    /// - Returns: the folders that were not there before, outermost first.
+    private func createFolder(_ path: String) throws -> [String] {
+        var missing: [String] = []
+        var folder = URL(fileURLWithPath: path)
+        while folder.path != "/", !FileManager.default.fileExists(atPath: folder.path) {
+            missing.insert(folder.path, at: 0)
+            folder.deleteLastPathComponent()
         }
+        for folder in missing where mkdir(folder, 0o777) != 0 && errno != EEXIST { throw cannotWrite(folder, errno) }
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw cannotWrite(path, errno) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw cannotWrite(path, ENOTDIR) }
+        return missing
+    }
+
+    private func cannotWrite(_ path: String, _ number: Int32) -> QuernError {
+        QuernError(
+            number == ENOSPC ? .outOfSpace : .io, "cannot create the folder: \(String(cString: strerror(number)))",
+            at: path, remedy: "Choose a folder that you may write to")
+    }
+
+    /// Leaves nothing of a job that was not even accepted: only what this run made, and folders only where empty.
+    private func remove(_ made: [String]) {
+        if !keepsState, made.contains(state) { try? FileManager.default.removeItem(atPath: state) }
+        for folder in made.reversed() { rmdir(folder) }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import QuernFormats
+import QuernJobs
 import Yams
 
 /// Settings that are not given as a flag: first the environment (`QUERN_COORDINATOR`), then `quern.yaml` in the
@@ -42,8 +43,8 @@ struct Settings {
         let node: Node?
         do {
             node = try Yams.compose(yaml: text)
-        } catch {
-            throw QuernError(.usage, "not valid YAML: \(error)", at: path)
+        } catch let error as YamlError {
+            throw QuernError(error, in: path)
         }
         guard let node else { return [:] }
         guard let mapping = node.mapping else {

@@ -9,6 +9,8 @@ public struct GGUFHeader: Sendable {
     /// Where tensor data begin, from the beginning of the file.
     public let dataOffset: UInt64
 
+    private static let damagedHeader = "The header is damaged: download or export the file again"
+
     /// "GGUF", read as a little-endian number.
     static let magic: UInt32 = 0x4655_4747
     public static let defaultAlignment = 32
@@ -63,7 +65,7 @@ public struct GGUFHeader: Sendable {
 
     private static func preamble(_ cursor: inout GGUFCursor) throws -> (tensors: Int, keyValues: Int) {
         let magic: UInt32 = try cursor.integer()
-        guard magic == Self.magic else { throw cursor.error("not a GGUF file") }
+        guard magic == Self.magic else { throw cursor.error("not a GGUF file", remedy: "Check the path, or download it again") }
         let version: UInt32 = try cursor.integer()
         guard version == 0 || version & 0xFFFF != 0 else {
             throw cursor.error(
@@ -80,11 +82,13 @@ public struct GGUFHeader: Sendable {
         // The least a tensor takes: length of its name, rank, type, offset. A key-value: length, type, one byte.
         guard tensors <= GGUFLimits.tensors, tensors * 24 <= cursor.remaining else {
             throw cursor.error(
-                "\(tensors) tensors, which neither the file nor the limit of \(GGUFLimits.tensors) has room for")
+                "\(tensors) tensors, which neither the file nor the limit of \(GGUFLimits.tensors) has room for",
+                remedy: damagedHeader)
         }
         guard keyValues <= GGUFLimits.keyValues, keyValues * 13 <= cursor.remaining else {
             throw cursor.error(
-                "\(keyValues) key-values, which neither the file nor the limit of \(GGUFLimits.keyValues) has room for")
+                "\(keyValues) key-values, which neither the file nor the limit of \(GGUFLimits.keyValues) has room for",
+                remedy: damagedHeader)
         }
         return (Int(tensors), Int(keyValues))
     }
@@ -169,7 +173,8 @@ public struct GGUFHeader: Sendable {
             guard tensor.offset >= end else {
                 throw QuernError(
                     .invalidInput, "its bytes overlap those of another tensor",
-                    at: "tensor \(tensor.name.quotedForMessage)")
+                    at: "tensor \(tensor.name.quotedForMessage)",
+                    remedy: damagedHeader)
             }
             end = tensor.offset + tensor.bytes
         }

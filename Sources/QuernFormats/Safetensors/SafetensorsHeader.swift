@@ -100,7 +100,8 @@ public struct SafetensorsHeader: Sendable {
                     tensor.offset < end
                         ? "its bytes overlap those of another tensor"
                         : "\(tensor.offset - end) bytes before it belong to no tensor",
-                    at: "tensor \(tensor.name.quotedForMessage)")
+                    at: "tensor \(tensor.name.quotedForMessage)",
+                    remedy: "The header is damaged: download or export the file again")
             }
             end += tensor.length
         }

@@ -113,6 +113,9 @@ private func fail(
         let raised = min(item.memory + item.memory / 2, max(context.largestMemory, item.memory))
         return retry(.failure, item.failures + 1, of: policy.maximumFailures, resting: true)
             + [.require(memory: raised)]
+    case .outOfSpace where !policy.awaitsSpace:
+        return [.count(.interruption), .forgetLease, .note(message), .closeAttempt(.failed, message: message)]
+            + item.giveUp(.failed, message)
     case .outOfSpace, .preempted:
         return retry(
             .interruption, item.interruptions + 1, of: policy.maximumInterruptions,

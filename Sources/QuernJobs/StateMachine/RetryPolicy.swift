@@ -4,6 +4,8 @@ public struct RetryPolicy: Sendable, Equatable {
     public var maximumFailures: Int
     /// Preemptions and full disks are not counted as failures, but there is an end to them too.
     public var maximumInterruptions: Int
+    /// Whether items wait for space on a full disk. Where one person waits for one job, it is better told at once.
+    public var awaitsSpace: Bool
     /// Times an item may ask for its inputs to be made again.
     public var maximumRewinds: Int
     /// Lost leases after which an item is quarantined wherever they were lost.
@@ -20,12 +22,13 @@ public struct RetryPolicy: Sendable, Equatable {
     public var seed: UInt64
 
     public init(
-        maximumFailures: Int = 5, maximumInterruptions: Int = 100, maximumRewinds: Int = 10, maximumLosses: Int = 10,
-        suspiciousLosses: Int = 3, suspiciousNodes: Int = 2, firstDelay: Int64 = 2_000, longestDelay: Int64 = 300_000,
+        maximumFailures: Int = 5, maximumInterruptions: Int = 100, awaitsSpace: Bool = true, maximumRewinds: Int = 10,
+        maximumLosses: Int = 10, suspiciousLosses: Int = 3, suspiciousNodes: Int = 2, firstDelay: Int64 = 2_000, longestDelay: Int64 = 300_000,
         seed: UInt64 = .random(in: .min ... .max)
     ) {
         self.maximumFailures = maximumFailures
         self.maximumInterruptions = maximumInterruptions
+        self.awaitsSpace = awaitsSpace
         self.maximumRewinds = maximumRewinds
         self.maximumLosses = maximumLosses
         self.suspiciousLosses = suspiciousLosses

@@ -21,9 +21,37 @@ extension SourceModel {
                 extents: [Extent(origin: .file(tensor.file), offset: tensor.offset, length: tensor.bytes)],
                 staysF32: false)
         }
+        try checkVocabulary(model.metadata, path: path)
         return SourceModel(
             name: model.name, architecture: architecture.text, metadata: model.metadata, tensors: tensors,
             files: model.files.map(SourceFile.init), blobs: [:])
+    }
+
+    /// What is said about tokens must be said about each of them, in numbers of the right kind: programs that load the
+    /// file read these arrays in parallel.
+    private static func checkVocabulary(_ metadata: [(key: String, value: GGUFValue)], path: String) throws {
+        let arrays = metadata.compactMap { key, value -> (key: String, array: GGUFArray)? in
+            if case .array(let array) = value { (key, array) } else { nil }
+        }
+        guard let tokens = arrays.first(where: { $0.key == "tokenizer.ggml.tokens" })?.array else { return }
+        for (key, array) in arrays {
+            let isRight: Bool
+            switch (key, array) {
+            case ("tokenizer.ggml.token_type", .int32), ("tokenizer.ggml.token_type", .uint32),
+                ("tokenizer.ggml.scores", .float32):
+                isRight = true
+            case ("tokenizer.ggml.token_type", _), ("tokenizer.ggml.scores", _): isRight = false
+            default: continue
+            }
+            let fault =
+                !isRight
+                ? "an array of the wrong element type"
+                : array.count != tokens.count ? "\(array.count) entries for a vocabulary of \(tokens.count)" : nil
+            guard let fault else { continue }
+            throw QuernError(
+                .invalidInput, fault, at: "\(path): key '\(key)'",
+                remedy: "No program can use this vocabulary: download or convert the file again")
+        }
     }
 }
 
