@@ -53,11 +53,13 @@ actor Cluster {
 
     /// Runs a command about jobs against this cluster, until the coordinator is there to answer it.
     func ask(_ arguments: [String]) async throws -> QuernProcess.Outcome {
-        while true {
-            let outcome = try await QuernProcess.run(arguments + ["--coordinator", url])
-            // 3: not reachable, because it was killed a moment ago or is still starting.
-            if outcome.status != 3 { return outcome }
+        var outcome = try await QuernProcess.run(arguments + ["--coordinator", url])
+        // 3: not reachable, because it was killed a moment ago or is still starting. But not for ever.
+        for _ in 0..<200 where outcome.status == 3 {
+            try await Task.sleep(for: .milliseconds(50))
+            outcome = try await QuernProcess.run(arguments + ["--coordinator", url])
         }
+        return outcome
     }
 
     private func ready() async throws { _ = try await ask(["list"]) }
