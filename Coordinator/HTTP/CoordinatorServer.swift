@@ -41,7 +41,7 @@ public struct CoordinatorServer: Sendable {
     /// Serves until the task is cancelled, or until SIGTERM or SIGINT where `handlesSignals` says so. Then waiting
     /// calls and event streams end at once, transfers within a minute.
     /// - Parameter onReady: called with the port once it is open.
-    /// - Throws: `QuernError` `.unavailable` where the port cannot be opened.
+    /// - Throws: `QuernError` `.conflict` where the port cannot be opened.
     public func run(
         handlesSignals: Bool = false, onReady: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) async throws {

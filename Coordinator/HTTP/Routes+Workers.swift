@@ -3,7 +3,6 @@ import Hummingbird
 import QuernFormats
 import QuernJobs
 import QuernStore
-import Synchronization
 
 extension CoordinatorRoutes {
     func addWorkerRoutes(to group: RouterGroup<Context>) {
@@ -20,8 +19,8 @@ extension CoordinatorRoutes {
             let report = try await request.decodeJSON(HeartbeatReport.self)
             return try await jsonResponse(try await coordinator.heartbeat(session, report))
         }
-        group.post("claims") { request, _ in
-            try await jsonResponse(Wire.Claims(claims: try await claim(request)))
+        group.post("claims") { request, context in
+            try await jsonResponse(Wire.Claims(claims: try await claim(request, context)))
         }
         group.post("leases/{id}/complete") { request, context in
             let body = try await request.decodeJSON(Wire.Complete.self)
@@ -54,41 +53,22 @@ extension CoordinatorRoutes {
 
     /// Waits for work no longer than its caller does: items for somebody who has hung up would be stuck until their
     /// deadline, so they go back at once.
-    private func claim(_ original: Request) async throws -> [Claim] {
-        // The body goes back into the request: watching the connection begins by reading the body, and Hummingbird
-        // ends the process where the caller hangs up before a body that has been read already.
-        var request = original
-        request.body = RequestBody(buffer: try await original.collectBody(limit: largestJSONBody))
+    private func claim(_ request: Request, _ context: Context) async throws -> [Claim] {
         let body = try await request.decodeJSON(Wire.ClaimRequest.self)
         guard body.waitSeconds >= 0, body.waitSeconds <= 3600 else {
             throw QuernError(.usage, "a wait lies between 0 and 3600 seconds", at: "waitSeconds")
         }
-        // While there is work, the connection is not watched, and so stays open for the next call.
-        let claims = try await coordinator.claim(body.session, limit: body.limit, wait: .zero)
-        guard claims.isEmpty, body.waitSeconds > 0 else { return claims }
-
-        let hungUp = HungUp()
         let waiting = Task { [coordinator] in
             try await coordinator.claim(body.session, limit: body.limit, wait: .seconds(body.waitSeconds))
         }
-        let late = try await withTaskCancellationHandler {
-            try await request.body.consumeWithInboundCloseHandler(
-                { _ in try await waiting.value },
-                onInboundClosed: {
-                    hungUp.flag.withLock { $0 = true }
-                    waiting.cancel()
-                })
+        return try await withTaskCancellationHandler {
+            guard let hangUp = await context.hangUp() else { return try await waiting.value }
+            let claims = try await hangUp.during { try await waiting.value } action: { waiting.cancel() }
+            guard hangUp.happened else { return claims }
+            for claim in claims { try? await coordinator.release(claim.lease) }
+            return []
         } onCancel: {
             waiting.cancel()
         }
-        if hungUp.flag.withLock({ $0 }) {
-            for claim in late { try? await coordinator.release(claim.lease) }
-            return []
-        }
-        return late
-    }
-
-    private final class HungUp: Sendable {
-        let flag = Mutex(false)
     }
 }

@@ -17,7 +17,7 @@ extension SQLJobStore {
     public func control(_ id: JobID, _ action: JobAction) async throws {
         try await write { transaction in
             guard let job = try transaction.lockJob(id) else {
-                throw QuernError(.notFound, "no such job", at: id.rawValue, remedy: "List the jobs that there are")
+                throw QuernError(.notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
             }
             try transaction.change(job, .action(action))
         }

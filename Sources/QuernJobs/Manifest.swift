@@ -126,7 +126,8 @@ extension DecodingError {
             return "\(Self.place(found.codingPath)): '\(key.stringValue)' is missing"
         @unknown default: return "not the JSON that is expected"
         }
-        return "\(Self.place(context.codingPath)): \(context.debugDescription)"
+        let problem = context.debugDescription
+        return "\(Self.place(context.codingPath)): \(problem.hasSuffix(".") ? String(problem.dropLast()) : problem)"
     }
 
     private static func place(_ path: [any CodingKey]) -> String {

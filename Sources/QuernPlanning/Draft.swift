@@ -44,7 +44,7 @@ struct Draft {
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
             facts: facts, hasImportance: vectors.isPresent)
         if !preset.canBeEncoded {
-            refuse(preset, nil, "cannot be made yet: there is no encoder for \(preset.baseType)")
+            refuse(preset, nil, "cannot be made yet: there is no encoder for it")
         }
         var planned: [PlannedTensor] = []
         var outputs: [EncodeOutput] = []
@@ -61,7 +61,7 @@ struct Draft {
                     if importance == nil, vectors.isPresent { unweighted.append(tensor.name) }
                 }
                 if importance == nil, type != tensor.type, chooser.needsImportance(type, facts[index]) {
-                    throw QuernError(.usage, "\(type) is useless without an importance matrix for this tensor")
+                    throw QuernError(.usage, "\(type) is useless without an importance matrix")
                 }
             } catch {
                 refuse(preset, tensor.name, error.message)

@@ -89,7 +89,7 @@ import Testing
             }
             let refused = try await submit(ServiceRig.recipe(name: "refused")).problem(501)
             #expect(refused.code == .unsupported)
-            #expect(refused.detail.contains("Q8_0, blk.0.ffn_down.weight: no statistics"))
+            #expect(refused.detail.contains("Q8_0: no statistics (blk.0.ffn_down.weight)"))
 
             var relative = ServiceRig.recipe()
             relative.source = "models/tiny"

@@ -35,7 +35,7 @@ import Testing
             try CoordinatorServer(coordinator: open.coordinator, listen: listen)
         }
         #expect(refused?.code == .usage)
-        #expect(refused?.remedy.contains("--insecure-listen") == true)
+        #expect(refused?.remedy.contains("--allow-remote-without-tokens") == true)
         let noRoots = #expect(throws: QuernError.self) {
             try CoordinatorServer(coordinator: open.coordinator, listen: listen, allowRemoteWithoutTokens: true)
         }
@@ -50,7 +50,7 @@ import Testing
             let port = try #require(client.url.split(separator: ":").last)
             let other = try CoordinatorServer(coordinator: rig.coordinator, listen: "127.0.0.1:\(port)")
             let error = await #expect(throws: QuernError.self) { try await other.run() }
-            #expect(error?.code == .unavailable)
+            #expect(error?.code == .conflict)
             #expect(error?.location == "127.0.0.1:\(port)")
         }
     }

@@ -111,7 +111,7 @@ extension QuernError {
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             self.init(.corrupted, message, remedy: "Put the file aside; jobs can be submitted anew")
         case .SQLITE_CANTOPEN, .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
-            self.init(.io, message, remedy: "Check the file, its folder and their permissions")
+            self.init(.io, message, remedy: "Check free space and permissions there")
         default:
             self.init(.internalFault, message)
         }
