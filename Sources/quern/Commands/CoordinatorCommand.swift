@@ -51,8 +51,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.expiry = .seconds(sessionExpiry)
         behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
+        let store = try jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
+        try await store.migrate()
         let coordinator = Coordinator(
-            store: try jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite"), blobs: blobs,
+            store: store, blobs: blobs,
             artifacts: artifacts, settings: behaviour, logger: logger)
         let server = try CoordinatorServer(
             coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
