@@ -11,6 +11,9 @@ public struct WorkerConfiguration: Sendable {
     public var memory: Int64
     /// The stages to offer; nil for all that the worker can run.
     public var stages: Set<Stage>?
+    /// Whether other jobs may take over the parts made here, and this one theirs. It costs a hash over every span, which
+    /// is lost where the store goes with the job.
+    public var sharesParts: Bool
     /// Ends the worker after this long without work; nil: never.
     public var exitWhenIdle: Duration?
     /// Longest wait for work in one call.
@@ -21,7 +24,7 @@ public struct WorkerConfiguration: Sendable {
     public var retryPause: ClosedRange<Duration>
 
     public init(
-        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, exitWhenIdle: Duration? = nil,
+        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, sharesParts: Bool = true, exitWhenIdle: Duration? = nil,
         claimWait: Duration = .seconds(25),
         drainLimit: Duration = .seconds(20), retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
     ) {
@@ -29,6 +32,7 @@ public struct WorkerConfiguration: Sendable {
         self.slots = max(1, slots)
         self.memory = memory
         self.stages = stages
+        self.sharesParts = sharesParts
         self.exitWhenIdle = exitWhenIdle
         self.claimWait = claimWait
         self.drainLimit = drainLimit

@@ -13,13 +13,14 @@ extension WorkerLoop {
     private func begin(_ item: HeldItem) {
         let claim = item.claim
         let control = item.control
+        let lookUp: @Sendable ([Digest]) throws -> [Digest: Part] = { [retry, service] keys in
+            try blocking {
+                try await retry.call("look-up", until: control.dropped) { try await service.lookUp(keys) }
+            }
+        }
         let context = StageContext(
             blobs: blobs, control: control, scratch: scratch,
-            lookUp: { [retry, service] keys in
-                try blocking {
-                    try await retry.call("look-up", until: control.dropped) { try await service.lookUp(keys) }
-                }
-            },
+            lookUp: configuration.sharesParts ? lookUp : nil,
             folder: artifacts?(claim.lease.item.job), inputs: claim.inputs, threads: configuration.slots)
         computing.submit {
             let outcome = Result {

@@ -7,8 +7,8 @@ struct StageContext: Sendable {
     let blobs: BlobAccess
     let control: WorkControl
     let scratch: ScratchPool
-    /// Asks the coordinator for parts known under input hashes.
-    let lookUp: @Sendable ([Digest]) throws -> [Digest: Part]
+    /// Asks the coordinator for parts known under input hashes; nil where parts are not shared between jobs.
+    let lookUp: (@Sendable ([Digest]) throws -> [Digest: Part])?
     /// Where the artifacts of the item's job go; nil where this worker makes none.
     let folder: ArtifactFolder?
     /// Results of the items this one depends on, by ordinal.
