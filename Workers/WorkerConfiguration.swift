@@ -24,7 +24,8 @@ public struct WorkerConfiguration: Sendable {
     public var retryPause: ClosedRange<Duration>
 
     public init(
-        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, sharesParts: Bool = true, exitWhenIdle: Duration? = nil,
+        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, sharesParts: Bool = true,
+        exitWhenIdle: Duration? = nil,
         claimWait: Duration = .seconds(25),
         drainLimit: Duration = .seconds(20), retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
     ) {

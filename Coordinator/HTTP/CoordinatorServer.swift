@@ -33,7 +33,8 @@ public struct CoordinatorServer: Sendable {
         }
         guard coordinator.settings.sourceRoots != nil else {
             throw QuernError(
-                .usage, "no folder for sources is given, so others could have any file of this machine read", at: listen,
+                .usage, "no folder for sources is given, so others could have any file of this machine read",
+                at: listen,
                 remedy: "Name the folders that sources lie in with --source-root")
         }
     }

@@ -1,6 +1,6 @@
 import QuernFormats
 
-/// Where a server listens: `127.0.0.1:7070`, `[::1]:7070`, `0.0.0.0:7070`.
+/// Where a server listens: `127.0.0.1:7341`, `[::1]:7341`, `0.0.0.0:7341`.
 public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
     /// A name or an address, IPv6 without brackets.
     public let host: String
@@ -22,7 +22,7 @@ public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
             parsed.port.utf8.allSatisfy({ (48...57).contains($0) }), let port = Int(parsed.port), port <= 65535
         else {
             throw QuernError(
-                .usage, "'\(text)' is no address to listen on", remedy: "Give HOST:PORT, such as 127.0.0.1:7070")
+                .usage, "'\(text)' is no address to listen on", remedy: "Give HOST:PORT, such as 127.0.0.1:7341")
         }
         host = String(parsed.host)
         self.port = port

@@ -9,7 +9,8 @@ extension CoordinatorRoutes {
     func addJobRoutes(to jobs: RouterGroup<Context>) {
         jobs.post { request, _ in try await submit(request) }
         jobs.get { request, _ in
-            try await jsonResponse(Wire.Jobs(jobs: try await coordinator.jobs(limit: try request.number("limit") ?? 100)))
+            try await jsonResponse(
+                Wire.Jobs(jobs: try await coordinator.jobs(limit: try request.number("limit") ?? 100)))
         }
         jobs.get("{id}") { _, context in try await jsonResponse(try await coordinator.job(try context.jobID())) }
         for action in JobAction.allCases {

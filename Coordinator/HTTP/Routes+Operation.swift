@@ -27,7 +27,8 @@ extension CoordinatorRoutes {
                 status: .ok,
                 headers: [
                     .contentType: "text/html; charset=utf-8", .contentTypeOptions: "nosniff", .cacheControl: "no-cache",
-                    .contentSecurityPolicy: "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                    .contentSecurityPolicy:
+                        "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
                         + "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
                 ],
                 body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.index_html)))

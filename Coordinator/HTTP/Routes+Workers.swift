@@ -63,7 +63,11 @@ extension CoordinatorRoutes {
         }
         return try await withTaskCancellationHandler {
             guard let hangUp = await context.hangUp() else { return try await waiting.value }
-            let claims = try await hangUp.during { try await waiting.value } action: { waiting.cancel() }
+            let claims = try await hangUp.during {
+                try await waiting.value
+            } action: {
+                waiting.cancel()
+            }
             guard hangUp.happened else { return claims }
             for claim in claims { try? await coordinator.release(claim.lease) }
             return []

@@ -46,7 +46,8 @@ extension Coordinator: Service {
                     reaping = clock.now + settings.tick
                     if taken > 0 {
                         count { $0.leasesReaped += taken }
-                        logger.notice("took back leases of dead sessions or overdue items", metadata: ["leases": "\(taken)"])
+                        logger.notice(
+                            "took back leases of dead sessions or overdue items", metadata: ["leases": "\(taken)"])
                         bell.ring()
                     }
                 }

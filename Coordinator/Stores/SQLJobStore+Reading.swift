@@ -17,7 +17,8 @@ extension SQLJobStore {
     public func control(_ id: JobID, _ action: JobAction) async throws {
         try await write { transaction in
             guard let job = try transaction.lockJob(id) else {
-                throw QuernError(.notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
+                throw QuernError(
+                    .notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
             }
             try transaction.change(job, .action(action))
         }

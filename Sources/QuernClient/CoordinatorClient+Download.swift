@@ -98,7 +98,9 @@ extension CoordinatorClient {
 /// Whether `name` stays within the folder it is joined to: components that are neither empty nor dots.
 func isSafeRelativePath(_ name: String) -> Bool {
     !name.isEmpty && !name.utf8.contains(0)
-        && name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { ![
-            "", ".", "..",
-        ].contains($0) }
+        && name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
+            ![
+                "", ".", "..",
+            ].contains($0)
+        }
 }

@@ -49,7 +49,8 @@ extension QuernError.Code {
 
     /// The best guess for an error response that is no problem document, such as a proxy's.
     public init(httpStatus: Int) {
-        self = Self.statuses.first { $0.status == httpStatus }?.code
+        self =
+            Self.statuses.first { $0.status == httpStatus }?.code
             ?? (400..<500 ~= httpStatus ? .usage : .internalFault)
     }
 

@@ -23,7 +23,8 @@ enum JobFingerprint {
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return [] }
         let folder = isFolder.boolValue ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        let relevant = isFolder.boolValue ? names : splitSiblings(of: URL(fileURLWithPath: path).lastPathComponent, among: names)
+        let relevant =
+            isFolder.boolValue ? names : splitSiblings(of: URL(fileURLWithPath: path).lastPathComponent, among: names)
         return relevant.sorted().compactMap { name in
             guard let file = try? FileByteSource(path: folder + "/" + name) else { return nil }
             return "\(name) \(file.size) \(file.modified)"

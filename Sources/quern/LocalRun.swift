@@ -52,7 +52,8 @@ struct LocalRun: Sendable {
                     let worker = Worker(
                         service: coordinator, blobs: blobs, artifacts: { _ in folder },
                         configuration: WorkerConfiguration(
-                            node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory, sharesParts: keepsState), logger: logger)
+                            node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory,
+                            sharesParts: keepsState), logger: logger)
                     group.addTask { try await worker.run() }
                     return try await follow(submitted.id, in: coordinator)
                 }

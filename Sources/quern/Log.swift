@@ -5,7 +5,8 @@ import Logging
 enum Log {
     static func logger(_ label: String) -> Logger {
         var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = ProcessInfo.processInfo.environment["QUERN_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .info
+        logger.logLevel =
+            ProcessInfo.processInfo.environment["QUERN_LOG"].flatMap(Logger.Level.init(rawValue:)) ?? .info
         return logger
     }
 }

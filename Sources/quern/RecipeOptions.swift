@@ -30,7 +30,8 @@ struct RecipeOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tensor-type"),
-        help: ArgumentHelp("Type for tensors whose name matches; may be repeated, the first match wins.", valueName: "regex=type"))
+        help: ArgumentHelp(
+            "Type for tensors whose name matches; may be repeated, the first match wins.", valueName: "regex=type"))
     var tensorTypes: [String] = []
 
     @Option(help: "A file of REGEX=TYPE, separated by white space.", completion: .file())
@@ -96,7 +97,8 @@ struct RecipeOptions: ParsableArguments {
         var texts = tensorTypes
         if let tensorTypeFile {
             guard let data = FileManager.default.contents(atPath: tensorTypeFile) else {
-                throw QuernError(.notFound, "cannot read the tensor types", at: tensorTypeFile, remedy: "Check the path")
+                throw QuernError(
+                    .notFound, "cannot read the tensor types", at: tensorTypeFile, remedy: "Check the path")
             }
             texts += String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
         }
@@ -114,7 +116,8 @@ struct RecipeOptions: ParsableArguments {
         if let splitMaxTensors, splitMaxTensors < 1 {
             throw QuernError(.usage, "must be at least 1", at: "--split-max-tensors")
         }
-        return Recipe.SplitLimits(maxBytes: try splitMaxSize.map { try ByteCount.parse($0) }, maxTensors: splitMaxTensors)
+        return Recipe.SplitLimits(
+            maxBytes: try splitMaxSize.map { try ByteCount.parse($0) }, maxTensors: splitMaxTensors)
     }
 
     private static func elementType(_ name: String, option: String) throws -> ElementType {
@@ -127,6 +130,7 @@ struct RecipeOptions: ParsableArguments {
     }
 
     static func absolute(_ path: String, from folder: String) -> String {
-        path.contains("://") ? path : URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardized.path
+        path.contains("://")
+            ? path : URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardized.path
     }
 }

@@ -27,7 +27,9 @@ import Testing
         #expect(outcome.status == status, "\(outcome.errors)", sourceLocation: location)
         #expect(outcome.output.isEmpty, sourceLocation: location)
         let lines = outcome.errors.split(separator: "\n")
-        #expect(lines.count == 1 && outcome.errors.hasPrefix("quern: error: "), "\(outcome.errors)", sourceLocation: location)
+        #expect(
+            lines.count == 1 && outcome.errors.hasPrefix("quern: error: "), "\(outcome.errors)",
+            sourceLocation: location)
         for word in words {
             #expect(outcome.errors.contains(word), "\(word) in: \(outcome.errors)", sourceLocation: location)
         }
@@ -118,10 +120,16 @@ import Testing
     }
 
     static let headers: [(name: String, bytes: [UInt8], words: [String])] = [
-        ("tensors", [UInt8]("GGUF".utf8) + littleEndian(UInt32(3)) + littleEndian(UInt64(1) << 60)
-            + [UInt8](repeating: 0, count: 72), ["1152921504606846976 tensors", "damaged"]),
-        ("keys", [UInt8]("GGUF".utf8) + littleEndian(UInt32(3)) + littleEndian(UInt64(0)) + littleEndian(UInt64(1) << 60)
-            + [UInt8](repeating: 0, count: 64), ["1152921504606846976 key-values", "damaged"]),
+        (
+            "tensors",
+            [UInt8]("GGUF".utf8) + littleEndian(UInt32(3)) + littleEndian(UInt64(1) << 60)
+                + [UInt8](repeating: 0, count: 72), ["1152921504606846976 tensors", "damaged"]
+        ),
+        (
+            "keys",
+            [UInt8]("GGUF".utf8) + littleEndian(UInt32(3)) + littleEndian(UInt64(0)) + littleEndian(UInt64(1) << 60)
+                + [UInt8](repeating: 0, count: 64), ["1152921504606846976 key-values", "damaged"]
+        ),
         ("other", [UInt8]("hello world, and more of it".utf8), ["not a GGUF file"]),
         ("future", [UInt8]("GGUF".utf8) + littleEndian(UInt32(9)) + [UInt8](repeating: 0, count: 72), ["version 9"]),
     ]
@@ -143,7 +151,8 @@ import Testing
         let path = try folder.write(bytes, to: "model.gguf")
         try await refuse(
             [path, "--to", "Q8_0"], status: 1, [path, "'tokenizer.ggml.token_type'", "wrong element type"])
-        try await refuse([try folder.write(bytes.prefix(1_000_000), to: "short.gguf"), "--to", "Q8_0"], status: 1, ["short.gguf"])
+        try await refuse(
+            [try folder.write(bytes.prefix(1_000_000), to: "short.gguf"), "--to", "Q8_0"], status: 1, ["short.gguf"])
     }
 
     @Test func missingSource() async throws {
@@ -152,7 +161,10 @@ import Testing
 
     static let calls: [(arguments: [String], status: Int32, words: [String])] = [
         (["--to", "Q4_KM"], 2, ["unknown preset 'Q4_KM'", "Q4_K_M"]),
-        (["--to", "IQ2_XS"], 1, ["IQ2_XS: cannot be made yet", "without an importance matrix", "blk.0.attn_k.weight"]),
+        (
+            ["--to", "IQ2_XS"], 1,
+            ["IQ2_XS: cannot be made yet", "without an importance matrix", "blk.0.attn_k.weight"]
+        ),
         (["--to", ","], 2, ["no targets"]),
         (["--to", "Q8_0,Q8_0"], 2, ["Q8_0 is there twice"]),
         (["--to", "Q4_K_M", "--tensor-type", "attn_(v=q8_0"], 2, ["'attn_(v'", "regular expression"]),
@@ -163,8 +175,10 @@ import Testing
         (["--to", "Q8_0", "--workers", "0"], 2, ["--workers", "at least 1"]),
         (["--to", "Q8_0", "--name", "../x"], 2, ["'../x'", "name"]),
         (["--to", "Q4_K_M", "--imatrix", "/nowhere/imatrix.gguf"], 1, ["/nowhere/imatrix.gguf", "No such file"]),
-        (["--to", "Q4_K_M", "--imatrix", Fixtures.path("reference/llama/imatrix.gguf")], 1,
-            ["the importance matrix has 256 values", "blk.0.attn_output.weight"]),
+        (
+            ["--to", "Q4_K_M", "--imatrix", Fixtures.path("reference/llama/imatrix.gguf")], 1,
+            ["the importance matrix has 256 values", "blk.0.attn_output.weight"]
+        ),
     ]
 
     @Test(arguments: calls)

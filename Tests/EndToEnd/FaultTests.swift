@@ -7,7 +7,8 @@ import Testing
     static let checkpoint = Fixtures.path("reference/qwen3/checkpoint")
 
     private func expect(
-        _ outcome: QuernProcess.Outcome, status: Int32, _ words: String..., at location: SourceLocation = #_sourceLocation
+        _ outcome: QuernProcess.Outcome, status: Int32, _ words: String...,
+        at location: SourceLocation = #_sourceLocation
     ) {
         #expect(outcome.status == status, "\(outcome.errors)", sourceLocation: location)
         for word in words { #expect(outcome.errors.contains(word), "\(outcome.errors)", sourceLocation: location) }
@@ -38,7 +39,9 @@ import Testing
         let state = isState ? disk.path : folder.path("state")
         let outcome = try await QuernProcess.run(
             ["quantize", Self.checkpoint, "--to", "Q8_0", "--output", output, "--state", state, "--quiet"])
-        expect(outcome, status: 1, disk.path, isState ? "No space left on device" : "bytes, and the disk has", "Free some space")
+        expect(
+            outcome, status: 1, disk.path, isState ? "No space left on device" : "bytes, and the disk has",
+            "Free some space")
         #expect(finished(output).isEmpty)
     }
 
@@ -61,7 +64,8 @@ import Testing
             ).status == 0)
         let again = ["quantize", "\(first)/m-Q8_0.gguf", "--to", "Q4_K_M", "--output", folder.path("out"), "--quiet"]
         expect(
-            try await QuernProcess.run(again), status: 1, "Q8_0 already", "--allow-requantize", "token_embd.weight", "more")
+            try await QuernProcess.run(again), status: 1, "Q8_0 already", "--allow-requantize", "token_embd.weight",
+            "more")
         #expect(finished(folder.path("out")).isEmpty)
         #expect(try await QuernProcess.run(again + ["--allow-requantize"]).status == 0)
     }
@@ -95,8 +99,10 @@ import Testing
         let folder = try TemporaryFolder()
         let targets = "F16,BF16,Q8_0,Q4_0,Q3_K_S,Q3_K_M,Q3_K_L,Q4_K_S,Q4_K_M,Q5_K_S,Q5_K_M,Q6_K"
         func arguments(_ output: String) -> [String] {
-            ["quantize", Fixtures.path("reference/llama/checkpoint"), "--to", targets, "--workers", "1", "--output",
-                folder.path(output), "--name", "m", "--quiet"]
+            [
+                "quantize", Fixtures.path("reference/llama/checkpoint"), "--to", targets, "--workers", "1", "--output",
+                folder.path(output), "--name", "m", "--quiet",
+            ]
         }
         var outcome: QuernProcess.Outcome?
         for _ in 0..<8 where outcome?.status != 5 {
@@ -139,7 +145,9 @@ import Testing
             let outcome = try await QuernProcess.run(command + ["nosuchjob", "--coordinator", first.url])
             expect(outcome, status: 1, "nosuchjob", "no such job", "list")
         }
-        let missing = try await QuernProcess.run(["submit", "/nowhere.gguf", "--to", "Q8_0", "--coordinator", first.url])
+        let missing = try await QuernProcess.run([
+            "submit", "/nowhere.gguf", "--to", "Q8_0", "--coordinator", first.url,
+        ])
         expect(missing, status: 1, "/nowhere.gguf", "no such file")
     }
 

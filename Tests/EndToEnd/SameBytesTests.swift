@@ -80,7 +80,9 @@ import Testing
     private func url(_ database: String, in folder: TemporaryFolder) async throws -> String {
         guard database == "postgres" else { return folder.path("jobs.sqlite") }
         // `host=… user=… dbname=…` as the library takes it; people write it as a URL.
-        let parts = try await PostgreSQLServer.shared.freshDatabase().split(separator: " ").map { $0.split(separator: "=") }
+        let parts = try await PostgreSQLServer.shared.freshDatabase().split(separator: " ").map {
+            $0.split(separator: "=")
+        }
         let values = Dictionary(uniqueKeysWithValues: parts.map { (String($0[0]), String($0[1])) })
         return "postgres:///\(values["dbname"] ?? "")?host=\(values["host"] ?? "")&user=\(values["user"] ?? "")"
     }

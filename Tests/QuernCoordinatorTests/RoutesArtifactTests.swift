@@ -23,15 +23,17 @@ import Testing
         let (rig, job, _) = try await done()
         try await rig.route { client in
             let list: Wire.Artifacts = try await client.execute(
-                uri: "/v1/jobs/\(job.id)/artifacts", method: .get).json()
-            #expect(list.artifacts == [
-                OutputFile(
-                    target: "Q8_0", name: "sub/tiny-Q8_0.gguf", bytes: UInt64(Self.count),
-                    sha256: Digest(of: ServiceRig.artifact)),
-                OutputFile(
-                    target: nil, name: "manifest.json", bytes: UInt64(ServiceRig.manifest.count),
-                    sha256: Digest(of: ServiceRig.manifest)),
-            ])
+                uri: "/v1/jobs/\(job.id)/artifacts", method: .get
+            ).json()
+            #expect(
+                list.artifacts == [
+                    OutputFile(
+                        target: "Q8_0", name: "sub/tiny-Q8_0.gguf", bytes: UInt64(Self.count),
+                        sha256: Digest(of: ServiceRig.artifact)),
+                    OutputFile(
+                        target: nil, name: "manifest.json", bytes: UInt64(ServiceRig.manifest.count),
+                        sha256: Digest(of: ServiceRig.manifest)),
+                ])
         }
     }
 
@@ -76,7 +78,9 @@ import Testing
             }
             #expect(response.status == .partialContent)
             #expect(response.bytes == Array(ServiceRig.artifact[expected]))
-            #expect(response.headers[.contentRange] == "bytes \(expected.lowerBound)-\(expected.upperBound - 1)/\(Self.count)")
+            #expect(
+                response.headers[.contentRange]
+                    == "bytes \(expected.lowerBound)-\(expected.upperBound - 1)/\(Self.count)")
             #expect(response.headers[.contentLength] == "\(expected.count)")
         }
     }
@@ -152,7 +156,9 @@ import Testing
         #expect(ByteRange(header: "bytes=0-18446744073709551615", size: 10) == .part(0..<10))
         #expect(ByteRange(header: "bytes=0-", size: 0) == .unsatisfiable)
         #expect(ByteRange(header: "bytes=-5", size: 0) == .unsatisfiable)
-        #expect(ByteRange(header: "bytes=18446744073709551614-18446744073709551615", size: .max) == .part(.max - 1 ..< .max))
+        #expect(
+            ByteRange(header: "bytes=18446744073709551614-18446744073709551615", size: .max) == .part(.max - 1 ..< .max)
+        )
         #expect(ByteRange(header: nil, size: 10) == .whole)
     }
 }

@@ -74,7 +74,8 @@ import Testing
             #expect(first.id != other.id)
             let problem = try await submit(ServiceRig.recipe("Q4_0"), key: "one").problem(409)
             #expect(problem.detail.contains(first.id.rawValue))
-            #expect(try await submit(ServiceRig.recipe(), key: String(repeating: "x", count: 256)).status == .badRequest)
+            #expect(
+                try await submit(ServiceRig.recipe(), key: String(repeating: "x", count: 256)).status == .badRequest)
             #expect(try await rig.coordinator.jobs(limit: 10).count == 2)
         }
     }
@@ -183,8 +184,9 @@ import Testing
             let response = try await client.execute(uri: "/v1/jobs/\(job.id)/events", method: .get)
             #expect(response.headers[.contentType] == "text/event-stream")
             let blocks = response.text.components(separatedBy: "\n\n").filter { !$0.isEmpty }
-            #expect(blocks.map { $0.split(separator: "\n").first { $0.hasPrefix("event: ") }?.dropFirst(7) }
-                == ["submitted", "cancelled", "progress", "end"])
+            #expect(
+                blocks.map { $0.split(separator: "\n").first { $0.hasPrefix("event: ") }?.dropFirst(7) }
+                    == ["submitted", "cancelled", "progress", "end"])
             #expect(blocks[0].hasPrefix("id: 1\n"))
             #expect(blocks[1].hasPrefix("id: 2\n"))
             #expect(blocks[2].contains(#""state":"cancelled""#))

@@ -99,7 +99,8 @@ import Testing
             let caller = Caller(client: client)
             let session = try await caller.session().session
             let first = try #require(try await caller.claim(session, limit: 1).first)
-            let release = try await caller.post("/v1/leases/\(first.lease.id)/release", Wire.Release(lease: first.lease))
+            let release = try await caller.post(
+                "/v1/leases/\(first.lease.id)/release", Wire.Release(lease: first.lease))
             #expect(release.status == .noContent)
 
             let late = try await caller.post(

@@ -56,7 +56,8 @@ import Testing
             try await client.download(job: job.id, toFolder: folder)
             let artifact = URL(fileURLWithPath: "\(folder)/sub/tiny-Q8_0.gguf")
             #expect(try [UInt8](Data(contentsOf: artifact)) == ServiceRig.artifact)
-            #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: "\(folder)/manifest.json"))) == ServiceRig.manifest)
+            #expect(
+                try [UInt8](Data(contentsOf: URL(fileURLWithPath: "\(folder)/manifest.json"))) == ServiceRig.manifest)
             #expect(!FileManager.default.fileExists(atPath: artifact.path + ".part"))
             await #expect(throws: QuernError.self) {
                 try await client.download(job: job.id, name: "none", to: "\(folder)/none")
@@ -71,7 +72,8 @@ import Testing
         try await rig.serve { client in
             let path = rig.folder.path("download.gguf")
             let name = "sub/tiny-Q8_0.gguf"
-            try rig.folder.write(ServiceRig.artifact.prefix(present) + Array(repeating: 7, count: max(0, present - 39)),
+            try rig.folder.write(
+                ServiceRig.artifact.prefix(present) + Array(repeating: 7, count: max(0, present - 39)),
                 to: "download.gguf.part")
             try await client.download(job: job.id, name: name, to: path)
             #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: path))) == ServiceRig.artifact)
@@ -131,7 +133,9 @@ import Testing
         let rig = try await ServiceRig.make { $0.uploadLimit = 0 }
         try await rig.serve { client in
             let remote = try HTTPBlobStore(url: client.url)
-            let error = await #expect(throws: QuernError.self) { try await remote.put([UInt8](repeating: 5, count: 1 << 20)) }
+            let error = await #expect(throws: QuernError.self) {
+                try await remote.put([UInt8](repeating: 5, count: 1 << 20))
+            }
             #expect(error?.code == .outOfSpace)
         }
     }
@@ -155,7 +159,8 @@ import Testing
 }
 
 @Suite struct EventStreamParserTests {
-    private static let text = ": comment\r\nid: 7\r\nevent: done\r\ndata: {\"a\":1}\r\n\r\ndata:one\rdata: two\r\r\nevent: x\n\ndata\n\n"
+    private static let text =
+        ": comment\r\nid: 7\r\nevent: done\r\ndata: {\"a\":1}\r\n\r\ndata:one\rdata: two\r\r\nevent: x\n\ndata\n\n"
 
     private static let events = [
         ServerSentEvent(name: "done", id: "7", data: "{\"a\":1}"),

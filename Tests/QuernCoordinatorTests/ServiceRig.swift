@@ -49,7 +49,8 @@ struct ServiceRig {
     @Sendable static func plan(_ recipe: Recipe) throws -> Plan {
         let name = recipe.name ?? "tiny"
         if let code = QuernError.Code(rawValue: name) {
-            throw QuernError(code, "thrown for the test, with \"quotes\" and ünïcode", at: "here", remedy: "None needed")
+            throw QuernError(
+                code, "thrown for the test, with \"quotes\" and ünïcode", at: "here", remedy: "None needed")
         }
         let source = SourceModel(
             name: "tiny", architecture: "llama", metadata: [], tensors: [], files: [], blobs: [:])

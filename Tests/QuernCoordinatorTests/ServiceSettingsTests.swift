@@ -9,7 +9,8 @@ import Testing
 @Suite struct ServiceSettingsTests {
     @Test(arguments: [
         ("127.0.0.1:7070", "127.0.0.1", 7070, true), ("127.8.9.1:0", "127.8.9.1", 0, true),
-        ("localhost:1", "localhost", 1, true), ("[::1]:80", "::1", 80, true), ("0.0.0.0:65535", "0.0.0.0", 65535, false),
+        ("localhost:1", "localhost", 1, true), ("[::1]:80", "::1", 80, true),
+        ("0.0.0.0:65535", "0.0.0.0", 65535, false),
         ("[::]:7070", "::", 7070, false), ("quern.example:7070", "quern.example", 7070, false),
         ("127.0.0.1.example:1", "127.0.0.1.example", 1, false), ("127.0.0:1", "127.0.0", 1, false),
     ])
@@ -21,7 +22,9 @@ import Testing
         #expect(address.description == text)
     }
 
-    @Test(arguments: ["", "7070", ":7070", "host:", "host:x", "host:65536", "host:-1", "host:+1", "::1:80", "[::1]", "[::1]80"])
+    @Test(arguments: [
+        "", "7070", ":7070", "host:", "host:x", "host:65536", "host:-1", "host:+1", "::1:80", "[::1]", "[::1]80",
+    ])
     func addressesThatAreNone(_ text: String) {
         let error = #expect(throws: QuernError.self) { try ListenAddress(text) }
         #expect(error?.code == .usage)
@@ -70,7 +73,9 @@ import Testing
             recipe.imatrix = imatrix
             _ = try await rig.coordinator.submit(Submission(recipe: recipe))
         }
-        for inside in [models, "\(models)/tiny", "\(models)/tiny/../tiny", "\(folder.path("alias"))/tiny", "\(models)/new"] {
+        for inside in [
+            models, "\(models)/tiny", "\(models)/tiny/../tiny", "\(folder.path("alias"))/tiny", "\(models)/new",
+        ] {
             try await submit(inside)
         }
         for outside in [
@@ -104,7 +109,8 @@ import Testing
         // A running job's unwritten files count as well.
         _ = try await rig.store.insert(
             NewJob(
-                id: JobID(rawValue: "admitted"), name: "huge", recipe: ServiceRig.recipe(), items: [Sample.publish(after: [])],
+                id: JobID(rawValue: "admitted"), name: "huge", recipe: ServiceRig.recipe(),
+                items: [Sample.publish(after: [])],
                 artifacts: [.init(target: "Q8_0", files: [.init(name: "huge.gguf", bytes: huge)])]))
         let beside = await #expect(throws: QuernError.self) { try await rig.submit("small") }
         #expect(beside?.code == .outOfSpace)

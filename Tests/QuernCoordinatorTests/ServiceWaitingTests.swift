@@ -13,7 +13,9 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct ServiceWaitingTests {
     /// A claim that waits far longer than the test may take comes back because a job was submitted.
     @Test func submissionWakesAClaim() async throws {
-        let rig = try await ServiceRig.make { $0.tick = .seconds(3600); $0.longPoll = .seconds(3600) }
+        let rig = try await ServiceRig.make {
+            $0.tick = .seconds(3600); $0.longPoll = .seconds(3600)
+        }
         try await rig.serve { client in
             let session = try await client.openSession(ServiceRig.worker).session
             async let claims = client.claim(session, limit: 1, wait: .seconds(3600))
@@ -24,7 +26,9 @@ import Testing
     }
 
     @Test func completionWakesAClaim() async throws {
-        let rig = try await ServiceRig.make { $0.tick = .seconds(3600); $0.longPoll = .seconds(3600) }
+        let rig = try await ServiceRig.make {
+            $0.tick = .seconds(3600); $0.longPoll = .seconds(3600)
+        }
         let duties = Task { try await rig.coordinator.run() }
         defer { duties.cancel() }
         let job = try await rig.submit()
@@ -52,7 +56,9 @@ import Testing
 
     /// Items are not handed to a caller who has hung up.
     @Test func hangingUp() async throws {
-        let rig = try await ServiceRig.make { $0.tick = .seconds(3600); $0.longPoll = .seconds(3600) }
+        let rig = try await ServiceRig.make {
+            $0.tick = .seconds(3600); $0.longPoll = .seconds(3600)
+        }
         try await rig.serve { client in
             let session = try await client.openSession(ServiceRig.worker).session
             let waiting = Task { try await client.claim(session, limit: 8, wait: .seconds(3600)) }
@@ -105,7 +111,8 @@ import Testing
         await first.ready()
 
         let session = try await client.openSession(
-            SessionRequest(node: "one", slots: 1, memory: 1 << 30, stages: [.publish])).session
+            SessionRequest(node: "one", slots: 1, memory: 1 << 30, stages: [.publish])
+        ).session
         let claim = Task { try await client.claim(session, limit: 1, wait: .seconds(3600)) }
         try await rig.until(waiting: 1)
         let (seen, see) = AsyncStream.makeStream(of: JobUpdate.self)

@@ -158,7 +158,8 @@ final class StoreDriver {
         }
         switch shape {
         case 0:
-            return Sample.job(id, items: (0..<4).map { item($0, after: []) } + [item(4, after: [0, 1, 2, 3])], key: key)
+            return Sample.job(
+                id, items: (0..<4).map { item($0, after: []) } + [item(4, after: [0, 1, 2, 3])], key: key)
         case 1:
             return Sample.job(id, items: (0..<3).map { item($0, after: $0 == 0 ? [] : [$0 - 1]) }, key: key)
         default:

@@ -10,7 +10,8 @@ public enum Fixtures {
 
     /// Folder of the trained checkpoint that the project ships.
     public static var sample: String {
-        url("").deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Examples/tiny-llama").path
+        url("").deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Examples/tiny-llama")
+            .path
     }
 
     public static func path(_ path: String) -> String { url(path).path }

@@ -38,8 +38,10 @@ public actor PostgreSQLServer {
         guard asked else { throw QuernError(.internalFault, "the process is ending") }
         if geteuid() == 0 { try Self.run(["/usr/bin/chown", "postgres", folder.path], asServer: false) }
         try Self.run(
-            ["\(Self.binaries)/initdb", "-D", "\(folder.path)/data", "-U", "quern", "-A", "trust", "-E", "UTF8",
-             "--locale=C", "--no-sync"])
+            [
+                "\(Self.binaries)/initdb", "-D", "\(folder.path)/data", "-U", "quern", "-A", "trust", "-E", "UTF8",
+                "--locale=C", "--no-sync",
+            ])
         let durability = isDurable ? "" : "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
         let settings = """
             listen_addresses = ''

@@ -59,7 +59,8 @@ struct CheckpointFolder: Sendable {
     func open(_ fileName: String) throws -> FileByteSource? {
         guard Self.isBaseName(fileName) else {
             throw QuernError(
-                .invalidInput, "the file name \(fileName.quotedForMessage) is not a plain name in this folder", at: path,
+                .invalidInput, "the file name \(fileName.quotedForMessage) is not a plain name in this folder",
+                at: path,
                 remedy: "Do not trust this checkpoint; fetch it from where it was published")
         }
         let entry = "\(path)/\(fileName)"

@@ -65,7 +65,9 @@ public struct GGUFHeader: Sendable {
 
     private static func preamble(_ cursor: inout GGUFCursor) throws -> (tensors: Int, keyValues: Int) {
         let magic: UInt32 = try cursor.integer()
-        guard magic == Self.magic else { throw cursor.error("not a GGUF file", remedy: "Check the path, or download it again") }
+        guard magic == Self.magic else {
+            throw cursor.error("not a GGUF file", remedy: "Check the path, or download it again")
+        }
         let version: UInt32 = try cursor.integer()
         guard version == 0 || version & 0xFFFF != 0 else {
             throw cursor.error(

@@ -23,7 +23,8 @@ public struct RetryPolicy: Sendable, Equatable {
 
     public init(
         maximumFailures: Int = 5, maximumInterruptions: Int = 100, awaitsSpace: Bool = true, maximumRewinds: Int = 10,
-        maximumLosses: Int = 10, suspiciousLosses: Int = 3, suspiciousNodes: Int = 2, firstDelay: Int64 = 2_000, longestDelay: Int64 = 300_000,
+        maximumLosses: Int = 10, suspiciousLosses: Int = 3, suspiciousNodes: Int = 2, firstDelay: Int64 = 2_000,
+        longestDelay: Int64 = 300_000,
         seed: UInt64 = .random(in: .min ... .max)
     ) {
         self.maximumFailures = maximumFailures

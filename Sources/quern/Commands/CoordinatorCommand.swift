@@ -17,7 +17,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
             It also assembles artifacts, next to the blobs, because that is where their bytes lie.
             """)
 
-    @Option(help: "postgres://… for PostgreSQL, or the path of an SQLite file (default: quern.sqlite in the blobs folder).")
+    @Option(
+        help: "postgres://… for PostgreSQL, or the path of an SQLite file (default: quern.sqlite in the blobs folder).")
     var database: String?
 
     @Option(help: "Folder for blobs and artifacts.", completion: .directory)
@@ -26,7 +27,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "Address to listen on.")
     var listen: String?
 
-    @Option(help: "Folder that sources may lie in; may be repeated. All, where none is named and only this machine can connect.",
+    @Option(
+        help:
+            "Folder that sources may lie in; may be repeated. All, where none is named and only this machine can connect.",
         completion: .directory)
     var sourceRoot: [String] = []
 
@@ -36,7 +39,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Assemble artifacts in this process.")
     var assemble = true
 
-    @Option(help: ArgumentHelp("After this long without a heartbeat a worker's items go to others.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp("After this long without a heartbeat a worker's items go to others.", valueName: "seconds"))
     var sessionExpiry: Double = 45
 
     func run() async throws {
@@ -59,11 +63,15 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let server = try CoordinatorServer(
             coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
             allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
-        let assembler = !assemble ? nil : Worker(
-            service: coordinator, blobs: blobs, artifacts: { artifacts.folder(of: $0) },
-            configuration: WorkerConfiguration(
-                node: ProcessInfo.processInfo.hostName, slots: 1, memory: try WorkMemory.resolve(settings, flag: nil),
-                stages: [.assemble, .publish]), logger: logger)
+        let assembler =
+            !assemble
+            ? nil
+            : Worker(
+                service: coordinator, blobs: blobs, artifacts: { artifacts.folder(of: $0) },
+                configuration: WorkerConfiguration(
+                    node: ProcessInfo.processInfo.hostName, slots: 1,
+                    memory: try WorkMemory.resolve(settings, flag: nil),
+                    stages: [.assemble, .publish]), logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await server.run(handlesSignals: true) { port in

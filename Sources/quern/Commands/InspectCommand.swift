@@ -55,7 +55,8 @@ struct Inspection: Encodable {
         let model = try GGUFModel.open(path: path)
         let names = model.files.map { base($0.name) }
         return Inspection(
-            format: "GGUF", files: names, metadata: model.metadata.map { Entry(key: $0.key, value: $0.value.description) },
+            format: "GGUF", files: names,
+            metadata: model.metadata.map { Entry(key: $0.key, value: $0.value.description) },
             tensors: model.tensors.map {
                 Tensor(name: $0.name, shape: $0.shape, type: "\($0.type)", bytes: $0.bytes, file: names[$0.file])
             })
@@ -89,7 +90,8 @@ struct Inspection: Encodable {
             ],
             tensors: matrix.entries.sorted { $0.key < $1.key }.map { name, entry in
                 Tensor(
-                    name: name, shape: [entry.columns, entry.matrices], type: "F32", bytes: UInt64(entry.values.count * 4),
+                    name: name, shape: [entry.columns, entry.matrices], type: "F32",
+                    bytes: UInt64(entry.values.count * 4),
                     file: base(path))
             })
     }
@@ -102,10 +104,13 @@ struct Inspection: Encodable {
 
     var text: String {
         let bytes = tensors.reduce(0) { $0 + $1.bytes }
-        let head = "\(format), \(files.count) file\(files.count == 1 ? "" : "s"), \(tensors.count) tensors, \(Console.size(bytes))"
+        let head =
+            "\(format), \(files.count) file\(files.count == 1 ? "" : "s"), \(tensors.count) tensors, \(Console.size(bytes))"
         let keys = Console.table(metadata.map { ["  " + $0.key, $0.value] })
         let rows = Console.table(
-            tensors.map { ["  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), $0.type, Console.size($0.bytes)] },
+            tensors.map {
+                ["  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), $0.type, Console.size($0.bytes)]
+            },
             rightAligned: [3])
         return [head, keys, rows].filter { !$0.isEmpty }.joined(separator: "\n")
     }
@@ -120,8 +125,10 @@ extension JSONValue {
         case .integer(let value): "\(value)"
         case .double(let value): "\(value)"
         case .string(let value): value
-        case .array(let values): "[" + values.prefix(8).map(\.summary).joined(separator: ", ") + (values.count > 8 ? ", …]" : "]")
-        case .object(let object): "{" + object.entries.map { "\($0.key): \($0.value.summary)" }.joined(separator: ", ") + "}"
+        case .array(let values):
+            "[" + values.prefix(8).map(\.summary).joined(separator: ", ") + (values.count > 8 ? ", …]" : "]")
+        case .object(let object):
+            "{" + object.entries.map { "\($0.key): \($0.value.summary)" }.joined(separator: ", ") + "}"
         }
     }
 }

@@ -130,8 +130,10 @@ enum JobTable {
         let records = try await remote.client().jobs(limit: 100)
         if remote.json { return try records.forEach { try Console.json($0) } }
         let rows = records.map { record in
-            [record.id.rawValue, record.state.rawValue, percent(record), record.name,
-                record.artifacts.map(\.target).joined(separator: ",")]
+            [
+                record.id.rawValue, record.state.rawValue, percent(record), record.name,
+                record.artifacts.map(\.target).joined(separator: ","),
+            ]
         }
         Console.line(Console.table([["JOB", "STATE", "DONE", "NAME", "TARGETS"]] + rows, rightAligned: [2]))
     }
@@ -140,7 +142,11 @@ enum JobTable {
         var rows = [
             ["job", record.id.rawValue], ["name", record.name], ["state", record.state.rawValue],
             ["done", percent(record)],
-            ["items", record.progress.items.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")],
+            [
+                "items",
+                record.progress.items.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(
+                    separator: ", "),
+            ],
         ]
         if let failure = record.failure { rows.append(["failure", failure]) }
         for artifact in record.artifacts {

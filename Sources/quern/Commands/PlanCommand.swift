@@ -25,7 +25,8 @@ struct PlanCommand: AsyncParsableCommand {
             show(plan)
         }
         for refusal in plan.refusals {
-            Console.error("quern: refused: \(refusal.target)\(refusal.tensor.map { " \($0)" } ?? ""): \(refusal.reason)")
+            Console.error(
+                "quern: refused: \(refusal.target)\(refusal.tensor.map { " \($0)" } ?? ""): \(refusal.reason)")
         }
         if !plan.refusals.isEmpty { throw ExitStatus.failed }
     }
@@ -34,14 +35,19 @@ struct PlanCommand: AsyncParsableCommand {
         for target in plan.targets {
             let elements = target.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
             let bits = elements > 0 ? Double(target.bytes) * 8 / Double(elements) : 0
-            Console.line("\(target.target): \(Console.size(target.bytes)), \(Console.fixed(bits, digits: 2)) bits per weight")
+            Console.line(
+                "\(target.target): \(Console.size(target.bytes)), \(Console.fixed(bits, digits: 2)) bits per weight")
             for file in target.files { Console.line("  \(file.name)  \(Console.size(file.bytes))") }
             let rows = target.tensors.map {
-                ["  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), "\($0.sourceType)", "→ \($0.type)",
-                    Console.size($0.bytes)]
+                [
+                    "  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), "\($0.sourceType)",
+                    "→ \($0.type)",
+                    Console.size($0.bytes),
+                ]
             }
             Console.line(Console.table(rows, rightAligned: [4]))
         }
-        Console.line("\(plan.items.count) work items, \(Console.size(plan.peakMemory)) of memory for each worker slot at most")
+        Console.line(
+            "\(plan.items.count) work items, \(Console.size(plan.peakMemory)) of memory for each worker slot at most")
     }
 }

@@ -30,7 +30,7 @@ struct WorkerCommand: AsyncParsableCommand {
     var memory: String?
 
     @Option(help: "What encodes: auto, cpu or cuda.")
-    var device: Device = .auto
+    var device: Device?
 
     @Option(help: ArgumentHelp("End after this long without work.", valueName: "seconds"))
     var exitWhenIdle: Double?
@@ -40,9 +40,11 @@ struct WorkerCommand: AsyncParsableCommand {
         guard let url = settings.value(.coordinator, flag: coordinator) else {
             throw QuernError(.usage, "no coordinator given", remedy: "Say --coordinator URL or set QUERN_COORDINATOR")
         }
+        let device = try self.device ?? Self.device(named: settings.value(.device))
         guard device != .cuda else {
             throw QuernError(
-                .unsupported, "this build has no CUDA engine", at: "--device cuda", remedy: "Use --device cpu: the bytes are the same")
+                .unsupported, "this build has no CUDA engine", at: "--device cuda",
+                remedy: "Use --device cpu: the bytes are the same")
         }
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
@@ -55,5 +57,13 @@ struct WorkerCommand: AsyncParsableCommand {
                 memory: try WorkMemory.resolve(settings, flag: memory),
                 exitWhenIdle: exitWhenIdle.map { .seconds($0) }), logger: logger)
         try await Interruption.untilSignalled { try await worker.run() }
+    }
+
+    private static func device(named name: String?) throws -> Device {
+        guard let name else { return .auto }
+        guard let device = Device(rawValue: name) else {
+            throw QuernError(.usage, "'\(name)' is no device", at: "setting device", remedy: "Use auto, cpu or cuda")
+        }
+        return device
     }
 }
