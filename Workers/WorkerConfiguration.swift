@@ -11,9 +11,8 @@ public struct WorkerConfiguration: Sendable {
     public var memory: Int64
     /// The stages to offer; nil for all that the worker can run.
     public var stages: Set<Stage>?
-    /// Whether other jobs may take over the parts made here, and this one theirs. It costs a hash over every span, which
-    /// is lost where the store goes with the job.
-    public var sharesParts: Bool
+    /// Where encoded spans go.
+    public var parts: Parts
     /// Ends the worker after this long without work; nil: never.
     public var exitWhenIdle: Duration?
     /// Longest wait for work in one call.
@@ -23,8 +22,16 @@ public struct WorkerConfiguration: Sendable {
     /// First and longest pause before a call to an unreachable coordinator or store is tried again.
     public var retryPause: ClosedRange<Duration>
 
+    public enum Parts: Sendable {
+        /// To the blob store, where any assembler finds them, and other jobs. It costs a hash over every span, and a
+        /// second copy of every part until the job is done.
+        case shared
+        /// Straight to their places in the artifact files, all of which this worker makes itself.
+        case inPlace
+    }
+
     public init(
-        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, sharesParts: Bool = true,
+        node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, parts: Parts = .shared,
         exitWhenIdle: Duration? = nil,
         claimWait: Duration = .seconds(25),
         drainLimit: Duration = .seconds(20), retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
@@ -33,7 +40,7 @@ public struct WorkerConfiguration: Sendable {
         self.slots = max(1, slots)
         self.memory = memory
         self.stages = stages
-        self.sharesParts = sharesParts
+        self.parts = parts
         self.exitWhenIdle = exitWhenIdle
         self.claimWait = claimWait
         self.drainLimit = drainLimit

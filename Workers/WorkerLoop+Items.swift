@@ -20,8 +20,8 @@ extension WorkerLoop {
         }
         let context = StageContext(
             blobs: blobs, control: control, scratch: scratch,
-            lookUp: configuration.sharesParts ? lookUp : nil,
-            folder: artifacts?(claim.lease.item.job), inputs: claim.inputs, threads: configuration.slots)
+            lookUp: configuration.parts == .shared ? lookUp : nil, files: artifactFiles(of: claim.lease.item.job),
+            inputs: claim.inputs, threads: configuration.slots)
         computing.submit {
             let outcome = Result {
                 try control.check()
@@ -29,6 +29,14 @@ extension WorkerLoop {
             }
             Task { await self.computed(item, outcome) }
         }
+    }
+
+    private func artifactFiles(of job: JobID) -> ArtifactFiles? {
+        guard let folder = artifacts?(job) else { return nil }
+        guard configuration.parts == .inPlace else { return ArtifactFiles(folder: folder, open: nil) }
+        let open = openArtifacts[job] ?? OpenArtifacts(folder: folder, owner: job.rawValue)
+        openArtifacts[job] = open
+        return ArtifactFiles(folder: folder, open: open)
     }
 
     private func computed(_ item: HeldItem, _ outcome: Result<StageOutcome, any Error>) async {

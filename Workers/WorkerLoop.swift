@@ -18,6 +18,8 @@ actor WorkerLoop {
     let computing: ThreadPool
     let finishing: ThreadPool
     let scratch = ScratchPool()
+    /// Of jobs whose parts are written in place.
+    var openArtifacts: [JobID: OpenArtifacts] = [:]
 
     var held: HeldItems
     var grant: SessionGrant?

@@ -17,7 +17,7 @@ extension JobID {
 
     /// The id of the job that is submitted under an idempotency key, the same on every coordinator: a repeated
     /// submission finds its job before anything is planned. 80 bits of the key's sha256.
-    static func of(idempotencyKey key: String) -> JobID {
+    public static func of(idempotencyKey key: String) -> JobID {
         let digest = Digest(of: Array(key.utf8)).bytes
         let words = [digest[0..<5], digest[5..<10]].map { $0.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
         return JobID(rawValue: "k" + text(words[0], digits: 8) + text(words[1], digits: 8))

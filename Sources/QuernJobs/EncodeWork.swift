@@ -5,11 +5,14 @@ import QuernStore
 public struct EncodeWork: Sendable, Codable, Equatable {
     /// The files that the extents' indices mean.
     public let files: [SourceFile]
+    /// The artifact files that the places of parts mean.
+    public let artifacts: [PlannedArtifact.File]
     public let spans: [Span]
     /// Version of the encoders the plan was made for; it is part of every cache key.
     public let encoder: String
-    public init(files: [SourceFile], spans: [Span], encoder: String) {
+    public init(files: [SourceFile], artifacts: [PlannedArtifact.File] = [], spans: [Span], encoder: String) {
         self.files = files
+        self.artifacts = artifacts
         self.spans = spans
         self.encoder = encoder
     }
@@ -77,9 +80,24 @@ public enum RowOrder: Sendable, Codable, Equatable, Hashable {
 public struct EncodeOutput: Sendable, Codable, Equatable {
     public let type: ElementType
     public let importance: Importance?
-    public init(type: ElementType, importance: Importance? = nil) {
+    /// Where the part belongs in the artifacts: one place for every target that wants it.
+    public let places: [PartPlace]
+    public init(type: ElementType, importance: Importance? = nil, places: [PartPlace] = []) {
         self.type = type
         self.importance = importance
+        self.places = places
+    }
+}
+
+/// Where a part lies in an artifact.
+public struct PartPlace: Sendable, Codable, Equatable {
+    /// Index into `EncodeWork.artifacts`.
+    public let file: Int
+    /// From the start of the file.
+    public let offset: UInt64
+    public init(file: Int, offset: UInt64) {
+        self.file = file
+        self.offset = offset
     }
 }
 

@@ -8,6 +8,13 @@ struct TensorEncodings {
     let ranges: [RowRange]
     /// Distinct, in ascending order of type, without an importance matrix first.
     let outputs: [EncodeOutput]
+    /// For each output, where the tensor begins in the artifacts that want it.
+    private(set) var places: [[Place]]
+
+    struct Place {
+        let file: PlannedArtifact.File
+        let offset: UInt64
+    }
 
     /// - Parameter wanted: what the targets want, repeats included.
     init(tensor: SourceTensor, ranges: [RowRange], wanted: [EncodeOutput]) {
@@ -18,6 +25,15 @@ struct TensorEncodings {
         outputs = distinct.sorted {
             ($0.type.rawValue, $0.importance == nil ? 0 : 1) < ($1.type.rawValue, $1.importance == nil ? 0 : 1)
         }
+        places = Array(repeating: [], count: outputs.count)
+    }
+
+    /// Index of an encoding among the outputs.
+    func index(of wanted: EncodeOutput) -> Int? { outputs.firstIndex(of: wanted) }
+
+    /// Notes that an artifact has the tensor, encoded as `wanted`, at `place`.
+    mutating func add(_ place: Place, of wanted: EncodeOutput) {
+        if let index = index(of: wanted) { places[index].append(place) }
     }
 }
 
@@ -37,6 +53,7 @@ struct EncodeItems {
     private struct OpenItem {
         var spans: [Span] = []
         var files: [Int: Int] = [:]
+        var artifacts: [PlannedArtifact.File] = []
         var sourceBytes = 0
         var cost = 0
         var memory = 0
@@ -82,7 +99,8 @@ struct EncodeItems {
         open.spans.append(
             Span(
                 tensor: tensor.name, extents: extents, sourceType: tensor.type, columns: columns, rows: range.count,
-                firstRow: range.first, rowOrder: tensor.rowOrder, outputs: encoding.outputs))
+                firstRow: range.first, rowOrder: tensor.rowOrder,
+                outputs: encoding.outputs.indices.map { placed(encoding, $0, before: columns * range.first) }))
         var largest = 0
         var importance = 0
         for (output, wanted) in encoding.outputs.enumerated() {
@@ -100,10 +118,24 @@ struct EncodeItems {
         open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns)
     }
 
+    /// An output with the places of its part.
+    /// - Parameter before: elements of the tensor that come before the part.
+    private mutating func placed(_ encoding: TensorEncodings, _ output: Int, before: Int) -> EncodeOutput {
+        let wanted = encoding.outputs[output]
+        let bytes = UInt64(wanted.type.bytes(elements: before) ?? 0)
+        let places = encoding.places[output].map { place in
+            let file = open.artifacts.firstIndex(of: place.file) ?? open.artifacts.count
+            if file == open.artifacts.count { open.artifacts.append(place.file) }
+            return PartPlace(file: file, offset: place.offset + bytes)
+        }
+        return EncodeOutput(type: wanted.type, importance: wanted.importance, places: places)
+    }
+
     private mutating func close() {
         guard let first = open.spans.first, let last = open.spans.last else { return }
         let used = open.files.sorted { $0.value < $1.value }.map { files[$0.key] }
-        let work = EncodeWork(files: used, spans: open.spans, encoder: EncoderVersion.reference)
+        let work = EncodeWork(
+            files: used, artifacts: open.artifacts, spans: open.spans, encoder: EncoderVersion.reference)
         let label =
             first.tensor == last.tensor
             ? "\(first.tensor) rows \(first.firstRow)–\(last.firstRow + last.rows - 1)"

@@ -12,12 +12,12 @@ struct RowRange: Sendable, Equatable {
 /// manifests, come out whatever the targets and the machines are.
 struct SpanCutter: Sendable {
     /// Source bytes that a span, and an item of small ones, should have: a two-thousandth of the source within
-    /// [4 MiB, 64 MiB].
+    /// [16 MiB, 64 MiB].
     let targetBytes: Int
 
     init(tensors: [SourceTensor]) {
         let total = tensors.reduce(0) { $0 + $1.extents.reduce(0) { $0 + Int(clamping: $1.length) } }
-        targetBytes = min(max(total / 2000, 4 << 20), maximumBlobBytes)
+        targetBytes = min(max(total / 2000, 16 << 20), maximumBlobBytes)
     }
 
     /// The rows of a tensor and their width. A one-dimensional tensor whose rows are reordered counts as rows of one

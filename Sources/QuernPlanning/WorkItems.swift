@@ -26,6 +26,17 @@ struct WorkItems {
         source: SourceModel, targets: [PlannedTarget], encodings: [TensorEncodings], cutter: SpanCutter,
         recipe: Recipe, statistics: Digest?
     ) throws {
+        var encodings = encodings
+        for target in targets {
+            for file in target.layout.files {
+                let artifact = PlannedArtifact.File(name: file.name, bytes: file.size)
+                for placement in file.tensors {
+                    encodings[placement.tensor].add(
+                        TensorEncodings.Place(file: artifact, offset: placement.offset),
+                        of: target.outputs[placement.tensor])
+                }
+            }
+        }
         var sources: [SourceReference] = []
         for file in source.files {
             sources.append(SourceReference(name: file.name, ordinal: items.count))
@@ -66,7 +77,7 @@ struct WorkItems {
         var needed: Set<Int> = []
         let placements = file.tensors.map { placement in
             let tensor = target.tensors[placement.tensor]
-            let output = encodings[placement.tensor].outputs.firstIndex(of: target.outputs[placement.tensor])
+            let output = encodings[placement.tensor].index(of: target.outputs[placement.tensor])
             let parts = output.map { encode.parts[placement.tensor][$0] } ?? []
             for part in parts { needed.insert(part.ordinal) }
             return TensorPlacement(

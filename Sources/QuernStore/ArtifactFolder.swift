@@ -2,8 +2,8 @@ import Glibc
 import QuernFormats
 import Synchronization
 
-/// A folder where finished artifacts land. A file is written under another name, `FILE.partial-<random>`, and gets
-/// its own only when it is whole, so that whoever sees `FILE` sees all of it.
+/// A folder where finished artifacts land. A file is written under another name, `FILE.partial-<mark>`, and gets its
+/// own only when it is whole, so that whoever sees `FILE` sees all of it.
 public struct ArtifactFolder: Sendable, Equatable {
     public let path: String
 
@@ -29,21 +29,17 @@ public struct ArtifactFolder: Sendable, Equatable {
 
     /// Begins a file of exactly `size` bytes, all of which are reserved on the disk now and read as zero until
     /// written.
+    /// - Parameter mark: 16 hexadecimal digits under which a file that was begun before is found again, as it was left;
+    ///   nil for a file that goes when it is dropped unfinished.
     /// - Throws: `.outOfSpace` where the disk cannot hold it, `.invalidInput` for a name that leaves the folder.
-    public func begin(_ name: String, size: UInt64) throws -> ArtifactFile {
+    public func begin(_ name: String, size: UInt64, mark: String? = nil) throws -> ArtifactFile {
         let destination = try path(of: name)
         guard let slash = destination.lastIndex(of: "/") else {
             throw QuernError(.invalidInput, "no folder in '\(destination)'")
         }
         let folder = String(destination[..<slash])
         try FileSystem.makeFolder(folder)
-        let free = try DiskUsage(of: folder).freeBytes
-        guard free >= size else {
-            throw QuernError(
-                .outOfSpace, "needs \(size) bytes, and the disk has \(free) left", at: destination,
-                remedy: "Free some space and go on")
-        }
-        return try ArtifactFile(destination: destination, folder: folder, size: size)
+        return try ArtifactFile(destination: destination, folder: folder, size: size, mark: mark)
     }
 
     /// Stores a small file whole.
@@ -64,16 +60,28 @@ public struct ArtifactFolder: Sendable, Equatable {
     /// Removes partial files that nobody has written to for `age` seconds: what dead processes left. A living one
     /// may take hours to read a large file again after its last write.
     public func removePartials(olderThan age: Int = 24 * 3600) {
-        for name in FileSystem.names(in: path) {
-            guard let mark = name.range(of: ".partial-"), name[mark.upperBound...].utf8.count == 16 else { continue }
-            let file = "\(path)/\(name)"
+        for (file, _) in partials {
             if let seconds = FileSystem.age(of: file), seconds >= age { FileSystem.remove(file) }
+        }
+    }
+
+    /// Removes the partial files of one mark.
+    public func removePartials(mark: String) {
+        for partial in partials where partial.mark == mark { FileSystem.remove(partial.file) }
+    }
+
+    private var partials: [(file: String, mark: Substring)] {
+        FileSystem.names(in: path).compactMap { name in
+            guard let range = name.range(of: ".partial-"), name[range.upperBound...].utf8.count == 16 else {
+                return nil
+            }
+            return ("\(path)/\(name)", name[range.upperBound...])
         }
     }
 }
 
-/// A file of an artifact while it is written. Dropped before `publish` it leaves nothing. All calls block; several
-/// threads may read and write at once.
+/// A file of an artifact while it is written. Dropped before `publish` it leaves nothing, unless it was begun under a
+/// mark. All calls block; several threads may read and write at once.
 public final class ArtifactFile: Sendable {
     /// The name it gets in the end.
     public let destination: String
@@ -81,15 +89,25 @@ public final class ArtifactFile: Sendable {
     private let folder: String
     private let temporary: String
     private let file: FileDescriptor
-    private let published = Mutex(false)
+    /// Whether the file stays when it is dropped.
+    private let stays: Mutex<Bool>
 
-    fileprivate init(destination: String, folder: String, size: UInt64) throws {
+    fileprivate init(destination: String, folder: String, size: UInt64, mark: String?) throws {
         self.destination = destination
         self.folder = folder
         self.size = size
-        temporary = "\(destination).partial-\(FileSystem.uniqueSuffix())"
-        file = try FileDescriptor(path: temporary, flags: O_RDWR | O_CREAT | O_EXCL)
+        temporary = "\(destination).partial-\(mark ?? FileSystem.uniqueSuffix())"
+        file = try FileDescriptor(path: temporary, flags: O_RDWR | O_CREAT | (mark == nil ? O_EXCL : 0))
+        stays = Mutex(mark != nil)
+        let isNew = try mark == nil || file.status().st_size != off_t(size)
+        guard isNew else { return }
         do {
+            let free = try DiskUsage(of: folder).freeBytes
+            guard free >= size else {
+                throw QuernError(
+                    .outOfSpace, "needs \(size) bytes, and the disk has \(free) left", at: destination,
+                    remedy: "Free some space and go on")
+            }
             try file.reserve(size)
         } catch {
             FileSystem.remove(temporary)
@@ -98,7 +116,7 @@ public final class ArtifactFile: Sendable {
     }
 
     deinit {
-        if !published.withLock({ $0 }) { FileSystem.remove(temporary) }
+        if !stays.withLock({ $0 }) { FileSystem.remove(temporary) }
     }
 
     /// - Throws: `.invalidInput` where the bytes would lie beyond `size`, `.outOfSpace`, `.io`.
@@ -125,7 +143,7 @@ public final class ArtifactFile: Sendable {
     /// called after `sync`.
     public func publish() throws {
         try FileSystem.move(temporary, to: destination)
-        published.withLock { $0 = true }
+        stays.withLock { $0 = true }
         try FileDescriptor.syncFolder(folder)
     }
 }

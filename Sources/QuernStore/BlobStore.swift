@@ -31,6 +31,7 @@ public protocol StreamingBlobStore: BlobStore {
     func commit(_ writers: [BlobWriter]) throws
 
     /// Hands the blob's bytes over in pieces, in order. They are known to be right only when the call has returned.
+    /// - Parameter checked: false spares the hash where the caller takes one of what it made of the bytes.
     /// - Throws: `.notFound`; `.corrupted` at the latest after the last piece; or what `body` throws.
-    func stream(_ digest: Digest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws
+    func stream(_ digest: Digest, checked: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void) throws
 }

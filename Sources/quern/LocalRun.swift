@@ -37,7 +37,9 @@ struct LocalRun: Sendable {
         let blobs = try FolderBlobStore(
             root: state + "/blobs", compress: keepsState, durability: keepsState ? .machine : .process,
             staleAfter: keepsState ? 24 * 3600 : 0)
-        ArtifactFolder(root: output).removePartials(olderThan: keepsState ? 24 * 3600 : 0)
+        let folder = ArtifactFolder(root: output)
+        folder.removePartials()
+        let key = try JobFingerprint.of(recipe)
         let coordinator = Coordinator(
             store: store, blobs: blobs, artifacts: .shared(folder: output), settings: .inProcess,
             planner: planWithinMemory, logger: logger)
@@ -47,13 +49,14 @@ struct LocalRun: Sendable {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     defer { group.cancelAll() }
                     group.addTask { try await coordinator.run() }
-                    let submitted = try await submit(to: coordinator)
-                    let folder = ArtifactFolder(root: output)
+                    try await setAside(.of(idempotencyKey: key), in: coordinator, folder)
+                    let submitted = try await submit(key, to: coordinator)
+                    if submitted.state == .done { return submitted }
                     let worker = Worker(
                         service: coordinator, blobs: blobs, artifacts: { _ in folder },
                         configuration: WorkerConfiguration(
                             node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory,
-                            sharesParts: keepsState), logger: logger)
+                            parts: keepsState ? .shared : .inPlace), logger: logger)
                     group.addTask { try await worker.run() }
                     return try await follow(submitted.id, in: coordinator)
                 }
@@ -67,22 +70,48 @@ struct LocalRun: Sendable {
                 record.state == .cancelled ? .cancelled : .invalidInput,
                 record.failure ?? "the job ended as \(record.state.rawValue)")
         }
-        if !keepsState { try? FileManager.default.removeItem(atPath: state) }
+        if !keepsState {
+            // A part that was made twice may have begun a file again that was whole already.
+            folder.removePartials(mark: OpenArtifacts.mark(of: record.id.rawValue))
+            try? FileManager.default.removeItem(atPath: state)
+        }
         return record
     }
 
-    /// The job that an earlier, interrupted run of the same arguments left, or a new one.
-    private func submit(to coordinator: Coordinator) async throws -> JobRecord {
-        let key = try JobFingerprint.of(recipe)
+    /// Stops what interrupted runs with other arguments left in the state: this run's worker must not go on with it,
+    /// for both would write into one folder.
+    private func setAside(_ own: JobID, in coordinator: Coordinator, _ folder: ArtifactFolder) async throws {
+        for job in try await coordinator.jobs(limit: 1000) where job.id != own {
+            if !keepsState { folder.removePartials(mark: OpenArtifacts.mark(of: job.id.rawValue)) }
+            if job.state == .running { _ = try await coordinator.control(job.id, keepsState ? .pause : .cancel) }
+        }
+    }
+
+    /// The job that an earlier run of the same arguments left, or a new one.
+    private func submit(_ key: String, to coordinator: Coordinator) async throws -> JobRecord {
         let record = try await coordinator.submit(Submission(recipe: recipe, idempotencyKey: key))
         switch record.state {
         case .running: return record
         case .paused: return try await coordinator.control(record.id, .resume)
         case .failed, .cancelled: return try await coordinator.control(record.id, .retry)
         case .done:
-            // Finished before, perhaps into a folder that has been emptied since: a new job takes what is cached.
+            if try await isWhole(record, in: coordinator) { return record }
+            // The folder is another, or was emptied since: a new job takes what is cached.
             return try await coordinator.submit(Submission(recipe: recipe))
         }
+    }
+
+    /// Whether the output folder holds all that a finished job has made.
+    private func isWhole(_ record: JobRecord, in coordinator: Coordinator) async throws -> Bool {
+        let files = try await coordinator.artifacts(of: record.id)
+        let sizes = files.allSatisfy { file in
+            (try? FileByteSource(path: "\(output)/\(file.name)").size) == file.bytes
+        }
+        guard sizes, let manifest = files.first(where: { $0.name == Manifest.fileName }),
+            let bytes = FileManager.default.contents(atPath: "\(output)/\(manifest.name)"),
+            Digest(of: [UInt8](bytes)) == manifest.sha256
+        else { return false }
+        return try Verifier.verify(folder: output).passed
     }
 
     private func follow(_ id: JobID, in coordinator: Coordinator) async throws -> JobRecord {

@@ -126,6 +126,67 @@ import Testing
         }
     }
 
+    /// What an interrupted run left is not gone on with by a run that wants something else.
+    @Test(arguments: [true, false]) func interruptedQuantizeGivesWay(keepsState: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let output = folder.path("out")
+        let common = ["--output", output, "--workers", "1", "--quiet"]
+        let state = keepsState ? ["--state", folder.path("state")] : []
+        let blobs = (keepsState ? folder.path("state") : output + "/.quern") + "/blobs/sha256"
+        let first =
+            [
+                "quantize", Fixtures.path("reference/llama/checkpoint"), "--to", "F16,Q8_0,Q3_K_L,Q4_K_M,Q6_K",
+                "--name", "a",
+            ]
+            + common + state
+        var outcome: QuernProcess.Outcome?
+        for _ in 0..<8 where outcome?.status != 5 {
+            for path in [output, folder.path("state")] { try? FileManager.default.removeItem(atPath: path) }
+            let process = try QuernProcess(first)
+            while process.isRunning, !FileManager.default.fileExists(atPath: blobs) { await Task.yield() }
+            process.send(signal: SIGINT)
+            outcome = await process.outcome()
+        }
+        expect(try #require(outcome), status: 5, "goes on from here")
+        let second = ["quantize", Self.checkpoint, "--to", "Q8_0", "--name", "b"] + common + state
+        #expect(try await QuernProcess.run(second).status == 0)
+        #expect(try await QuernProcess.run(["verify", output]).status == 0)
+        // Whole files of the first run may be there, but nothing half-written and no manifest that names them.
+        let names = try FileManager.default.contentsOfDirectory(atPath: output)
+        #expect(names.contains("b-Q8_0.gguf") && names.allSatisfy { $0.hasSuffix(".gguf") || $0 == "manifest.json" })
+        let manifest = try String(contentsOfFile: output + "/manifest.json", encoding: .utf8)
+        #expect(!manifest.contains("a-"))
+        // What was set aside is still there to be gone on with.
+        #expect(try await QuernProcess.run(first).status == 0)
+        #expect(try await QuernProcess.run(["verify", output]).status == 0)
+    }
+
+    /// A job that is done is done: the same command looks its output over and leaves it, unless something is missing.
+    @Test func finishedQuantizeIsNotDoneAgain() async throws {
+        let folder = try TemporaryFolder()
+        let command = [
+            "quantize", Self.checkpoint, "--to", "Q8_0", "--name", "m", "--output", folder.path("out"), "--state",
+            folder.path("state"), "--quiet",
+        ]
+        func identity() throws -> [UInt64] {
+            try ["m-Q8_0.gguf", "manifest.json"].map { name in
+                let values = try FileManager.default.attributesOfItem(atPath: folder.path("out/\(name)"))
+                return try #require(values[.systemFileNumber] as? UInt64)
+            }
+        }
+        #expect(try await QuernProcess.run(command).status == 0)
+        let first = try identity()
+        #expect(try await QuernProcess.run(command).status == 0)
+        #expect(try identity() == first)
+        let handle = try #require(FileHandle(forUpdatingAtPath: folder.path("out/m-Q8_0.gguf")))
+        try handle.seek(toOffset: 400_000)
+        try handle.write(contentsOf: [1, 2, 3, 4, 5])
+        try handle.close()
+        #expect(try await QuernProcess.run(command).status == 0)
+        #expect(try identity() != first)
+        #expect(try await QuernProcess.run(["verify", folder.path("out")]).status == 0)
+    }
+
     @Test(arguments: [["status", "x"], ["list"], ["cancel", "x"], ["submit", "/models/x", "--to", "Q8_0"]])
     func coordinatorThatIsNotThere(arguments: [String]) async throws {
         let url = "http://127.0.0.1:\(try freePort())"

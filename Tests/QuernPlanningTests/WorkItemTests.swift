@@ -85,6 +85,41 @@ import Testing
 
     private static func order(_ stage: Stage) -> Int { Stage.allCases.firstIndex(of: stage) ?? -1 }
 
+    /// An encoder that writes in place writes what an assembler would, where it would.
+    @Test func placesAreThoseOfTheArtifacts() throws {
+        let plan = try TestSources.plan(
+            Self.targets, of: TestSources.llama(blocks: 2, width: 2048), split: .init(maxTensors: 5))
+        struct Place: Hashable {
+            let file: String, offset: UInt64, ordinal: Int, index: Int
+        }
+        var assembled: Set<Place> = []
+        for work in plan.assembleWork {
+            for tensor in work.tensors {
+                var offset = tensor.offset
+                for part in tensor.parts {
+                    assembled.insert(
+                        Place(file: work.file, offset: offset, ordinal: part.ordinal, index: part.index))
+                    guard case .encode(let encode) = plan.items[part.ordinal].payload else { continue }
+                    let outputs = encode.spans.flatMap { span in span.outputs.map { (span, $0) } }
+                    let (span, output) = outputs[part.index]
+                    offset += UInt64(output.type.bytes(elements: span.columns * span.rows) ?? 0)
+                }
+            }
+        }
+        var placed: Set<Place> = []
+        for (ordinal, item) in plan.items.enumerated() {
+            guard case .encode(let encode) = item.payload else { continue }
+            for (index, output) in encode.spans.flatMap(\.outputs).enumerated() {
+                for place in output.places {
+                    let file = encode.artifacts[place.file]
+                    #expect(plan.assembleWork.contains { $0.file == file.name && $0.size == file.bytes })
+                    placed.insert(Place(file: file.name, offset: place.offset, ordinal: ordinal, index: index))
+                }
+            }
+        }
+        #expect(placed == assembled)
+    }
+
     /// Parts, joined in order, are the tensor.
     @Test func partsAddUpToTensors() throws {
         let source = TestSources.llama(blocks: 2, width: 2048)

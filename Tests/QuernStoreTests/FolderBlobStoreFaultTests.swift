@@ -56,7 +56,9 @@ import Testing
         let digest = try await store.put([UInt8](repeating: 3, count: 600_000))
         try flipBit(8 * 599_999, of: folder.path(place(digest)))
         var received = 0
-        let error = #expect(throws: QuernError.self) { try store.stream(digest) { received += $0.count } }
+        let error = #expect(throws: QuernError.self) {
+            try store.stream(digest, checked: true) { received += $0.count }
+        }
         #expect(error?.code == .corrupted)
         #expect(received == 600_000)
     }
@@ -65,7 +67,7 @@ import Testing
         struct Stop: Error {}
         let store = try FolderBlobStore(root: folder.path)
         let digest = try await store.put([1, 2, 3])
-        #expect(throws: Stop.self) { try store.stream(digest) { _ in throw Stop() } }
+        #expect(throws: Stop.self) { try store.stream(digest, checked: true) { _ in throw Stop() } }
         #expect(try await store.get(digest) == [1, 2, 3])
     }
 

@@ -53,7 +53,7 @@ import Testing
         try store.commit([writer])
         #expect(try store.load(digest) == bytes)
         var streamed: [UInt8] = []
-        try store.stream(digest) { streamed.append(contentsOf: $0) }
+        try store.stream(digest, checked: true) { streamed.append(contentsOf: $0) }
         #expect(streamed == bytes)
     }
 

@@ -50,6 +50,8 @@ struct Pipeline {
             ordinals.append(mine)
         }
 
+        // For each encode item and target, the place of its part.
+        var partPlaces: [[(file: PlannedArtifact.File, offset: UInt64)]] = Array(repeating: [], count: items.count)
         var expected: [String: [UInt8]] = [:]
         var headers: [Digest] = []
         var assembled: [[Int]] = []
@@ -91,6 +93,8 @@ struct Pipeline {
                         offset: UInt64(header.count + place.offset), bytes: UInt64(place.bytes.count),
                         parts: ordinals[place.tensor].map { PartReference(ordinal: $0, index: target) })
                 }
+                let planned = PlannedArtifact.File(name: file, bytes: UInt64(header.count + data.count))
+                for part in partOffsets(in: placements) { partPlaces[part.ordinal].append((planned, part.offset)) }
                 mine.append(items.count)
                 items.append(
                     PlannedItem(
@@ -102,6 +106,7 @@ struct Pipeline {
             }
             assembled.append(mine)
         }
+        for (ordinal, places) in partPlaces.enumerated() { items[ordinal] = items[ordinal].placed(places) }
         items.append(
             PlannedItem(
                 payload: .publish(
@@ -116,6 +121,33 @@ struct Pipeline {
         self.items = items
         self.expected = expected
         self.headers = headers
+    }
+}
+
+/// Where the parts of tensors begin; all parts of a tensor are of one size.
+private func partOffsets(in tensors: [TensorPlacement]) -> [(ordinal: Int, offset: UInt64)] {
+    tensors.flatMap { tensor in
+        tensor.parts.enumerated().map {
+            ($1.ordinal, tensor.offset + tensor.bytes / UInt64(tensor.parts.count) * UInt64($0))
+        }
+    }
+}
+
+extension PlannedItem {
+    /// An encode item of one span whose outputs know their places, one each.
+    fileprivate func placed(_ places: [(file: PlannedArtifact.File, offset: UInt64)]) -> PlannedItem {
+        guard case .encode(let work) = payload, let span = work.spans.first else { return self }
+        let outputs = zip(span.outputs, places.indices).map {
+            EncodeOutput(type: $0.type, places: [PartPlace(file: $1, offset: places[$1].offset)])
+        }
+        let placed = Span(
+            tensor: span.tensor, extents: span.extents, sourceType: span.sourceType, columns: span.columns,
+            rows: span.rows, firstRow: span.firstRow, rowOrder: span.rowOrder, outputs: outputs)
+        return PlannedItem(
+            payload: .encode(
+                EncodeWork(
+                    files: work.files, artifacts: places.map(\.file), spans: [placed], encoder: work.encoder)),
+            cost: cost, memory: memory, dependencies: dependencies, label: label)
     }
 }
 

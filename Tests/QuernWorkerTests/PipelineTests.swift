@@ -12,16 +12,22 @@ import Testing
 
     init() throws { bench = try Workbench() }
 
-    /// Whatever the order in which parts arrive, whoever stores them, however many threads there are.
-    @Test(arguments: [(1, 0), (1, 1), (3, 2), (2, 3)], [false, true])
-    func artifactsDoNotDependOnOrder(arrangement: (slots: Int, seed: Int), inMemory: Bool) async throws {
-        let blobs: any BlobStore = inMemory ? MemoryBlobStore() : bench.blobs
+    enum Keeping: CaseIterable {
+        case blobFolder, memory, inPlace
+    }
+
+    /// Whatever the order in which parts arrive, wherever they are kept, however many threads there are.
+    @Test(arguments: [(1, 0), (1, 1), (3, 2), (2, 3)], Keeping.allCases)
+    func artifactsDoNotDependOnOrder(arrangement: (slots: Int, seed: Int), keeping: Keeping) async throws {
+        let blobs: any BlobStore = keeping == .memory ? MemoryBlobStore() : bench.blobs
         let pipeline = try await Pipeline(bench, blobs: blobs)
         let seed = arrangement.seed
         let service = MemoryService(pipeline.items) { ready in
             seed == 0 ? ready : ready.sorted { $0 * (7 + seed) % 11 < $1 * (7 + seed) % 11 }
         }
-        try await bench.worker(service, blobs: blobs, slots: arrangement.slots).run()
+        try await bench.worker(
+            service, blobs: blobs, parts: keeping == .inPlace ? .inPlace : .shared, slots: arrangement.slots
+        ).run()
         #expect(await service.isDone)
         var found = try contents(of: bench.output)
         let published = found.removeValue(forKey: "manifest.json")
@@ -87,6 +93,45 @@ import Testing
         #expect(failure.class == .lostInput)
         #expect(Set(failure.blobs) == damaged)
         #expect(try contents(of: bench.output).isEmpty)
+    }
+
+    /// What an earlier process wrote in place is found again; what it did not write, or what has changed since, is
+    /// found missing, and made again.
+    @Test func placedPartsOutliveTheProcess() async throws {
+        let pipeline = try await Pipeline(bench, blobs: bench.blobs)
+        let encode = MemoryService(pipeline.items.filter { if case .encode = $0.payload { true } else { false } })
+        try await bench.worker(encode, parts: .inPlace).run()
+        let results = await encode.results
+        let inputs = Dictionary(uniqueKeysWithValues: results.enumerated().map { ($0 + 1, $1) }).compactMapValues { $0 }
+        let partials = try contents(of: bench.output)
+        #expect(partials.count == 3 && partials.keys.allSatisfy { $0.contains(".gguf.partial-") })
+
+        func assemble() async throws -> MemoryService.Item {
+            let items = [pipeline.items[9]].map {
+                PlannedItem(payload: $0.payload, cost: 1, memory: 1, label: "assemble")
+            }
+            let service = MemoryService(items, inputs: inputs)
+            try await bench.worker(service, parts: .inPlace).run()
+            return await service.items[0]
+        }
+        guard case .assemble(let work) = pipeline.items[9].payload, case .encode(let third)? = inputs[3] else {
+            Issue.record("the pipeline is another")
+            return
+        }
+        let partial = try #require(partials.keys.first { $0.hasPrefix(work.file) })
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: "\(bench.output)/\(partial)"))
+        let offset = work.tensors[0].offset + 2 * third.parts[0].bytes + 5
+        try handle.seek(toOffset: offset)
+        let byte = try #require(try handle.read(upToCount: 1))
+        try handle.seek(toOffset: offset)
+        try handle.write(contentsOf: [byte[byte.startIndex] ^ 1])
+        let failure = try #require(try await assemble().failures.first)
+        #expect(failure.class == .lostInput && failure.blobs == [third.parts[0].digest])
+
+        try handle.seek(toOffset: offset)
+        try handle.write(contentsOf: byte)
+        #expect(try await assemble().result != nil)
+        #expect(try contents(of: bench.output)[work.file] == pipeline.expected[work.file])
     }
 
     @Test(.enabled(if: SmallDisk.isAvailable, "needs the right to mount a file system"))

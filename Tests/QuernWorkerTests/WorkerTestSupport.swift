@@ -133,7 +133,8 @@ struct Workbench {
     }
 
     func worker(
-        _ service: any WorkerService, blobs: (any BlobStore)? = nil, slots: Int = 2, memory: Int64 = 1 << 30,
+        _ service: any WorkerService, blobs: (any BlobStore)? = nil, parts: WorkerConfiguration.Parts = .shared,
+        slots: Int = 2, memory: Int64 = 1 << 30,
         exitWhenIdle: Duration? = .milliseconds(300), drainLimit: Duration = .seconds(60)
     ) -> Worker {
         var logger = Logger(label: "test")
@@ -142,7 +143,7 @@ struct Workbench {
         return Worker(
             service: service, blobs: blobs ?? self.blobs, artifacts: { _ in ArtifactFolder(root: output) },
             configuration: WorkerConfiguration(
-                node: "test", slots: slots, memory: memory, exitWhenIdle: exitWhenIdle,
+                node: "test", slots: slots, memory: memory, parts: parts, exitWhenIdle: exitWhenIdle,
                 claimWait: .milliseconds(50), drainLimit: drainLimit,
                 retryPause: .milliseconds(1)...(.milliseconds(5))),
             logger: logger)

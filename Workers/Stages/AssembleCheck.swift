@@ -23,6 +23,7 @@ struct AssembleCheck {
     func run() throws -> AssembleResult {
         let fileDigest = Mutexed<Digest?>(nil)
         let tensorDigests = Mutexed<[Int: Digest]>([:])
+        let damagedParts = Mutexed<[Digest]>([])
         let count = work.tensors.count
         let progress = ByteProgress(control: context.control, total: 2 * work.size, done: work.size)
         // The file's own hash cannot be divided; the tensors' hashes are taken beside it.
@@ -31,11 +32,13 @@ struct AssembleCheck {
                 if index == 0 {
                     fileDigest.set(try hashFile(scratch, progress))
                 } else {
-                    let digest = try hashTensor(index - 1, scratch)
+                    let (digest, damaged) = try hashTensor(index - 1, scratch)
                     tensorDigests.mutate { $0[index - 1] = digest }
+                    damagedParts.mutate { $0 += damaged }
                 }
             }
         }
+        try report(damagedParts.get())
         try context.scratch.withScratch { try checkHeaderAndPadding($0) }
         guard let sha256 = fileDigest.get() else {
             throw QuernError(.internalFault, "the file was not hashed", at: work.file)
@@ -62,9 +65,30 @@ struct AssembleCheck {
         return hasher.finish()
     }
 
+    /// Says where the fault lies with parts that do not read back as they should.
+    /// - Throws: `LostBlobs` where making them again mends it.
+    private func report(_ damaged: [Digest]) throws {
+        guard let first = damaged.first else { return }
+        guard context.files?.open == nil else {
+            throw LostBlobs(
+                digests: damaged, reason: "\(file.destination): \(damaged.count) of its parts are not what was encoded")
+        }
+        // Copied unchecked: most likely the stored blobs are at fault.
+        var lost: [Digest] = []
+        for digest in damaged {
+            do { try context.blobs.check(digest, context.control) } catch let error as LostBlobs {
+                lost += error.digests
+            }
+        }
+        guard lost.isEmpty else { throw LostBlobs(digests: lost, reason: "\(lost.count) stored parts are damaged") }
+        throw self.damaged("part \(first)")
+    }
+
     /// The digest of a tensor, whose parts are held against theirs.
-    private func hashTensor(_ index: Int, _ scratch: Scratch) throws -> Digest {
+    /// - Returns: also the digests of those that do not match.
+    private func hashTensor(_ index: Int, _ scratch: Scratch) throws -> (Digest, damaged: [Digest]) {
         let pieces = plan.pieces[plan.tensors[index]]
+        var damaged: [Digest] = []
         // A tensor of one part has its digest.
         var whole = pieces.count == 1 ? nil : SHA256Hasher()
         for piece in pieces {
@@ -73,16 +97,16 @@ struct AssembleCheck {
                 hasher.update(bytes)
                 whole?.update(bytes)
             }
-            try hold(hasher.finish(), piece.part.digest, at: piece.offset)
+            if hasher.finish() != piece.part.digest { damaged.append(piece.part.digest) }
         }
-        return whole?.finish() ?? pieces.first?.part.digest ?? SHA256Hasher().finish()
+        return (whole?.finish() ?? pieces.first?.part.digest ?? SHA256Hasher().finish(), damaged)
     }
 
     private func checkHeaderAndPadding(_ scratch: Scratch) throws {
         for region in header {
             var hasher = SHA256Hasher()
             try read(region.offset, region.count, scratch) { hasher.update($0) }
-            try hold(hasher.finish(), region.digest, at: region.offset)
+            guard hasher.finish() == region.digest else { throw damaged("the header at offset \(region.offset)") }
         }
         var end = header.last.map { $0.offset + $0.count } ?? 0
         for tensor in work.tensors {
@@ -94,17 +118,13 @@ struct AssembleCheck {
 
     private func checkZero(_ start: UInt64, _ end: UInt64, _ scratch: Scratch) throws {
         try read(start, end - start, scratch) { padding in
-            guard padding.allSatisfy({ $0 == 0 }) else { throw damaged(at: start) }
+            guard padding.allSatisfy({ $0 == 0 }) else { throw damaged("the padding at offset \(start)") }
         }
     }
 
-    private func hold(_ found: Digest, _ expected: Digest, at offset: UInt64) throws {
-        guard found == expected else { throw damaged(at: offset) }
-    }
-
-    private func damaged(at offset: UInt64) -> QuernError {
+    private func damaged(_ what: String) -> QuernError {
         QuernError(
-            .io, "what was written at offset \(offset) does not read back as it was", at: file.destination,
+            .io, "\(what) does not read back as it was written", at: file.destination,
             remedy: "Check the disk and the memory of this machine")
     }
 

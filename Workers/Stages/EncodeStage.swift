@@ -46,7 +46,8 @@ struct EncodeStage {
             let missing = zip(span.outputs, keys).filter { $0.1.flatMap { known[$0] } == nil }.map(\.0)
             let made = try context.scratch.withScratch { scratch in
                 try SpanEncoder(
-                    span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control
+                    span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control,
+                    makeWriter: makeWriter
                 ).run(scratch) { try advance($0 * 5) }
             }
             if missing.isEmpty { try advance(reader.count * 5) }
@@ -67,6 +68,19 @@ struct EncodeStage {
             try blobs.commit(writers, control)
             return completion
         }
+    }
+
+    private func makeWriter(_ output: EncodeOutput) throws -> PartWriter {
+        guard let open = context.files?.open else { return try context.blobs.makeWriter() }
+        return PartWriter(
+            .files(
+                try output.places.map { place in
+                    guard work.artifacts.indices.contains(place.file) else {
+                        throw QuernError(.invalidInput, "the work item names no artifact file \(place.file)")
+                    }
+                    let artifact = work.artifacts[place.file]
+                    return (try open.file(artifact.name, size: artifact.bytes), place.offset)
+                }))
     }
 
     private func hash(_ reader: SpanReader, _ scratch: Scratch, _ advance: (Int) throws -> Void) throws -> Digest {

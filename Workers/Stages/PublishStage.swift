@@ -9,7 +9,7 @@ struct PublishStage {
     let context: StageContext
 
     func run() throws -> StageOutcome {
-        guard let folder = context.folder else {
+        guard let folder = context.files?.folder else {
             throw QuernError(.unsupported, "this worker has no folder for artifacts", at: Manifest.fileName)
         }
         let json = try manifest().json()

@@ -10,6 +10,7 @@ struct SpanEncoder {
     let outputs: [EncodeOutput]
     let blobs: BlobAccess
     let control: WorkControl
+    let makeWriter: (EncodeOutput) throws -> PartWriter
 
     /// Elements in a chunk, about: its buffers together fit a core's own cache.
     private static let chunkElements = 128 << 10
@@ -89,7 +90,7 @@ struct SpanEncoder {
         }
         let weights = output.weights(span)
         return Making(
-            output: output, isCopy: isCopy, writer: try blobs.makeWriter(), importance: try weights.map(vectors),
+            output: output, isCopy: isCopy, writer: try makeWriter(output), importance: try weights.map(vectors),
             rowsPerMatrix: weights?.rowsPerMatrix ?? 0, rowBytes: rowBytes)
     }
 

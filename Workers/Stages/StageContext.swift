@@ -10,11 +10,18 @@ struct StageContext: Sendable {
     /// Asks the coordinator for parts known under input hashes; nil where parts are not shared between jobs.
     let lookUp: (@Sendable ([Digest]) throws -> [Digest: Part])?
     /// Where the artifacts of the item's job go; nil where this worker makes none.
-    let folder: ArtifactFolder?
+    let files: ArtifactFiles?
     /// Results of the items this one depends on, by ordinal.
     let inputs: [Int: WorkResult]
     /// Threads a stage may use for itself.
     let threads: Int
+}
+
+/// The artifacts of a job, as a worker that makes them has them.
+struct ArtifactFiles: Sendable {
+    let folder: ArtifactFolder
+    /// Where parts are written at once; nil where assembling brings them together.
+    let open: OpenArtifacts?
 }
 
 /// What a stage leaves to do when its computing is over: waiting for disks and networks, which another thread does
