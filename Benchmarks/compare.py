@@ -98,7 +98,7 @@ def compare(contest, preset, imatrix):
 
 
 def together(contest, presets, imatrix, singles):
-    """All presets as one job, against the sum of the single runs."""
+    """All presets as one job, against the sums of the single runs of both programs."""
     runs = [contest.quern(presets, imatrix) for _ in range(contest.options.runs)]
     seconds = statistics.median(run["seconds"] for run in runs)
     return {
@@ -107,6 +107,7 @@ def together(contest, presets, imatrix, singles):
         "seconds": seconds,
         "peak_bytes": max(run["peak_bytes"] for run in runs),
         "share_of_single_runs": seconds / sum(single["quern"]["seconds"] for single in singles),
+        "times_as_fast": sum(single["llama_quantize"]["seconds"] for single in singles) / seconds,
         "runs": runs,
     }
 
@@ -143,6 +144,7 @@ def table(report):
             "",
             f"{', '.join(row['presets'])} in one job{', with an imatrix' if row['imatrix'] else ''}: "
             f"{row['seconds']:.2f} s, {row['share_of_single_runs']:.2f} of the single runs' sum, "
+            f"{row['times_as_fast']:.1f} times as fast as llama-quantize's runs, "
             f"peak memory {row['peak_bytes'] / 1e6:.0f} MB.",
         ]
     return "\n".join(lines) + "\n"
