@@ -39,7 +39,8 @@ bool quern_set_available(uint32_t set);
 /// Encodes `rows` rows of `columns` finite values each; `columns` is a multiple of the type's block.
 /// - importance: `columns` weights (mean squared activations), or NULL.
 /// - to: rows × columns / block × block bytes; needs no alignment.
-/// Uses up to 128 KiB of stack, no other memory and no state: any number of threads may call it.
+/// Any number of threads may call it. It uses up to 128 KiB of stack, and for the IQ types tables that the first call
+/// builds and that stay.
 /// - Returns: false where `type` has no encoder or `set` is not available; nothing is written then.
 bool quern_encode(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
                   uint8_t *to);
@@ -59,6 +60,22 @@ typedef struct {
 /// Element i goes to accumulator i mod 16; the sixteen are then added in order.
 /// - Returns: false where `set` is not available.
 bool quern_row_error(uint32_t set, const float *a, const float *b, size_t columns, quern_row_sums *sums);
+
+/// The code books of the IQ types.
+enum quern_codebook_id {
+    quern_codebook_iq2_xxs = 0,
+    quern_codebook_iq2_xs = 1,
+    quern_codebook_iq2_s = 2,
+    /// Of IQ1_S and IQ1_M.
+    quern_codebook_iq1 = 3,
+    quern_codebook_iq3_xxs = 4,
+    quern_codebook_iq3_s = 5,
+};
+
+/// Whether a point of the full grid is in a code book. A book counts its points in ascending order of `packed`.
+/// - packed: IQ1, IQ2: eight coordinates 0 ... 2, coordinate i in bits 2·i and 2·i + 1. IQ3: four coordinates 0 ... 7,
+///   coordinate i in bits 3·i ... 3·i + 2.
+bool quern_codebook_contains(uint32_t book, uint32_t packed);
 
 /// The index of the first infinity or NaN, or `count`.
 size_t quern_first_non_finite(uint32_t set, const float *values, size_t count);

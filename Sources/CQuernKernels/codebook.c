@@ -1,0 +1,140 @@
+// Builds the code books from their points.
+#include "codebook.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "codebook_points.h"
+
+typedef struct {
+    quern_codebook book;
+    int levels;
+    /// A list holds the points at this many different least distances.
+    int distances;
+    /// Bit Σ coordinate[i] · levels^i: whether the book has the point.
+    const uint64_t *members;
+    uint16_t *points, *neighbours;
+    int32_t *places;
+} book_source;
+
+// What building needs is known beforehand, so it lies in zeroed memory that costs nothing until then.
+#define ROOM(name, count, grid, listed)                                                                                \
+    static uint16_t name##_list[count];                                                                                \
+    static int32_t name##_places[grid];                                                                                \
+    static uint16_t name##_neighbours[listed] __attribute__((aligned(64)));
+
+#define SOURCE(name, count, dimensions, bits, levels, distances)                                                       \
+    {                                                                                                                  \
+        {count, dimensions, bits, name##_list, name##_places, name##_neighbours}, levels, distances, name##_points,    \
+            name##_list, name##_neighbours, name##_places                                                              \
+    }
+
+ROOM(iq2_xxs, 256, 65536, 161136)
+ROOM(iq2_xs, 512, 65536, 230560)
+ROOM(iq2_s, 1024, 65536, 100576)
+ROOM(iq1, 2048, 65536, 362352)
+ROOM(iq3_xxs, 256, 4096, 62432)
+ROOM(iq3_s, 512, 4096, 59296)
+
+static const book_source sources[] = {
+    [quern_codebook_iq2_xxs] = SOURCE(iq2_xxs, 256, 8, 2, 3, 2),
+    [quern_codebook_iq2_xs] = SOURCE(iq2_xs, 512, 8, 2, 3, 2),
+    [quern_codebook_iq2_s] = SOURCE(iq2_s, 1024, 8, 2, 3, 1),
+    [quern_codebook_iq1] = SOURCE(iq1, 2048, 8, 2, 3, 3),
+    [quern_codebook_iq3_xxs] = SOURCE(iq3_xxs, 256, 4, 3, 8, 2),
+    [quern_codebook_iq3_s] = SOURCE(iq3_s, 512, 4, 3, 8, 3),
+};
+enum { book_count = sizeof sources / sizeof *sources, largest_book = 2048, largest_distance = 4 * 7 * 7 };
+
+static int coordinate(const quern_codebook *book, uint32_t packed, int i) {
+    return (int)(packed >> (book->bits * i)) & ((1 << book->bits) - 1);
+}
+
+/// The packed form of the point whose coordinates are the digits of `number`, lowest first.
+static uint32_t packed_from_digits(const book_source *source, int number) {
+    uint32_t packed = 0;
+    for (int i = 0; i < source->book.dimensions; ++i, number /= source->levels)
+        packed |= (uint32_t)(number % source->levels) << (source->book.bits * i);
+    return packed;
+}
+
+static int grid_size(const book_source *source) {
+    int size = 1;
+    for (int i = 0; i < source->book.dimensions; ++i) size *= source->levels;
+    return size;
+}
+
+/// Writes the list of a point that is not in the book.
+/// - coordinates: those of the book's points, point after point for each dimension.
+/// - Returns: how many points it holds, padding not counted.
+static int list_neighbours(const book_source *source, const uint8_t *coordinates, uint32_t packed, uint16_t *list) {
+    const quern_codebook *book = &source->book;
+    uint8_t distances[largest_book] = {0};
+    for (int i = 0; i < book->dimensions; ++i) {
+        const int own = coordinate(book, packed, i);
+        for (int point = 0; point < book->count; ++point) {
+            const int difference = coordinates[i * book->count + point] - own;
+            distances[point] = (uint8_t)(distances[point] + difference * difference);
+        }
+    }
+    bool seen[largest_distance + 1] = {false};
+    for (int point = 0; point < book->count; ++point) seen[distances[point]] = true;
+    int count = 0;
+    for (int distance = 0, taken = 0; distance <= largest_distance && taken < source->distances; ++distance) {
+        if (!seen[distance]) continue;
+        taken += 1;
+        for (int point = 0; point < book->count; ++point)
+            if (distances[point] == distance) list[count++] = book->points[point];
+    }
+    return count;
+}
+
+static void build(const book_source *source) {
+    const quern_codebook *book = &source->book;
+    uint8_t coordinates[8 * largest_book];
+    const int size = grid_size(source);
+    int index = 0;
+    for (int number = 0; number < size; ++number) {
+        if (!(source->members[number / 64] >> (number % 64) & 1)) continue;
+        const uint32_t packed = packed_from_digits(source, number);
+        for (int i = 0; i < book->dimensions; ++i)
+            coordinates[i * book->count + index] = (uint8_t)coordinate(book, packed, i);
+        source->points[index++] = (uint16_t)packed;
+    }
+    int listed = 0;
+    index = 0;
+    for (int number = 0; number < size; ++number) {
+        const uint32_t packed = packed_from_digits(source, number);
+        if (source->members[number / 64] >> (number % 64) & 1) {
+            source->places[packed] = index++;
+            continue;
+        }
+        uint16_t *list = source->neighbours + listed;
+        int count = list_neighbours(source, coordinates, packed, list);
+        source->places[packed] = ~(listed / codebook_alignment << 10 | count);
+        for (; count % codebook_alignment != 0; ++count) list[count] = list[count - 1];
+        listed += count;
+    }
+}
+
+const quern_codebook *quern_codebook_get(uint32_t id) {
+    static _Atomic(bool) built[book_count];
+    static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
+    if (!atomic_load_explicit(&built[id], memory_order_acquire)) {
+        pthread_mutex_lock(&building);
+        if (!atomic_load_explicit(&built[id], memory_order_relaxed)) {
+            build(&sources[id]);
+            atomic_store_explicit(&built[id], true, memory_order_release);
+        }
+        pthread_mutex_unlock(&building);
+    }
+    return &sources[id].book;
+}
+
+bool quern_codebook_contains(uint32_t id, uint32_t packed) {
+    const book_source *source = &sources[id];
+    int number = 0;
+    for (int i = source->book.dimensions - 1; i >= 0; --i)
+        number = number * source->levels + coordinate(&source->book, packed, i);
+    return source->members[number / 64] >> (number % 64) & 1;
+}
