@@ -6,6 +6,10 @@ extension Recipe: Codable {
     enum Key: String, RecipeKey {
         case source, name, targets, imatrix, split
         case allowRequantize = "allow_requantize"
+        case includeWeights = "include_weights"
+        case excludeWeights = "exclude_weights"
+        case pruneLayers = "prune_layers"
+        case overrides = "override_kv"
         static let planned: Set<String> = ["calibration"]
     }
 
@@ -17,7 +21,11 @@ extension Recipe: Codable {
             targets: try container.decode([Target].self, forKey: .targets),
             imatrix: try container.decodeIfPresent(String.self, forKey: .imatrix),
             split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
-            allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false)
+            allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false,
+            includeWeights: try container.decodeIfPresent([String].self, forKey: .includeWeights) ?? [],
+            excludeWeights: try container.decodeIfPresent([String].self, forKey: .excludeWeights) ?? [],
+            pruneLayers: try container.decodeIfPresent([Int].self, forKey: .pruneLayers) ?? [],
+            overrides: try container.decodeIfPresent([MetadataOverride].self, forKey: .overrides) ?? [])
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -28,6 +36,10 @@ extension Recipe: Codable {
         try container.encodeIfPresent(imatrix, forKey: .imatrix)
         try container.encodeIfPresent(split, forKey: .split)
         if allowRequantize { try container.encode(true, forKey: .allowRequantize) }
+        if !includeWeights.isEmpty { try container.encode(includeWeights, forKey: .includeWeights) }
+        if !excludeWeights.isEmpty { try container.encode(excludeWeights, forKey: .excludeWeights) }
+        if !pruneLayers.isEmpty { try container.encode(pruneLayers, forKey: .pruneLayers) }
+        if !overrides.isEmpty { try container.encode(overrides, forKey: .overrides) }
     }
 }
 
@@ -101,6 +113,7 @@ extension Recipe.SplitLimits: Codable {
     enum Key: String, RecipeKey {
         case maxBytes = "max_size"
         case maxTensors = "max_tensors"
+        case keep
         static let planned: Set<String> = []
     }
 
@@ -115,13 +128,16 @@ extension Recipe.SplitLimits: Codable {
                 maxBytes = try ByteCount.parse(try container.decode(String.self, forKey: .maxBytes))
             }
         }
-        self.init(maxBytes: maxBytes, maxTensors: try container.decodeIfPresent(Int.self, forKey: .maxTensors))
+        self.init(
+            maxBytes: maxBytes, maxTensors: try container.decodeIfPresent(Int.self, forKey: .maxTensors),
+            keep: try container.decodeIfPresent(Bool.self, forKey: .keep) ?? false)
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encodeIfPresent(maxBytes, forKey: .maxBytes)
         try container.encodeIfPresent(maxTensors, forKey: .maxTensors)
+        if keep { try container.encode(true, forKey: .keep) }
     }
 }
 

@@ -13,10 +13,18 @@ public struct Recipe: Sendable, Equatable {
     public var split: SplitLimits?
     /// Encode a source that is quantized already.
     public var allowRequantize: Bool
+    /// Use the importance matrix only for tensors whose name contains one of these; empty: for all.
+    public var includeWeights: [String]
+    /// Do not use the importance matrix for tensors whose name contains one of these.
+    public var excludeWeights: [String]
+    /// Blocks to leave out, by their number in the source; those that stay are counted anew.
+    public var pruneLayers: [Int]
+    public var overrides: [MetadataOverride]
 
     public init(
         source: String, name: String? = nil, targets: [Target], imatrix: String? = nil, split: SplitLimits? = nil,
-        allowRequantize: Bool = false
+        allowRequantize: Bool = false, includeWeights: [String] = [], excludeWeights: [String] = [],
+        pruneLayers: [Int] = [], overrides: [MetadataOverride] = []
     ) {
         self.source = source
         self.name = name
@@ -24,6 +32,10 @@ public struct Recipe: Sendable, Equatable {
         self.imatrix = imatrix
         self.split = split
         self.allowRequantize = allowRequantize
+        self.includeWeights = includeWeights
+        self.excludeWeights = excludeWeights
+        self.pruneLayers = pruneLayers
+        self.overrides = overrides
     }
 
     /// One artifact to make.
@@ -66,9 +78,12 @@ public struct Recipe: Sendable, Equatable {
         /// Most padded tensor bytes in one file.
         public var maxBytes: UInt64?
         public var maxTensors: Int?
-        public init(maxBytes: UInt64? = nil, maxTensors: Int? = nil) {
+        /// Divide the artifact as the source is divided, in the source's order; then the limits have no say.
+        public var keep: Bool
+        public init(maxBytes: UInt64? = nil, maxTensors: Int? = nil, keep: Bool = false) {
             self.maxBytes = maxBytes
             self.maxTensors = maxTensors
+            self.keep = keep
         }
     }
 }

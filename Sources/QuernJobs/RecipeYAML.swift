@@ -20,7 +20,11 @@ extension Recipe {
             targets: try fields.required(.targets).list().map(Target.init(yaml:)),
             imatrix: try fields[.imatrix]?.text(),
             split: try fields[.split].map(SplitLimits.init(yaml:)),
-            allowRequantize: try fields[.allowRequantize]?.flag() ?? false)
+            allowRequantize: try fields[.allowRequantize]?.flag() ?? false,
+            includeWeights: try fields[.includeWeights]?.list().map { try $0.text() } ?? [],
+            excludeWeights: try fields[.excludeWeights]?.list().map { try $0.text() } ?? [],
+            pruneLayers: try fields[.pruneLayers]?.list().map { try $0.index() } ?? [],
+            overrides: try fields[.overrides]?.list().map { try $0.metadataOverride() } ?? [])
     }
 
     /// The recipe as YAML; reading it gives an equal recipe. Rules that can never match, because an earlier one has
@@ -32,6 +36,10 @@ extension Recipe {
         if let imatrix { root.append(("imatrix", imatrix.node)) }
         if let split { root.append(("split", split.node)) }
         if allowRequantize { root.append(("allow_requantize", Node("true"))) }
+        if !includeWeights.isEmpty { root.append(("include_weights", Node(includeWeights.map(\.node)))) }
+        if !excludeWeights.isEmpty { root.append(("exclude_weights", Node(excludeWeights.map(\.node)))) }
+        if !pruneLayers.isEmpty { root.append(("prune_layers", Node(pruneLayers.map { Node(String($0)) }))) }
+        if !overrides.isEmpty { root.append(("override_kv", Node(overrides.map(\.description.node)))) }
         return try Yams.serialize(node: Node(root))
     }
 }
@@ -66,13 +74,16 @@ extension Recipe.Target {
 extension Recipe.SplitLimits {
     fileprivate init(yaml value: RecipeValue) throws {
         let fields = try RecipeFields<Key>(value)
-        self.init(maxBytes: try fields[.maxBytes]?.bytes(), maxTensors: try fields[.maxTensors]?.count())
+        self.init(
+            maxBytes: try fields[.maxBytes]?.bytes(), maxTensors: try fields[.maxTensors]?.count(),
+            keep: try fields[.keep]?.flag() ?? false)
     }
 
     fileprivate var node: Node {
         var fields: [(Node, Node)] = []
         if let maxBytes { fields.append(("max_size", Node(String(maxBytes)))) }
         if let maxTensors { fields.append(("max_tensors", Node(String(maxTensors)))) }
+        if keep { fields.append(("keep", Node("true"))) }
         return Node(fields)
     }
 }
@@ -109,6 +120,19 @@ private struct RecipeValue {
     func count() throws -> Int {
         guard let value = node.int, value > 0 else { throw refusal("expected a whole number above 0") }
         return value
+    }
+
+    func index() throws -> Int {
+        guard let value = node.int, value >= 0 else { throw refusal("expected a whole number, 0 or above") }
+        return value
+    }
+
+    func metadataOverride() throws -> MetadataOverride {
+        do {
+            return try MetadataOverride(try text())
+        } catch let error as QuernError {
+            throw refusal(error.message, remedy: error.remedy)
+        }
     }
 
     func bytes() throws -> UInt64 {

@@ -23,12 +23,15 @@ struct ArtifactLayout: Sendable {
     ///   - stem: the file name without `.gguf`.
     ///   - tensors: in the order of the artifact.
     ///   - limits: where to begin another file; a tensor that is larger than `maxBytes` has one to itself.
+    ///   - sourceFiles: for each tensor the source file that holds it, ascending, to be kept apart; nil where the limits
+    ///     decide.
     init(
         stem: String, metadata: [(key: String, value: GGUFValue)], tensors: [PlannedTensor],
-        limits: Recipe.SplitLimits?
+        limits: Recipe.SplitLimits?, sourceFiles: [Int]? = nil
     ) throws {
         let alignment = Self.alignment(metadata)
-        let groups = Self.split(tensors, limits: limits, alignment: alignment)
+        let groups =
+            sourceFiles.map(Self.runs) ?? Self.split(tensors, limits: limits, alignment: alignment)
         guard let count = UInt16(exactly: groups.count) else {
             throw QuernError(
                 .usage, "the split limits ask for \(groups.count) files, and a set has at most \(UInt16.max)",
@@ -40,11 +43,13 @@ struct ArtifactLayout: Sendable {
             var entries = number == 0 ? metadata : shared
             var name = "\(stem).gguf"
             if count > 1 {
-                entries += [
+                // llama-gguf-split has the count of files last, llama-quantize in the middle.
+                let split: [(key: String, value: GGUFValue)] = [
                     ("split.no", .uint16(UInt16(number))),
                     ("split.tensors.count", .int32(Int32(clamping: tensors.count))),
                     ("split.count", .uint16(count)),
                 ]
+                entries += sourceFiles == nil ? split : [split[0], split[2], split[1]]
                 name = GGUFSplitName(prefix: stem, number: number + 1, count: groups.count).fileName
             }
             return Self.file(name: name, metadata: entries, tensors: tensors, group: group, alignment: alignment)
@@ -91,6 +96,18 @@ struct ArtifactLayout: Sendable {
             bytes += size
         }
         groups.append(start..<tensors.count)
+        return groups
+    }
+
+    /// Runs of equal numbers.
+    private static func runs(_ files: [Int]) -> [Range<Int>] {
+        var groups: [Range<Int>] = []
+        var start = 0
+        for index in files.indices.dropFirst() where files[index] != files[index - 1] {
+            groups.append(start..<index)
+            start = index
+        }
+        groups.append(start..<files.count)
         return groups
     }
 

@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernJobs
 
 /// The key-values of an artifact.
 enum ArtifactMetadata {
@@ -17,8 +18,12 @@ enum ArtifactMetadata {
     /// llama-quantize moves the keys it sets to the end, so a quantized artifact of a converted checkpoint has the
     /// order of the converted file that was quantized. An artifact in a plain type is the converted file itself:
     /// there they keep their place.
+    /// - Parameters:
+    ///   - overrides: what a user wants to stand there.
+    ///   - blockCount: of the artifact, where it is not the source's.
     static func make(
-        source: SourceModel, preset: Preset, statistics: Statistics?
+        source: SourceModel, preset: Preset, statistics: Statistics?, overrides: [MetadataOverride] = [],
+        blockCount: Int? = nil
     ) -> [(key: String, value: GGUFValue)] {
         let changes: [(key: String, value: GGUFValue)] = [
             ("general.quantization_version", .uint32(quantizationVersion)),
@@ -26,7 +31,9 @@ enum ArtifactMetadata {
         ]
         let staysInPlace = source.isConverted && !preset.baseType.isQuantized
         var metadata = source.metadata.filter { !$0.key.hasPrefix("split.") }
-        for change in changes + entries(statistics) {
+        let blocks =
+            blockCount.map { [(key: source.blockCountKey, value: GGUFValue.uint32(UInt32(clamping: $0)))] } ?? []
+        for change in changes + overrides.map(\.entry) + entries(statistics) + blocks {
             if let place = metadata.firstIndex(where: { $0.key == change.key }) {
                 if staysInPlace {
                     metadata[place] = change
@@ -51,6 +58,38 @@ enum ArtifactMetadata {
         let chunks = statistics.matrix.chunkCount
         if chunks > 0 { entries.append(("quantize.imatrix.chunks_count", .uint32(UInt32(clamping: chunks)))) }
         return entries
+    }
+}
+
+extension MetadataOverride {
+    fileprivate var entry: (key: String, value: GGUFValue) {
+        switch value {
+        case .int(let value): (key, .uint32(value))
+        case .float(let value): (key, .float32(value))
+        case .bool(let value): (key, .bool(value))
+        case .string(let value): (key, .string(GGUFString(value)))
+        }
+    }
+}
+
+extension [MetadataOverride] {
+    /// Keys that follow from the artifact itself.
+    private static let reserved: Set<String> = [
+        "general.architecture", "general.alignment", "general.file_type", "general.quantization_version",
+    ]
+
+    /// - Throws: `QuernError` `.usage` for keys that nobody may choose.
+    func validate() throws {
+        for key in map(\.key) where Self.reserved.contains(key) || key.hasPrefix("split.") {
+            throw QuernError(
+                .usage, "the key '\(key)' follows from the artifact and cannot be overridden", at: "override_kv",
+                remedy: "Leave it out")
+        }
+    }
+
+    /// `metadata` with the overrides, as far as mixture rules look at it.
+    func applied(to metadata: [(key: String, value: GGUFValue)]) -> [(key: String, value: GGUFValue)] {
+        metadata.filter { entry in !contains { $0.key == entry.key } } + map(\.entry)
     }
 }
 

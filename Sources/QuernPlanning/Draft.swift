@@ -11,6 +11,8 @@ struct Draft {
     }
 
     private(set) var choices: [Choice] = []
+    /// For each tensor in the order of the artifact, the source file that holds it.
+    var files: [Int] { tensors.map(\.place.file) }
     private(set) var refusals: [Refusal] = []
     private(set) var warnings: [String] = []
     private(set) var vectors: ImportanceVectors
@@ -22,15 +24,19 @@ struct Draft {
     private let facts: [TensorFacts]
     private let ranges: [Result<[RowRange], QuernError>]
 
-    init(source: SourceModel, importance: ImportanceMatrix?) throws {
+    /// - Parameters:
+    ///   - model: of the source before blocks were left out, as the rules of llama.cpp see it.
+    ///   - keepsOrder: whether tensors stay in the order of the source's files.
+    init(source: SourceModel, model: ModelFacts, importance: ImportanceMatrix?, keepsOrder: Bool) throws {
         guard !source.tensors.isEmpty else {
             throw QuernError(.invalidInput, "there is no tensor in it", at: source.name)
         }
-        let ordered = source.tensors.map { (tensor: $0, facts: TensorFacts($0)) }
+        var ordered = source.tensors.map { (tensor: $0, facts: TensorFacts($0)) }
             .sorted { TensorFacts.precedes($0.facts, $1.facts) }
+        if keepsOrder { ordered.sort { $0.tensor.place < $1.tensor.place } }
         tensors = ordered.map(\.tensor)
         facts = ordered.map(\.facts)
-        model = ModelFacts(architecture: source.architecture, metadata: source.metadata)
+        self.model = model
         let cutter = SpanCutter(tensors: tensors)
         self.cutter = cutter
         ranges = tensors.map { tensor in Result { () throws(QuernError) in try cutter.ranges(of: tensor) } }

@@ -28,7 +28,7 @@ struct ImportanceVectors {
     }
 
     private mutating func make(for tensor: SourceTensor, _ facts: TensorFacts) throws(QuernError) -> Importance? {
-        guard let entry = matrix?.entries[tensor.name] else { return nil }
+        guard let entry = matrix?.entries[tensor.importanceName] else { return nil }
         let rowsPerMatrix = tensor.shape.count > 1 ? tensor.shape[1] : 1
         let matrices = tensor.shape.count > 2 ? tensor.shape[2] : 1
         guard entry.values.count == tensor.columns * matrices, tensor.rows == rowsPerMatrix * matrices else {

@@ -12,8 +12,14 @@ public enum Planner {
     public static func plan(recipe: Recipe, source: SourceModel, importance: ImportanceMatrix?) throws -> Plan {
         let name = try artifactName(recipe, source)
         let presets = try presets(of: recipe)
-        try check(recipe.split)
-        var draft = try Draft(source: source, importance: importance)
+        try check(recipe.split, source)
+        try recipe.overrides.validate()
+        let model = ModelFacts(
+            architecture: source.architecture, metadata: recipe.overrides.applied(to: source.metadata))
+        let source = try source.pruned(Set(recipe.pruneLayers))
+        let importance = try importance.map { try restricted($0, recipe) }
+        let keepsSplit = recipe.split?.keep ?? false
+        var draft = try Draft(source: source, model: model, importance: importance, keepsOrder: keepsSplit)
         for (target, preset) in zip(recipe.targets, presets) {
             try draft.add(target, preset: preset, allowRequantize: recipe.allowRequantize)
         }
@@ -31,8 +37,10 @@ public enum Planner {
             }
             let layout = try ArtifactLayout(
                 stem: "\(name)-\(choice.preset.name)",
-                metadata: ArtifactMetadata.make(source: source, preset: choice.preset, statistics: statistics),
-                tensors: choice.tensors, limits: recipe.split)
+                metadata: ArtifactMetadata.make(
+                    source: source, preset: choice.preset, statistics: statistics, overrides: recipe.overrides,
+                    blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
+                tensors: choice.tensors, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
             planned.append(
                 PlannedTarget(
                     target: choice.preset.name, layout: layout, tensors: choice.tensors, outputs: choice.outputs))
@@ -82,10 +90,35 @@ public enum Planner {
         return presets
     }
 
-    private static func check(_ limits: Recipe.SplitLimits?) throws {
+    private static func check(_ limits: Recipe.SplitLimits?, _ source: SourceModel) throws {
         guard limits?.maxBytes != 0, (limits?.maxTensors ?? 1) > 0 else {
             throw QuernError(.usage, "split limits must be above 0")
         }
+        guard let limits, limits.keep else { return }
+        guard limits.maxBytes == nil, limits.maxTensors == nil else {
+            throw QuernError(
+                .usage, "an artifact that keeps the source's split has no limits of its own", at: "split",
+                remedy: "Give either keep or limits")
+        }
+        guard !source.isConverted else {
+            throw QuernError(
+                .usage, "only the split of a GGUF can be kept, and the source is another format", at: "split",
+                remedy: "Give a largest size instead")
+        }
+    }
+
+    /// The entries of an importance matrix that the recipe wants used.
+    private static func restricted(_ matrix: ImportanceMatrix, _ recipe: Recipe) throws -> ImportanceMatrix {
+        let (included, excluded) = (recipe.includeWeights, recipe.excludeWeights)
+        guard included.isEmpty || excluded.isEmpty else {
+            throw QuernError(
+                .usage, "weights are included and excluded at once", at: "include_weights",
+                remedy: "Give one of the two lists")
+        }
+        let entries = matrix.entries.filter { name, _ in
+            (included.isEmpty || included.contains { name.contains($0) }) && !excluded.contains { name.contains($0) }
+        }
+        return ImportanceMatrix(entries: entries, datasets: matrix.datasets, chunkCount: matrix.chunkCount)
     }
 
     private static func artifactName(_ recipe: Recipe, _ source: SourceModel) throws -> String {

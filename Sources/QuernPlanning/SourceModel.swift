@@ -33,6 +33,8 @@ public struct SourceModel: Sendable {
 public struct SourceTensor: Sendable, Equatable {
     /// The GGUF name: `blk.0.attn_q.weight`.
     public let name: String
+    /// The name under which an importance matrix knows it: its name before blocks were left out.
+    public let importanceName: String
     /// GGUF order, innermost first; rank 1 to 4.
     public let shape: [Int]
     /// As stored in the source.
@@ -45,14 +47,21 @@ public struct SourceTensor: Sendable, Equatable {
 
     public init(
         name: String, shape: [Int], type: ElementType, extents: [Extent], rowOrder: RowOrder = .asStored,
-        staysF32: Bool
+        staysF32: Bool, importanceName: String? = nil
     ) {
         self.name = name
+        self.importanceName = importanceName ?? name
         self.shape = shape
         self.type = type
         self.extents = extents
         self.rowOrder = rowOrder
         self.staysF32 = staysF32
+    }
+
+    /// Where its values begin: those that the planner computed lie in no file, and come first.
+    var place: (file: Int, offset: UInt64) {
+        guard let first = extents.first, case .file(let file) = first.origin else { return (0, 0) }
+        return (file, first.offset)
     }
 
     public var columns: Int { shape[0] }

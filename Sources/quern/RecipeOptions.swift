@@ -55,6 +55,31 @@ struct RecipeOptions: ParsableArguments {
     @Option(help: "Start another file after this many tensors.")
     var splitMaxTensors: Int?
 
+    @Flag(help: "Divide the artifact into files as the source GGUF is divided.")
+    var keepSplit = false
+
+    @Option(
+        help: ArgumentHelp("Blocks to leave out, separated by commas: 20,21,22.", valueName: "numbers"))
+    var pruneLayers: String?
+
+    @Option(
+        name: .customLong("override-kv"),
+        help: ArgumentHelp(
+            "Metadata of the artifact, TYPE being int, float, bool or str; may be repeated.",
+            valueName: "key=type:value"))
+    var overrides: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Use the importance matrix only for tensors whose name contains this; may be repeated.", valueName: "name"))
+    var includeWeights: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Do not use the importance matrix for tensors whose name contains this; may be repeated.",
+            valueName: "name"))
+    var excludeWeights: [String] = []
+
     /// The recipe the arguments stand for, with absolute paths.
     /// - Throws: `QuernError` `.usage`.
     func resolve() throws -> Recipe {
@@ -90,7 +115,18 @@ struct RecipeOptions: ParsableArguments {
                     tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
             },
             imatrix: imatrix.map { Self.absolute($0, from: folder) }, split: try splitLimits(),
-            allowRequantize: allowRequantize)
+            allowRequantize: allowRequantize, includeWeights: includeWeights, excludeWeights: excludeWeights,
+            pruneLayers: try prunedLayers(), overrides: try overrides.map { try MetadataOverride($0) })
+    }
+
+    private func prunedLayers() throws -> [Int] {
+        try pruneLayers?.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            guard let layer = Int(text), layer >= 0 else {
+                throw QuernError(
+                    .usage, "'\(text)' is no block number", at: "--prune-layers", remedy: "Write them like 20,21,22")
+            }
+            return layer
+        } ?? []
     }
 
     private func tensorRules() throws -> [Recipe.TensorRule] {
@@ -112,12 +148,12 @@ struct RecipeOptions: ParsableArguments {
     }
 
     private func splitLimits() throws -> Recipe.SplitLimits? {
-        guard splitMaxSize != nil || splitMaxTensors != nil else { return nil }
+        guard splitMaxSize != nil || splitMaxTensors != nil || keepSplit else { return nil }
         if let splitMaxTensors, splitMaxTensors < 1 {
             throw QuernError(.usage, "must be at least 1", at: "--split-max-tensors")
         }
         return Recipe.SplitLimits(
-            maxBytes: try splitMaxSize.map { try ByteCount.parse($0) }, maxTensors: splitMaxTensors)
+            maxBytes: try splitMaxSize.map { try ByteCount.parse($0) }, maxTensors: splitMaxTensors, keep: keepSplit)
     }
 
     private static func elementType(_ name: String, option: String) throws -> ElementType {

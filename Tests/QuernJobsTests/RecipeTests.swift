@@ -13,7 +13,13 @@ import Testing
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
             Recipe.Target(gguf: "F16"),
         ],
-        imatrix: "stats.gguf", split: .init(maxBytes: 5_000_000_000, maxTensors: 12), allowRequantize: true)
+        imatrix: "stats.gguf", split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
+        includeWeights: ["ffn", "no"], excludeWeights: ["attn"], pruneLayers: [0, 7],
+        overrides: [
+            .init(key: "a.b", value: .int(7)), .init(key: "c", value: .float(0.1)),
+            .init(key: "d", value: .bool(false)),
+            .init(key: "e", value: .string("x=y:z")),
+        ])
 
     @Test func readsYAML() throws {
         let recipe = try Recipe(
@@ -28,7 +34,11 @@ import Testing
                     token_embedding_type: bf16
                     leave_output_tensor: true
                   - gguf: F16
-                split: { max_size: 5GB, max_tensors: 12 }
+                split: { max_size: 5GB, max_tensors: 12, keep: true }
+                include_weights: [ffn, "no"]
+                exclude_weights: [attn]
+                prune_layers: [0, 7]
+                override_kv: ["a.b=int:7", "c=float:0.1", "d=bool:false", "e=str:x=y:z"]
                 imatrix: stats.gguf
                 allow_requantize: yes
                 """#)
@@ -59,6 +69,14 @@ import Testing
         ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),
         ("source: x\ntargets: []\nsplit: {max_size: 5XB}", "split.max_size: '5XB' is no amount", .usage),
         ("source: x\ntargets: []\nsplit: {max_tensors: 0}", "split.max_tensors", .usage),
+        ("source: x\ntargets: []\nprune_layers: [-1]", "prune_layers[0]: expected a whole number", .usage),
+        ("source: x\ntargets: []\noverride_kv: [a=b]", "override_kv[0]: 'a=b' is not of the form", .usage),
+        ("source: x\ntargets: []\noverride_kv: ['=int:1']", "is not of the form", .usage),
+        ("source: x\ntargets: []\noverride_kv: ['a=int:-1']", "has a value that is none of its type", .usage),
+        ("source: x\ntargets: []\noverride_kv: ['a=int:4294967296']", "none of its type", .usage),
+        ("source: x\ntargets: []\noverride_kv: ['a=bool:yes']", "none of its type", .usage),
+        ("source: x\ntargets: []\noverride_kv: ['a=float:nan']", "none of its type", .usage),
+        ("source: x\ntargets: []\noverride_kv: ['a=u8:1']", "has an unknown type", .usage),
         ("source: x\nsource: y\ntargets: []", "YAML", .usage),
         ("source: [x]\ntargets: []", "source: expected text", .usage),
         ("source: x\ntargets: {gguf: Q8_0}", "targets: expected a list", .usage),
@@ -89,6 +107,7 @@ import Testing
         (#"{"source": "a", "targets": [{"gguf": "F16", "pur": true}]}"#, .usage),
         (#"{"source": "a", "targets": [], "calibration": {}}"#, .unsupported),
         (#"{"source": "a", "targets": [{"bpw": 4.25}]}"#, .unsupported),
+        (#"{"source": "a", "targets": [], "override_kv": ["a=b"]}"#, .usage),
     ])
     func refusesUnknownJSONKeys(text: String, code: QuernError.Code) throws {
         let error = try #require(throws: QuernError.self) {

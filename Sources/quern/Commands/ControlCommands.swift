@@ -6,14 +6,22 @@ import QuernJobs
 /// The commands that change a job's state differ in one word.
 protocol ControlCommand: AsyncParsableCommand {
     static var action: JobAction { get }
-    var job: String { get }
-    var remote: RemoteOptions { get }
+    var target: ControlTarget { get }
+}
+
+struct ControlTarget: ParsableArguments {
+    @Argument(help: "A job id.") var job: String
+    @OptionGroup var remote: RemoteOptions
 }
 
 extension ControlCommand {
     func run() async throws {
-        let record = try await remote.client().control(JobID(rawValue: job), Self.action)
-        if remote.json { try Console.json(record) } else { Console.line("\(record.id) \(record.state.rawValue)") }
+        let record = try await target.remote.client().control(JobID(rawValue: target.job), Self.action)
+        if target.remote.json {
+            try Console.json(record)
+        } else {
+            Console.line("\(record.id) \(record.state.rawValue)")
+        }
     }
 }
 
@@ -22,8 +30,7 @@ struct CancelCommand: ControlCommand {
         commandName: "cancel", abstract: "Stop a job for good; retry takes it up again.",
         discussion: "Example: quern cancel 01jd3k9x")
     static let action = JobAction.cancel
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: ControlTarget
 }
 
 struct RetryCommand: ControlCommand {
@@ -31,8 +38,7 @@ struct RetryCommand: ControlCommand {
         commandName: "retry", abstract: "Take up a failed or cancelled job; what is done stays done.",
         discussion: "Example: quern retry 01jd3k9x")
     static let action = JobAction.retry
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: ControlTarget
 }
 
 struct PauseCommand: ControlCommand {
@@ -40,8 +46,7 @@ struct PauseCommand: ControlCommand {
         commandName: "pause", abstract: "Lease out no more of a job's work.",
         discussion: "Example: quern pause 01jd3k9x")
     static let action = JobAction.pause
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: ControlTarget
 }
 
 struct ResumeCommand: ControlCommand {
@@ -49,6 +54,5 @@ struct ResumeCommand: ControlCommand {
         commandName: "resume", abstract: "Go on with a paused job.",
         discussion: "Example: quern resume 01jd3k9x")
     static let action = JobAction.resume
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: ControlTarget
 }
