@@ -8,6 +8,7 @@ import Testing
     func encodes(_ type: ElementType, with encoder: Encoder) throws {
         let fixture = try EncodingFixture(type)
         for (importance, expected) in [(nil, fixture.plain), (fixture.importance, fixture.weighted)] {
+            guard let expected else { continue }
             let bytes = encoder.encode(
                 type, rows: fixture.rows, columns: EncodingFixture.columns, importance: importance)
             let difference = firstDifference(type, columns: EncodingFixture.columns, bytes, expected.bytes)
@@ -18,7 +19,7 @@ import Testing
     @Test(arguments: EncodingFixture.types, InstructionSet.allCases)
     func decodes(_ type: ElementType, with set: InstructionSet) throws {
         let fixture = try EncodingFixture(type)
-        for expected in [fixture.plain, fixture.weighted] {
+        for expected in [fixture.plain, fixture.weighted].compactMap({ $0 }) {
             let values = decode(type, expected.bytes, with: set)
             #expect(values.map(\.bitPattern) == expected.decoded.map(\.bitPattern))
         }
@@ -60,7 +61,8 @@ import Testing
     @Test(arguments: EncodingFixture.types)
     func importanceMattersWhereItShould(_ type: ElementType) throws {
         let fixture = try EncodingFixture(type)
-        #expect((fixture.plain.bytes != fixture.weighted.bytes) == type.usesImportance)
+        guard let plain = fixture.plain else { return #expect(type.usesImportance) }
+        #expect((plain.bytes != fixture.weighted.bytes) == type.usesImportance)
     }
 
     @Test func coversEveryEncodableType() {
