@@ -2,7 +2,10 @@
 public enum EncodableTypes {
     /// In ascending order of type id.
     public static let all: [ElementType] = [
-        .f32, .f16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q3_K, .q4_K, .q5_K, .q6_K, .bf16,
+        .f32, .f16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
+        .iq4_nl,
+        .iq4_xs,
+        .bf16,
     ]
 
     public static func contains(_ type: ElementType) -> Bool { members.contains(type) }

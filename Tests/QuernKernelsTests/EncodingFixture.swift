@@ -7,7 +7,9 @@ import TestSupport
 struct EncodingFixture {
     /// The types there are fixtures for.
     static let types: [ElementType] = [
-        .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q3_K, .q4_K, .q5_K, .q6_K,
+        .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
+        .iq4_nl,
+        .iq4_xs,
     ]
 
     static let columns = 512

@@ -76,11 +76,16 @@ KERNEL void lane_row_weights(lane_float *w, const lane_float *x, const lane_bloc
     for (int i = 0; i < 32; ++i) w[i] = w[i] * lane_sqrt(mean + x[i] * x[i]);
 }
 
+/// Σx² of each lane, from its first value to its last.
+KERNEL lane_float lane_sum_of_squares(const lane_float *x, int count) {
+    lane_float sum = lane_float_of(0);
+    for (int i = 0; i < count; ++i) sum += x[i] * x[i];
+    return sum;
+}
+
 /// 2 · Σx²/256 of each lane.
 KERNEL lane_float lane_twice_mean_square(const lane_float *x) {
-    lane_float sum = lane_float_of(0);
-    for (int i = 0; i < 256; ++i) sum += x[i] * x[i];
-    return 2.0f * sum / 256.0f;
+    return 2.0f * lane_sum_of_squares(x, 256) / 256.0f;
 }
 
 /// Replaces each importance in w[0 ..< count] by importance · √(mean square + x²).

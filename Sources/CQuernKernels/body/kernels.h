@@ -18,15 +18,18 @@
 
 #include "search_affine.h"
 #include "search_symmetric.h"
+#include "search_nonlinear.h"
 #include "search_scales.h"
 
 #include "floats.h"
 #include "q8_0.h"
 #include "q4_0_q5_0.h"
 #include "q4_1_q5_1.h"
+#include "q2_k.h"
 #include "q3_k.h"
 #include "q4_k_q5_k.h"
 #include "q6_k.h"
+#include "iq4_nl_iq4_xs.h"
 
 #include "compare.h"
 #include "table.h"

@@ -60,7 +60,7 @@ KERNEL void encode_affine_lanes(const float *from, size_t rows, size_t columns, 
             lane_float x[32], w[32];
             lane_load(x, blocks.values, 32);
             lane_row_weights(w, x, &blocks, values, columns, means);
-            const affine_fit fit = search_affine(x, w, 32, highest, -0.9f, 0.05f, 36);
+            const affine_fit fit = search_affine(x, w, 32, highest, -0.9f, 0.05f, 36, false);
             uint16_t halves[LANES];
             lane_to_half(fit.scale, halves);
             lane_write_halves(&blocks, halves);

@@ -55,14 +55,14 @@ KERNEL void encode_affine_k(const float *from, size_t count, size_t columns, con
             if (importance) {
                 lane_importance(w, &blocks, 32 * j, 32);
                 sums[j] = lane_weigh(w, part, 32, mean_square);
-                fits[j] = search_affine(part, w, 32, highest, -0.9f, 0.05f, 36);
+                fits[j] = search_affine(part, w, 32, highest, -0.9f, 0.05f, 36, false);
             } else {
                 lane_float sum = lane_float_of(0);
                 for (int i = 0; i < 32; ++i) sum += part[i] * part[i];
                 const lane_float root = lane_sqrt(sum / 32.0f);
                 for (int i = 0; i < 32; ++i) w[i] = root + magnitude(part[i]);
-                fits[j] = highest == 15 ? search_affine(part, w, 32, 15, -1.0f, 0.1f, 20)
-                                        : search_affine(part, w, 32, 31, -0.5f, 0.1f, 15);
+                fits[j] = highest == 15 ? search_affine(part, w, 32, 15, -1.0f, 0.1f, 20, false)
+                                        : search_affine(part, w, 32, 31, -0.5f, 0.1f, 15, false);
             }
             scales[j] = fits[j].scale;
             minima[j] = -fits[j].minimum;

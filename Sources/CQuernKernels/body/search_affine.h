@@ -10,11 +10,12 @@ typedef struct {
     lane_mask flat;
 } affine_fit;
 
-/// Tries `steps` + 1 scales, solves weighted least squares for each, and keeps the one with the least squared error.
+/// Tries `steps` + 1 scales, solves weighted least squares for each, and keeps the one with the least error.
 /// Each improvement moves the minimum from which the following trials start.
 /// - lowest, step: the trials' offsets on `highest`: lowest + step · i.
+/// - absolute: whether it is the absolute error that is compared, rather than the squared one.
 KERNEL affine_fit search_affine(const lane_float *x, const lane_float *w, int count, int highest, float lowest,
-                                float step, int steps) {
+                                float step, int steps, bool absolute) {
     lane_float min = x[0], max = x[0], sum_w = w[0], sum_wx = w[0] * x[0];
     for (int i = 1; i < count; ++i) {
         min = pick(less(x[i], min), x[i], min);
@@ -34,7 +35,7 @@ KERNEL affine_fit search_affine(const lane_float *x, const lane_float *w, int co
     for (int i = 0; i < count; ++i) {
         const lane_float q = nearest_within(best.inverse * (x[i] - min), 0, highest);
         const lane_float difference = best.scale * q + min - x[i];
-        best_error += w[i] * (difference * difference);
+        best_error += w[i] * (absolute ? magnitude(difference) : difference * difference);
     }
 
     lane_float quants[32];
@@ -59,7 +60,7 @@ KERNEL affine_fit search_affine(const lane_float *x, const lane_float *w, int co
         lane_float error = lane_float_of(0);
         for (int i = 0; i < count; ++i) {
             const lane_float difference = scale * quants[i] + minimum - x[i];
-            error += w[i] * (difference * difference);
+            error += w[i] * (absolute ? magnitude(difference) : difference * difference);
         }
         const lane_mask better = greater(determinant, lane_float_of(0)) & less(error, best_error);
         best.scale = pick(better, scale, best.scale);

@@ -28,6 +28,9 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
     case quern_type_q5_1:
         encode_q5_1(from, rows, columns, importance, to);
         return true;
+    case quern_type_q2_k:
+        encode_q2_k(from, count / 256, columns, importance, to);
+        return true;
     case quern_type_q3_k:
         encode_q3_k(from, count / 256, columns, importance, to);
         return true;
@@ -39,6 +42,12 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
         return true;
     case quern_type_q6_k:
         encode_q6_k(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_iq4_nl:
+        encode_iq4_nl(from, count / 32, columns, importance, to);
+        return true;
+    case quern_type_iq4_xs:
+        encode_iq4_xs(from, count / 256, columns, importance, to);
         return true;
     default:
         return false;
@@ -71,6 +80,9 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
     case quern_type_q5_1:
         decode_q5_1(from, elements / 32, to);
         return true;
+    case quern_type_q2_k:
+        decode_q2_k(from, elements / 256, to);
+        return true;
     case quern_type_q3_k:
         decode_q3_k(from, elements / 256, to);
         return true;
@@ -82,6 +94,12 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
         return true;
     case quern_type_q6_k:
         decode_q6_k(from, elements / 256, to);
+        return true;
+    case quern_type_iq4_nl:
+        decode_iq4_nl(from, elements / 32, to);
+        return true;
+    case quern_type_iq4_xs:
+        decode_iq4_xs(from, elements / 256, to);
         return true;
     default:
         return false;

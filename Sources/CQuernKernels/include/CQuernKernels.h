@@ -17,10 +17,13 @@ enum quern_type {
     quern_type_q5_0 = 6,
     quern_type_q5_1 = 7,
     quern_type_q8_0 = 8,
+    quern_type_q2_k = 10,
     quern_type_q3_k = 11,
     quern_type_q4_k = 12,
     quern_type_q5_k = 13,
     quern_type_q6_k = 14,
+    quern_type_iq4_nl = 20,
+    quern_type_iq4_xs = 23,
     quern_type_bf16 = 30,
 };
 

@@ -47,10 +47,13 @@ public enum ReferenceEncoder {
         case .q5_0: { symmetric($0, importance: $1, rowMeanSquare: $2, bound: 16) }
         case .q4_1: { affine($0, importance: $1, rowMeanSquare: $2, highest: 15) }
         case .q5_1: { affine($0, importance: $1, rowMeanSquare: $2, highest: 31) }
+        case .q2_K: { values, importance, _ in q2_K(values, importance: importance) }
         case .q3_K: { values, importance, _ in q3_K(values, importance: importance) }
         case .q4_K: { values, importance, _ in affineK(values, importance: importance, highest: 15) }
         case .q5_K: { values, importance, _ in affineK(values, importance: importance, highest: 31) }
         case .q6_K: { values, importance, _ in q6_K(values, importance: importance) }
+        case .iq4_nl: { values, importance, _ in iq4_nl(values, importance: importance) }
+        case .iq4_xs: { values, importance, _ in iq4_xs(values, importance: importance) }
         default: nil
         }
     }

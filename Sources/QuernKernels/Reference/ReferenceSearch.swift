@@ -66,10 +66,10 @@ enum ReferenceSearch {
     }
 
     /// A scale and a minimum, at most zero, for x ≈ scale · q + minimum, q in 0 ... highest: for each of steps + 1
-    /// offsets lowest + step · i on `highest`, quants are rounded and least squares solved; the least squared error
-    /// wins, and its minimum is where the following trials start.
+    /// offsets lowest + step · i on `highest`, quants are rounded and least squares solved; the least squared (or
+    /// absolute) error wins, and its minimum is where the following trials start.
     static func affine(
-        _ x: [Float], weights w: [Float], highest: Int, lowest: Float, step: Float, steps: Int
+        _ x: [Float], weights w: [Float], highest: Int, lowest: Float, step: Float, steps: Int, absolute: Bool = false
     ) -> (scale: Float, minimum: Float, quants: [Int]) {
         var minimum = x[0], maximum = x[0], sumW = w[0], sumWX = w[0] * x[0]
         for i in 1..<x.count {
@@ -84,18 +84,18 @@ enum ReferenceSearch {
         func rounded(_ inverse: Float) -> [Int] {
             x.map { (inverse * ($0 - minimum)).nearestInteger(in: 0...highest) }
         }
-        func squaredError(_ quants: [Int], _ scale: Float, _ minimum: Float) -> Float {
+        func weightedError(_ quants: [Int], _ scale: Float, _ minimum: Float) -> Float {
             var sum: Float = 0
             for i in x.indices {
                 let difference = scale * Float(quants[i]) + minimum - x[i]
-                sum += w[i] * (difference * difference)
+                sum += w[i] * (absolute ? difference.magnitude : difference * difference)
             }
             return sum
         }
         let firstInverse = Float(highest) / (maximum - minimum)
         var scale = 1 / firstInverse
         var quants = rounded(firstInverse)
-        var leastError = squaredError(quants, scale, minimum)
+        var leastError = weightedError(quants, scale, minimum)
         for trial in 0...steps {
             let candidate = rounded((lowest + step * Float(trial) + Float(highest)) / (maximum - minimum))
             var sumWQ: Float = 0, sumWQQ: Float = 0, sumWQX: Float = 0
@@ -113,7 +113,7 @@ enum ReferenceSearch {
                 candidateMinimum = 0
                 candidateScale = sumWQX / sumWQQ
             }
-            let error = squaredError(candidate, candidateScale, candidateMinimum)
+            let error = weightedError(candidate, candidateScale, candidateMinimum)
             if error < leastError {
                 (leastError, scale, minimum, quants) = (error, candidateScale, candidateMinimum, candidate)
             }
