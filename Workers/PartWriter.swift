@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernKernels
 import QuernStore
 
 /// A part in the making. Bytes are appended by one thread; another may commit them.
@@ -13,14 +14,13 @@ final class PartWriter: Sendable {
     }
 
     private let destination: Destination
-    private struct Progress {
-        var hasher = SHA256Hasher()
-        var count: UInt64 = 0
-        var bytes: [UInt8] = []
-    }
-    private let progress = Mutexed(Progress())
+    private let progress: Mutexed<(name: PartNamer, count: UInt64, bytes: [UInt8])>
 
-    init(_ destination: Destination) { self.destination = destination }
+    init(_ destination: Destination) {
+        self.destination = destination
+        let isPlaced = if case .files = destination { true } else { false }
+        progress = Mutexed((PartNamer(isPlaced: isPlaced), 0, []))
+    }
 
     var blob: BlobWriter? { if case .blob(let writer) = destination { writer } else { nil } }
 
@@ -36,7 +36,7 @@ final class PartWriter: Sendable {
             for place in places { try place.file.write(at: place.offset + start, bytes) }
         }
         progress.mutate { progress in
-            progress.hasher.update(bytes)
+            progress.name.update(bytes)
             progress.count += UInt64(bytes.count)
             if case .memory = destination { progress.bytes.append(contentsOf: bytes) }
         }
@@ -45,7 +45,7 @@ final class PartWriter: Sendable {
     /// - Returns: the part's name and size; nothing can be appended after.
     func finish() throws -> (digest: Digest, bytes: UInt64) {
         if let blob { return try blob.finish() }
-        return progress.mutate { ($0.hasher.finish(), $0.count) }
+        return progress.mutate { ($0.name.finish(), $0.count) }
     }
 
     /// The bytes of a part in memory, which leave the writer; nil for any other.
@@ -55,5 +55,34 @@ final class PartWriter: Sendable {
             defer { progress.bytes = [] }
             return progress.bytes
         }
+    }
+}
+
+/// Names a part by its bytes.
+///
+/// A part of its own has the sha256 under which it is stored and found again. For one in its place in a file nobody looks
+/// by name, and the file and its tensors are hashed when they are read again; until then a checksum tells whether it is
+/// still what it was.
+struct PartNamer {
+    /// Nil for a part in its place.
+    private var hasher: SHA256Hasher?
+    private var crc32c: UInt32 = 0
+    private var count: UInt64 = 0
+
+    init(isPlaced: Bool) {
+        hasher = isPlaced ? nil : SHA256Hasher()
+    }
+
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        if hasher != nil {
+            hasher?.update(bytes)
+            return
+        }
+        crc32c = Kernels.crc32c(bytes, after: crc32c)
+        count += UInt64(bytes.count)
+    }
+
+    func finish() -> Digest {
+        hasher?.finish() ?? Digest(of: Array("part of \(count) bytes, CRC-32C \(crc32c)".utf8))
     }
 }

@@ -119,8 +119,9 @@ public struct EncodeResult: Sendable, Codable, Equatable {
     public init(parts: [Part]) { self.parts = parts }
 }
 
-/// An encoded span: a blob, and what the encoding cost in precision.
+/// An encoded span: a blob, or bytes at their place in a file, and what the encoding cost in precision.
 public struct Part: Sendable, Codable, Equatable {
+    /// Names the blob. Bytes in their place have a name that says whether they are still the same.
     public let digest: Digest
     public let bytes: UInt64
     /// Σ(x − x̂)² over the span, summed in double precision in an order that no machine changes.

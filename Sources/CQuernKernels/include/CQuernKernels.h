@@ -80,6 +80,9 @@ enum quern_codebook_id {
 ///   coordinate i in bits 3·i ... 3·i + 2.
 bool quern_codebook_contains(uint32_t book, uint32_t packed);
 
+/// The CRC-32C of what had the CRC-32C `preceding` (0 for nothing), followed by `bytes`.
+uint32_t quern_crc32c(uint32_t set, const uint8_t *bytes, size_t count, uint32_t preceding);
+
 /// The index of the first infinity or NaN, or `count`.
 size_t quern_first_non_finite(uint32_t set, const float *values, size_t count);
 
