@@ -3,6 +3,7 @@
 // The includer defines LANES (blocks worked on side by side), KERNEL_TABLE (the table to define) and, where the
 // processor converts half precision, HALF_CONVERSION. LANES is several registers wide, so that the additions of one
 // sum, which must follow each other, do not wait for each other: 32 lanes measured 7 % faster than 16 with AVX2.
+#include "../codebook.h"
 #include "../kernel_table.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -20,6 +21,8 @@
 #include "search_symmetric.h"
 #include "search_nonlinear.h"
 #include "search_scales.h"
+#include "search_split.h"
+#include "search_ternary.h"
 
 #include "floats.h"
 #include "q8_0.h"
@@ -30,6 +33,8 @@
 #include "q4_k_q5_k.h"
 #include "q6_k.h"
 #include "iq4_nl_iq4_xs.h"
+#include "iq1_s.h"
+#include "iq1_m.h"
 
 #include "compare.h"
 #include "table.h"

@@ -52,6 +52,7 @@ KERNEL lane_mask less(lane_float a, lane_float b) { return MASK(a < b); }
 KERNEL lane_mask greater(lane_float a, lane_float b) { return MASK(a > b); }
 KERNEL lane_mask equal(lane_float a, lane_float b) { return MASK(a == b); }
 KERNEL lane_mask differs(lane_float a, lane_float b) { return MASK(a != b); }
+KERNEL lane_mask at_least(lane_int a, lane_int b) { return MASK(a >= b); }
 
 KERNEL lane_int pick_int(lane_mask mask, lane_int a, lane_int b) {
 #if LANES == 1

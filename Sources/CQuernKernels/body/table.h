@@ -49,6 +49,12 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
     case quern_type_iq4_xs:
         encode_iq4_xs(from, count / 256, columns, importance, to);
         return true;
+    case quern_type_iq1_s:
+        encode_iq1_s(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_iq1_m:
+        encode_iq1_m(from, count / 256, columns, importance, to);
+        return true;
     default:
         return false;
     }
@@ -100,6 +106,12 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
         return true;
     case quern_type_iq4_xs:
         decode_iq4_xs(from, elements / 256, to);
+        return true;
+    case quern_type_iq1_s:
+        decode_iq1_s(from, elements / 256, to);
+        return true;
+    case quern_type_iq1_m:
+        decode_iq1_m(from, elements / 256, to);
         return true;
     default:
         return false;

@@ -22,8 +22,10 @@ enum quern_type {
     quern_type_q4_k = 12,
     quern_type_q5_k = 13,
     quern_type_q6_k = 14,
+    quern_type_iq1_s = 19,
     quern_type_iq4_nl = 20,
     quern_type_iq4_xs = 23,
+    quern_type_iq1_m = 29,
     quern_type_bf16 = 30,
 };
 
