@@ -8,6 +8,12 @@ public enum EncodableTypes {
         .iq4_xs,
         .iq1_m,
         .bf16,
+        .tq1_0,
+        .tq2_0,
+        .mxfp4,
+        .nvfp4,
+        .q1_0,
+        .q2_0,
     ]
 
     public static func contains(_ type: ElementType) -> Bool { members.contains(type) }

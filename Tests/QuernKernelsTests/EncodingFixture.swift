@@ -12,6 +12,12 @@ struct EncodingFixture {
         .iq4_nl,
         .iq4_xs,
         .iq1_m,
+        .tq1_0,
+        .tq2_0,
+        .mxfp4,
+        .nvfp4,
+        .q1_0,
+        .q2_0,
     ]
 
     static let columns = 512

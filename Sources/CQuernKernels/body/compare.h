@@ -32,8 +32,6 @@ static void row_error(const float *a, const float *b, size_t columns, quern_row_
     }
 }
 
-KERNEL bool is_finite(float value) { return (float_bits(value) & 0x7f800000) != 0x7f800000; }
-
 static size_t first_non_finite(const float *values, size_t count) {
     size_t i = 0;
     for (; i + 64 <= count; i += 64) {

@@ -12,6 +12,8 @@ KERNEL float float_from_bits(uint32_t bits) {
     return value;
 }
 
+KERNEL bool is_finite(float value) { return (float_bits(value) & 0x7f800000) != 0x7f800000; }
+
 KERNEL uint16_t half_from_float(float value) {
     const uint32_t sign = (float_bits(value) >> 16) & 0x8000;
     const uint32_t magnitude = float_bits(value) & 0x7fffffff;

@@ -35,6 +35,9 @@
 #include "iq4_nl_iq4_xs.h"
 #include "iq1_s.h"
 #include "iq1_m.h"
+#include "mxfp4_nvfp4.h"
+#include "tq1_0_tq2_0.h"
+#include "q1_0_q2_0.h"
 
 #include "compare.h"
 #include "table.h"

@@ -55,6 +55,24 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
     case quern_type_iq1_m:
         encode_iq1_m(from, count / 256, columns, importance, to);
         return true;
+    case quern_type_mxfp4:
+        encode_mxfp4(from, count / 32, to);
+        return true;
+    case quern_type_nvfp4:
+        encode_nvfp4(from, count / 64, to);
+        return true;
+    case quern_type_tq1_0:
+        encode_tq1_0(from, count / 256, to);
+        return true;
+    case quern_type_tq2_0:
+        encode_tq2_0(from, count / 256, to);
+        return true;
+    case quern_type_q1_0:
+        encode_q1_0(from, count / 128, to);
+        return true;
+    case quern_type_q2_0:
+        encode_q2_0(from, count / 64, to);
+        return true;
     default:
         return false;
     }
@@ -112,6 +130,24 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
         return true;
     case quern_type_iq1_m:
         decode_iq1_m(from, elements / 256, to);
+        return true;
+    case quern_type_mxfp4:
+        decode_mxfp4(from, elements / 32, to);
+        return true;
+    case quern_type_nvfp4:
+        decode_nvfp4(from, elements / 64, to);
+        return true;
+    case quern_type_tq1_0:
+        decode_tq1_0(from, elements / 256, to);
+        return true;
+    case quern_type_tq2_0:
+        decode_tq2_0(from, elements / 256, to);
+        return true;
+    case quern_type_q1_0:
+        decode_q1_0(from, elements / 128, to);
+        return true;
+    case quern_type_q2_0:
+        decode_q2_0(from, elements / 64, to);
         return true;
     default:
         return false;

@@ -27,6 +27,12 @@ enum quern_type {
     quern_type_iq4_xs = 23,
     quern_type_iq1_m = 29,
     quern_type_bf16 = 30,
+    quern_type_tq1_0 = 34,
+    quern_type_tq2_0 = 35,
+    quern_type_mxfp4 = 39,
+    quern_type_nvfp4 = 40,
+    quern_type_q1_0 = 41,
+    quern_type_q2_0 = 42,
 };
 
 /// The builds of the kernels. A larger number is preferred where the processor has it.

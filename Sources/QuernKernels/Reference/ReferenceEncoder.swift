@@ -56,6 +56,12 @@ public enum ReferenceEncoder {
         case .iq1_m: { values, importance, _ in iq1_m(values, importance: importance) }
         case .iq4_nl: { values, importance, _ in iq4_nl(values, importance: importance) }
         case .iq4_xs: { values, importance, _ in iq4_xs(values, importance: importance) }
+        case .tq1_0: { values, _, _ in tq1_0(values) }
+        case .tq2_0: { values, _, _ in tq2_0(values) }
+        case .mxfp4: { values, _, _ in mxfp4(values) }
+        case .nvfp4: { values, _, _ in nvfp4(values) }
+        case .q1_0: { values, _, _ in q1_0(values) }
+        case .q2_0: { values, _, _ in q2_0(values) }
         default: nil
         }
     }
