@@ -4,6 +4,7 @@
 
 #define LANES 32
 #define HALF_CONVERSION 1
+#define PERMUTE_LANES 8
 #define KERNEL_TABLE quern_kernels_avx2
 #pragma clang attribute push(__attribute__((target("avx2,f16c"))), apply_to = function)
 #include "body/kernels.h"

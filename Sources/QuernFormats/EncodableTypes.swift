@@ -3,8 +3,11 @@ public enum EncodableTypes {
     /// In ascending order of type id.
     public static let all: [ElementType] = [
         .f32, .f16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
+        .iq2_xxs,
+        .iq2_xs,
         .iq1_s,
         .iq4_nl,
+        .iq2_s,
         .iq4_xs,
         .iq1_m,
         .bf16,

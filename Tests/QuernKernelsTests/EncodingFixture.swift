@@ -8,8 +8,11 @@ struct EncodingFixture {
     /// The types there are fixtures for.
     static let types: [ElementType] = [
         .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
+        .iq2_xxs,
+        .iq2_xs,
         .iq1_s,
         .iq4_nl,
+        .iq2_s,
         .iq4_xs,
         .iq1_m,
         .tq1_0,

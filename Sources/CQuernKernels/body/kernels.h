@@ -21,6 +21,7 @@
 #include "search_symmetric.h"
 #include "search_nonlinear.h"
 #include "search_scales.h"
+#include "search_codebook.h"
 #include "search_split.h"
 #include "search_ternary.h"
 
@@ -32,6 +33,9 @@
 #include "q3_k.h"
 #include "q4_k_q5_k.h"
 #include "q6_k.h"
+#include "iq2.h"
+#include "iq2_xxs.h"
+#include "iq2_xs_iq2_s.h"
 #include "iq4_nl_iq4_xs.h"
 #include "iq1_s.h"
 #include "iq1_m.h"

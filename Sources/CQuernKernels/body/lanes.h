@@ -99,11 +99,20 @@ KERNEL lane_float magnitude(lane_float a) { return lane_from_bits(lane_bits(a) &
 /// The nearest integer. As in the reference, values from ±2^22 on wrap around: only the low 23 bits count.
 KERNEL lane_int nearest(lane_float a) { return (lane_bits(a + ROUNDING) & 0x7fffff) - 0x400000; }
 
+/// ROUNDING + `nearest(a)`, held within low ... high, as bits.
+KERNEL lane_int rounded_within(lane_float a, int low, int high) {
+    const lane_int wrapped = (lane_bits(a + ROUNDING) & 0x7fffff) | 0x4b000000;
+    return least(most(wrapped, lane_int_of(ROUNDING_BITS + low)), lane_int_of(ROUNDING_BITS + high));
+}
+
 /// `nearest(a)`, held within low ... high, as a float.
 KERNEL lane_float nearest_within(lane_float a, int low, int high) {
-    const lane_int wrapped = (lane_bits(a + ROUNDING) & 0x7fffff) | 0x4b000000;
-    const lane_int held = least(most(wrapped, lane_int_of(ROUNDING_BITS + low)), lane_int_of(ROUNDING_BITS + high));
-    return lane_from_bits(held) - ROUNDING;
+    return lane_from_bits(rounded_within(a, low, high)) - ROUNDING;
+}
+
+/// `nearest(a)`, held within low ... high.
+KERNEL lane_int nearest_integer_within(lane_float a, int low, int high) {
+    return rounded_within(a, low, high) - ROUNDING_BITS;
 }
 
 /// The integer that `a` holds exactly, |a| < 2^22.

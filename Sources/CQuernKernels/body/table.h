@@ -43,6 +43,15 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
     case quern_type_q6_k:
         encode_q6_k(from, count / 256, columns, importance, to);
         return true;
+    case quern_type_iq2_xxs:
+        encode_iq2_xxs(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_iq2_xs:
+        encode_iq2_xs(from, count / 256, columns, importance, to);
+        return true;
+    case quern_type_iq2_s:
+        encode_iq2_s(from, count / 256, columns, importance, to);
+        return true;
     case quern_type_iq4_nl:
         encode_iq4_nl(from, count / 32, columns, importance, to);
         return true;
@@ -118,6 +127,15 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
         return true;
     case quern_type_q6_k:
         decode_q6_k(from, elements / 256, to);
+        return true;
+    case quern_type_iq2_xxs:
+        decode_iq2_xxs(from, elements / 256, to);
+        return true;
+    case quern_type_iq2_xs:
+        decode_iq2_xs(from, elements / 256, to);
+        return true;
+    case quern_type_iq2_s:
+        decode_iq2_s(from, elements / 256, to);
         return true;
     case quern_type_iq4_nl:
         decode_iq4_nl(from, elements / 32, to);

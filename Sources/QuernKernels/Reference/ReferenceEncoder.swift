@@ -52,6 +52,9 @@ public enum ReferenceEncoder {
         case .q4_K: { values, importance, _ in affineK(values, importance: importance, highest: 15) }
         case .q5_K: { values, importance, _ in affineK(values, importance: importance, highest: 31) }
         case .q6_K: { values, importance, _ in q6_K(values, importance: importance) }
+        case .iq2_xxs: { values, importance, _ in iq2_xxs(values, importance: importance) }
+        case .iq2_xs: { values, importance, _ in iq2_xs(values, importance: importance) }
+        case .iq2_s: { values, importance, _ in iq2_s(values, importance: importance) }
         case .iq1_s: { values, importance, _ in iq1_s(values, importance: importance) }
         case .iq1_m: { values, importance, _ in iq1_m(values, importance: importance) }
         case .iq4_nl: { values, importance, _ in iq4_nl(values, importance: importance) }
