@@ -1,8 +1,10 @@
 // The body of every build: one translation unit per instruction set includes it once.
 //
 // The includer defines LANES (blocks worked on side by side), KERNEL_TABLE (the table to define) and, where the
-// processor converts half precision, HALF_CONVERSION. LANES is several registers wide, so that the additions of one
-// sum, which must follow each other, do not wait for each other: 32 lanes measured 7 % faster than 16 with AVX2.
+// processor has it, HALF_CONVERSION (of half precision) and PERMUTE_LANES (how many values it permutes at once);
+// LANE_TABLES where looking up a value for each lane is quicker than choosing among sixteen by comparisons. LANES is
+// several registers wide, so that the additions of one sum, which must follow each other, do not wait for each other:
+// 32 lanes measured 7 % faster than 16 with AVX2.
 #include "../codebook.h"
 #include "../kernel_table.h"
 

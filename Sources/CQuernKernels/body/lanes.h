@@ -170,6 +170,29 @@ KERNEL lane_int shift_up(lane_int a, int places) {
 #endif
 }
 
+#ifdef LANE_TABLES
+/// Entry `index` modulo 32 of 32 words.
+KERNEL lane_int lane_lookup(const void *table, lane_int index) {
+    lane_int entries;
+#if PERMUTE_LANES == 16
+    typedef int32_t sixteen __attribute__((vector_size(64)));
+    sixteen low, high, part;
+    memcpy(&low, table, sizeof low);
+    memcpy(&high, (const int32_t *)table + 16, sizeof high);
+    for (int lane = 0; lane < LANES; lane += 16) {
+        memcpy(&part, (const int32_t *)&index + lane, sizeof part);
+        part = __builtin_ia32_vpermi2vard512(low, part, high);
+        memcpy((int32_t *)&entries + lane, &part, sizeof part);
+    }
+#else
+    index &= 31;
+    for (int lane = 0; lane < LANES; ++lane)
+        memcpy((int32_t *)&entries + lane, (const int32_t *)table + ((const int32_t *)&index)[lane], sizeof(int32_t));
+#endif
+    return entries;
+}
+#endif
+
 /// Four bytes to a word, first byte lowest; each in 0 ... 255.
 KERNEL lane_int word_of(const lane_int bytes[4]) {
     return bytes[0] | shift_up(bytes[1], 8) | shift_up(bytes[2], 16) | shift_up(bytes[3], 24);
