@@ -6,24 +6,35 @@
 
 enum { mxfp4_bytes = 17, nvfp4_bytes = 36 };
 
-/// Twice the values of the 16 codes.
-#define FP4_LEVELS {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
+/// Codes of magnitudes with the signs of `values`; zero has none.
+KERNEL row_byte row_signed_fp4(row_int codes, row_float values) {
+    return __builtin_convertvector(codes | (((row_int)values < 0) & (codes != 0) & 8), row_byte);
+}
 
-/// The codes of the values nearest to `values`, the first of several: by their rounded distance, which is the same for
-/// several where a value is much larger than the scale.
+/// The codes of the values nearest to `values`, of two the one nearer to zero.
+/// - scale: more than a sixteenth of the largest magnitude, so that distances around the middle of two values are exact.
 KERNEL row_byte row_fp4(row_float values, float scale) {
-    static const float levels[16] = FP4_LEVELS;
+    static const float middles[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
+    const row_float magnitude = (row_float)((row_int)values & 0x7fffffff);
+    row_int codes = 0;
+    for (int i = 0; i < 7; ++i) codes -= magnitude > middles[i] * scale;
+    return row_signed_fp4(codes, values);
+}
+
+/// The same for any scale: rounded distances decide, and the first of several, which for values much larger than the
+/// scale can be any.
+KERNEL row_byte row_fp4_far(row_float values, float scale) {
+    static const float levels[8] = {0, 1, 2, 3, 4, 6, 8, 12};
     const row_float magnitude = (row_float)((row_int)values & 0x7fffffff);
     row_float least = magnitude;
-    row_int code = 0;
+    row_int codes = 0;
     for (int i = 1; i < 8; ++i) {
         const row_float distance = (row_float)((row_int)(levels[i] * scale - magnitude) & 0x7fffffff);
         const row_int better = distance < least;
         least = (row_float)((better & (row_int)distance) | (~better & (row_int)least));
-        code = (better & i) | (~better & code);
+        codes = (better & i) | (~better & codes);
     }
-    // Zero has no sign.
-    return __builtin_convertvector(code | (((row_int)values < 0) & (code != 0) & 8), row_byte);
+    return row_signed_fp4(codes, values);
 }
 
 /// ⌊log₂ a⌋ as the reference takes it, with a logarithm in single precision, which rounds up what lies closely below a
@@ -74,22 +85,27 @@ KERNEL float half_from_e4m3(uint8_t code) {
     return float_from_bits((magnitude << 20) + (119u << 23));
 }
 
+typedef uint8_t part_byte __attribute__((ext_vector_type(8)));
+
 static void encode_nvfp4(const float *from, size_t blocks, uint8_t *to) {
     for (size_t block = 0; block < blocks; ++block, to += nvfp4_bytes) {
         for (int part = 0; part < 4; ++part, from += 16) {
             const row_float values = row_load(from);
-            to[part] = e4m3_from_float(float_from_bits(row_largest_magnitude(values, values)) / 6.0f);
-            const row_byte codes = row_fp4(values, half_from_e4m3(to[part]));
-            uint8_t bytes[16];
-            row_save_bytes(bytes, codes);
-            for (int i = 0; i < 8; ++i) to[4 + 8 * part + i] = (uint8_t)(bytes[i] | bytes[i + 8] << 4);
+            const float largest = float_from_bits(row_largest_magnitude(values, values));
+            to[part] = e4m3_from_float(largest / 6.0f);
+            const float scale = half_from_e4m3(to[part]);
+            const row_byte codes = largest < 16 * scale ? row_fp4(values, scale) : row_fp4_far(values, scale);
+            const part_byte low = __builtin_shufflevector(codes, codes, 0, 1, 2, 3, 4, 5, 6, 7);
+            const part_byte high = __builtin_shufflevector(codes, codes, 8, 9, 10, 11, 12, 13, 14, 15);
+            const part_byte nibbles = low | (part_byte)(high << 4);
+            memcpy(to + 4 + 8 * part, &nibbles, sizeof nibbles);
         }
     }
 }
 
-/// The value of one code.
+/// Twice the value of one code.
 KERNEL float fp4_level(int code) {
-    static const int8_t levels[16] = FP4_LEVELS;
+    static const int8_t levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     return levels[code];
 }
 
