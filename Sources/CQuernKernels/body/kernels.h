@@ -6,6 +6,7 @@
 // several registers wide, so that the additions of one sum, which must follow each other, do not wait for each other:
 // 32 lanes measured 7 % faster than 16 with AVX2.
 #include "../codebook.h"
+#include "../codebook_candidates.h"
 #include "../kernel_table.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -16,6 +17,7 @@
 
 #include "half.h"
 #include "lanes.h"
+#include "registers.h"
 #include "rows.h"
 #include "blocks.h"
 
@@ -24,6 +26,7 @@
 #include "search_nonlinear.h"
 #include "search_scales.h"
 #include "search_codebook.h"
+#include "search_quads.h"
 #include "search_split.h"
 #include "search_ternary.h"
 
@@ -38,6 +41,9 @@
 #include "iq2.h"
 #include "iq2_xxs.h"
 #include "iq2_xs_iq2_s.h"
+#include "iq3.h"
+#include "iq3_xxs.h"
+#include "iq3_s.h"
 #include "iq4_nl_iq4_xs.h"
 #include "iq1_s.h"
 #include "iq1_m.h"

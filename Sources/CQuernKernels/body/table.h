@@ -52,8 +52,14 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
     case quern_type_iq2_s:
         encode_iq2_s(from, count / 256, columns, importance, to);
         return true;
+    case quern_type_iq3_xxs:
+        encode_iq3_xxs(from, count / 256, columns, importance, to);
+        return true;
     case quern_type_iq4_nl:
         encode_iq4_nl(from, count / 32, columns, importance, to);
+        return true;
+    case quern_type_iq3_s:
+        encode_iq3_s(from, count / 256, columns, importance, to);
         return true;
     case quern_type_iq4_xs:
         encode_iq4_xs(from, count / 256, columns, importance, to);
@@ -137,8 +143,14 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
     case quern_type_iq2_s:
         decode_iq2_s(from, elements / 256, to);
         return true;
+    case quern_type_iq3_xxs:
+        decode_iq3_xxs(from, elements / 256, to);
+        return true;
     case quern_type_iq4_nl:
         decode_iq4_nl(from, elements / 32, to);
+        return true;
+    case quern_type_iq3_s:
+        decode_iq3_s(from, elements / 256, to);
         return true;
     case quern_type_iq4_xs:
         decode_iq4_xs(from, elements / 256, to);

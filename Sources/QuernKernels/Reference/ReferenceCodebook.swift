@@ -7,6 +7,8 @@ import CQuernKernels
 struct ReferenceCodebook: Sendable {
     /// Values that share one index.
     let dimension: Int
+    /// Levels are in 0 ... this.
+    let highestLevel: Int
     /// The levels of each point, by index: [count][dimension].
     let points: [[Int]]
     /// The index of each packed point of the full grid that is in the book.
@@ -29,6 +31,7 @@ struct ReferenceCodebook: Sendable {
                 to: point, among: members, shells: shells)
         }
         self.dimension = dimension
+        highestLevel = levels - 1
         self.points = members
         self.indices = indices
         self.neighbours = neighbours

@@ -18,7 +18,7 @@ extension ReferenceEncoder {
             }
             let highest = 3 * block.scale
             if highest > 0 {
-                block.search(highest: highest, reach: 6)
+                block.search(highest: highest, center: 5, step: 0.1, reach: 6)
                 block.refit(all: true)
                 block.makeScalePositive()
             } else {
@@ -28,7 +28,7 @@ extension ReferenceEncoder {
             signs += block.signs
             scales.append(block.scale)
         }
-        let scale = OddScales(scales)
+        let scale = ReferenceOddScales(scales)
         var bytes = scale.unit.halfBits.littleEndianBytes
         for j in 0..<8 {
             let groups = 4 * j..<4 * j + 4
@@ -48,7 +48,7 @@ extension ReferenceEncoder {
         let w = pointWeights(x, importance: importance, meanSquare: meanSquare)
         let (points, signs, scales) = pointsOfSixteen(
             x, weights: w, evenSigns: true, smallest: smallestMagnitude, book: .iq2_xs)
-        let scale = OddScales(scales)
+        let scale = ReferenceOddScales(scales)
         let words = zip(points, signs).map { scale.isZero ? 0 : UInt16($0 | ($1 & 127) << 9) }
         return scale.unit.halfBits.littleEndianBytes + words.flatMap(\.littleEndianBytes) + scale.nibbles
     }
@@ -57,7 +57,7 @@ extension ReferenceEncoder {
         let meanSquare = 2 * sumOfSquares(x) / 256
         let w = pointWeights(x, importance: importance, meanSquare: meanSquare)
         let (points, signs, scales) = pointsOfSixteen(x, weights: w, evenSigns: false, smallest: 1e-8, book: .iq2_s)
-        let scale = OddScales(scales)
+        let scale = ReferenceOddScales(scales)
         var upperBits = [UInt8](repeating: 0, count: 8)
         for (i, point) in points.enumerated() { upperBits[i / 4] |= UInt8(point >> 8) << UInt8(2 * (i % 4)) }
         return (scale.unit * 0.9875).halfBits.littleEndianBytes + points.map { UInt8($0 & 255) }
@@ -82,7 +82,7 @@ extension ReferenceEncoder {
                 block.clear()
             } else {
                 block.scale = block.largest / 5
-                block.search(highest: block.largest, reach: 9)
+                block.search(highest: block.largest, center: 5, step: 0.1, reach: 9)
                 block.refit(all: false)
                 block.makeScalePositive()
             }
@@ -91,27 +91,5 @@ extension ReferenceEncoder {
             scales.append(block.scale)
         }
         return (points, signs, scales)
-    }
-}
-
-/// The scales of a super-block as odd multiples of a unit: scale ≈ unit · (2q + 1), q in 0...15.
-private struct OddScales {
-    /// 1/31 of the largest scale.
-    let unit: Float
-    let isZero: Bool
-    /// All zero where all scales are.
-    let quants: [Int]
-
-    init(_ scales: [Float]) {
-        let largest = scales.reduce(0) { $0 > $1 ? $0 : $1 }
-        let unit = largest / 31
-        self.unit = unit
-        isZero = largest == 0
-        quants = scales.map { largest == 0 ? 0 : (0.5 * (1 / unit * $0 - 1)).nearestInteger(in: 0...15) }
-    }
-
-    /// Two quants to a byte, the first lowest.
-    var nibbles: [UInt8] {
-        stride(from: 0, to: quants.count, by: 2).map { UInt8(quants[$0] | quants[$0 + 1] << 4) }
     }
 }

@@ -55,6 +55,8 @@ public enum ReferenceEncoder {
         case .iq2_xxs: { values, importance, _ in iq2_xxs(values, importance: importance) }
         case .iq2_xs: { values, importance, _ in iq2_xs(values, importance: importance) }
         case .iq2_s: { values, importance, _ in iq2_s(values, importance: importance) }
+        case .iq3_xxs: { values, importance, _ in iq3_xxs(values, importance: importance) }
+        case .iq3_s: { values, importance, _ in iq3_s(values, importance: importance) }
         case .iq1_s: { values, importance, _ in iq1_s(values, importance: importance) }
         case .iq1_m: { values, importance, _ in iq1_m(values, importance: importance) }
         case .iq4_nl: { values, importance, _ in iq4_nl(values, importance: importance) }

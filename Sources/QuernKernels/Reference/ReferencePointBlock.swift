@@ -1,11 +1,11 @@
-/// A sub-block of IQ2_XXS, IQ2_XS or IQ2_S: values without their signs, in groups of eight that are points of a code
-/// book: x ≈ scale · (2l + 1) with levels l in 0...2.
+/// A sub-block of an IQ2 or IQ3 type: values without their signs, in groups of eight or four that are points of a code
+/// book: x ≈ scale · (2l + 1) with levels l.
 struct ReferencePointBlock {
     let book: ReferenceCodebook
     /// At least zero but for values that changed their sign: see `init`.
     let x: [Float]
     let weights: [Float]
-    /// Of each group, the bits of its negative values, the first lowest.
+    /// Of each eight values, the bits of the negative ones, the first lowest.
     private(set) var signs: [Int]
     /// Of each group, the index of its point.
     private(set) var points: [Int]
@@ -16,7 +16,7 @@ struct ReferencePointBlock {
     private let roots: [Float]
 
     /// - Parameters:
-    ///   - evenSigns: seven signs are stored, so the number of negative values of a group must be even: the value that
+    ///   - evenSigns: seven signs are stored, so the number of negative ones among eight must be even: the value that
     ///     weighs least changes its sign where it is not.
     init(_ values: [Float], weights: [Float], evenSigns: Bool, book: ReferenceCodebook) {
         var x: [Float] = [], signs: [Int] = []
@@ -37,8 +37,8 @@ struct ReferencePointBlock {
         self.x = x
         self.weights = weights
         self.signs = signs
-        points = signs.map { _ in 0 }
-        moved = signs.map { _ in false }
+        points = [Int](repeating: 0, count: values.count / book.dimension)
+        moved = points.map { _ in false }
         scale = 0
         roots = weights.map { $0.squareRoot() }
     }
@@ -46,11 +46,19 @@ struct ReferencePointBlock {
     /// The largest value, not magnitude.
     var largest: Float { x.dropFirst().reduce(x[0]) { $0 > $1 ? $0 : $1 } }
 
-    /// Tries 2 · `reach` + 1 scales around `highest`/5 and keeps the one with the largest (Σwxq)²/Σwqq.
-    mutating func search(highest: Float, reach: Int) {
+    /// Whether rounding alone led to no point for some group, in the best trial.
+    var hasMoved: Bool { moved.contains(true) }
+
+    /// Tries 2 · `reach` + 1 scales and keeps the one with the largest (Σwxq)²/Σwqq.
+    /// - Parameters:
+    ///   - highest: what the scales let `center`, give or take `step` · `reach`, stand for.
+    /// - Returns: whether any was better than none.
+    @discardableResult
+    mutating func search(highest: Float, center: Float, step: Float, reach: Int) -> Bool {
         var gain: Float = 0
+        var found = false
         for offset in -reach...reach {
-            let inverse = (5 + 0.1 * Float(offset)) / highest
+            let inverse = (center + step * Float(offset)) / highest
             let candidates = points.indices.map { rounded(group: $0, inverse: inverse, scale: 1 / inverse) }
             let (sumWXQ, sumWQQ) = sums(candidates.map(\.point))
             if sumWQQ > 0 && sumWXQ * sumWXQ > gain * sumWQQ {
@@ -58,8 +66,10 @@ struct ReferencePointBlock {
                 gain = scale * sumWXQ
                 points = candidates.map(\.point)
                 moved = candidates.map(\.moved)
+                found = true
             }
         }
+        return found
     }
 
     /// Rounds groups again against the scale that was found, and fits the scale to the result.
@@ -88,8 +98,8 @@ struct ReferencePointBlock {
     }
 
     private func rounded(group: Int, inverse: Float, scale: Float) -> (point: Int, moved: Bool) {
-        let part = 8 * group..<8 * group + 8
-        let levels = x[part].map { (0.5 * (inverse * $0 - 1)).nearestInteger(in: 0...2) }
+        let part = book.dimension * group..<book.dimension * (group + 1)
+        let levels = x[part].map { (0.5 * (inverse * $0 - 1)).nearestInteger(in: 0...book.highestLevel) }
         let point = book.index(of: levels, x: x[part], weights: roots[part], scale: scale)
         return (point, book.index(of: levels) == nil)
     }
@@ -97,7 +107,7 @@ struct ReferencePointBlock {
     private func sums(_ points: [Int]) -> (wxq: Float, wqq: Float) {
         var wxq: Float = 0, wqq: Float = 0
         for i in x.indices {
-            let q = Float(2 * book.points[points[i / 8]][i % 8] + 1)
+            let q = Float(2 * book.points[points[i / book.dimension]][i % book.dimension] + 1)
             wxq += weights[i] * x[i] * q
             wqq += weights[i] * q * q
         }

@@ -1,0 +1,49 @@
+// What IQ3_XXS and IQ3_S share: sub-blocks of 32 values, coded in groups of four as points of a code book.
+
+/// Fills in values and weights of a sub-block: importance · √(mean square + x²), or x² without importance.
+/// - x: the super-block's values.
+/// - even: see `split_signs`.
+/// - signs: receives those of four groups of eight values.
+KERNEL void load_quads(quad_search *search, const lane_blocks *blocks, const lane_float *x, int first,
+                       bool weighted, lane_float mean_square, bool even, lane_int signs[4]) {
+    x += first;
+    if (weighted) {
+        lane_importance(search->w, blocks, first, 32);
+        lane_weigh(search->w, x, 32, mean_square);
+    } else {
+        for (int i = 0; i < 32; ++i) search->w[i] = x[i] * x[i];
+    }
+    for (int group = 0; group < 4; ++group)
+        signs[group] = split_signs(x + 8 * group, search->w + 8 * group, even, search->x + 8 * group);
+    for (int i = 0; i < 32; ++i) {
+        search->wx[i] = search->w[i] * search->x[i];
+        search->roots[i] = lane_sqrt(search->w[i]);
+    }
+}
+
+/// A scale is stored without its sign: where it is negative, all of the signs change.
+KERNEL void make_quads_positive(quad_fit *fit, lane_int signs[4]) {
+    const lane_mask negative = less(fit->scale, lane_float_of(0));
+    fit->scale = pick(negative, -fit->scale, fit->scale);
+    for (int group = 0; group < 4; ++group) signs[group] ^= negative & 255;
+}
+
+KERNEL int32_t lane_get_int(const lane_int *a, int lane) { return ((const int32_t *)a)[lane]; }
+
+typedef uint32_t four_words __attribute__((ext_vector_type(4)));
+
+/// The four levels of a packed point.
+KERNEL four_words quad_levels(uint32_t packed) {
+    const four_words places = {0, 3, 6, 9};
+    return ((four_words)packed >> places) & 7;
+}
+
+/// Writes four values.
+/// - signs: bit i is set where value i is negative; upper bits do not count.
+KERNEL void save_quad(float *to, four_words magnitudes, uint32_t signs, float scale) {
+    typedef float four_floats __attribute__((ext_vector_type(4)));
+    const four_words places = {31, 30, 29, 28};
+    const four_floats values = scale * __builtin_convertvector(magnitudes, four_floats);
+    const four_words bits = (four_words)values ^ (((four_words)signs << places) & 0x80000000);
+    memcpy(to, &bits, sizeof bits);
+}

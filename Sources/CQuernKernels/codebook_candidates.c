@@ -1,0 +1,91 @@
+// Builds the lists of candidates from the code books of IQ3_XXS and IQ3_S.
+#include "codebook_candidates.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { grid = 4096, most_pairs = 160000, longest_list = 512 };
+
+typedef struct {
+    uint32_t places[candidate_keys], pairs[most_pairs];
+    uint16_t indices[grid];
+} candidate_lists;
+
+/// How many levels are nearer to a value than `level` is, where `own` is the level nearest to the value and `above`
+/// whether the value is greater than that. Beyond the outermost levels the order does not depend on the side.
+static int rank(int level, int own, bool above) {
+    const int distance = own == 7 || (own > 0 && !above) ? own - level : level - own;
+    if (own == 0 || own == 7) return distance;
+    return distance > 0 ? 2 * distance - 1 : -2 * distance;
+}
+
+/// Whether each coordinate of `a` is as near to the value as that of `b`.
+static bool as_near(uint32_t a, uint32_t b, uint32_t point, int sides) {
+    for (int i = 0; i < 12; i += 3) {
+        const int own = point >> i & 7;
+        const bool above = sides >> i / 3 & 1;
+        if (rank(a >> i & 7, own, above) > rank(b >> i & 7, own, above)) return false;
+    }
+    return true;
+}
+
+/// Writes those points of a list that no point before them makes needless.
+/// - Returns: how many they are.
+static int keep_candidates(const uint16_t *list, int count, uint32_t point, int sides, uint16_t *kept) {
+    int length = 0;
+    for (int j = 0; j < count; ++j) {
+        bool needless = false;
+        for (int k = 0; k < length && !needless; ++k) needless = as_near(kept[k], list[j], point, sides);
+        if (!needless) kept[length++] = list[j];
+    }
+    return length;
+}
+
+/// - Returns: the pairs in use afterwards.
+static uint32_t add_list(candidate_lists *lists, int key, const uint16_t *list, int count, uint32_t used) {
+    lists->places[key] = used << 8 | (uint32_t)((count + 1) / 2 - 1);
+    for (int j = 0; j < count; j += 2)
+        lists->pairs[used++] = list[j] | (uint32_t)list[j + 1 < count ? j + 1 : j] << 16;
+    return used;
+}
+
+static void build(uint32_t id, candidate_lists *lists) {
+    const quern_codebook *book = quern_codebook_get(id);
+    uint32_t used = 0;
+    for (int point = 0; point < grid; ++point) {
+        const uint16_t own = (uint16_t)point;
+        const uint16_t *list = &own;
+        int count = 1;
+        const int index = codebook_index(book, own);
+        if (index >= 0)
+            lists->indices[point] = (uint16_t)index;
+        else
+            list = codebook_neighbours(book, own, &count);
+        used = add_list(lists, candidates_of_point + point, list, count, used);
+        for (int sides = 0; sides < 16; ++sides) {
+            uint16_t kept[longest_list];
+            const int length = keep_candidates(list, count, own, sides, kept);
+            used = add_list(lists, candidates_of_sides + point + grid * sides, kept, length, used);
+        }
+    }
+}
+
+const quern_candidates *quern_candidates_get(uint32_t id) {
+    static candidate_lists lists[2];
+    static const quern_candidates candidates[2] = {
+        {lists[0].places, lists[0].pairs, lists[0].indices},
+        {lists[1].places, lists[1].pairs, lists[1].indices},
+    };
+    static _Atomic(bool) built[2];
+    static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
+    const int which = id == quern_codebook_iq3_s;
+    if (!atomic_load_explicit(&built[which], memory_order_acquire)) {
+        pthread_mutex_lock(&building);
+        if (!atomic_load_explicit(&built[which], memory_order_relaxed)) {
+            build(id, &lists[which]);
+            atomic_store_explicit(&built[which], true, memory_order_release);
+        }
+        pthread_mutex_unlock(&building);
+    }
+    return &candidates[which];
+}
