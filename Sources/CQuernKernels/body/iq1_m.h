@@ -52,7 +52,7 @@ KERNEL void encode_ternary_halves(const float *from, size_t count, size_t column
         lane_int words[14];
         for (int word = 0; word < 14; ++word) words[word] = lane_int_of(0);
         for (int j = 0; j < 16; ++j) {
-            const lane_int first = point_index(fits[j].points[0], book), second = point_index(fits[j].points[1], book);
+            const lane_int first = point_indices(book, fits[j].points[0]), second = point_indices(book, fits[j].points[1]);
             const lane_int shifts = some & (shift_up(fits[j].shifts & 2, 2) | shift_up(fits[j].shifts & 1, 7));
             words[j / 2] |= shift_up((first & 0xff) | shift_up(second & 0xff, 8), 16 * (j % 2));
             words[8 + j / 4] |= shift_up((first >> 8) | shift_up(second >> 8, 4) | shifts, 8 * (j % 4));

@@ -33,7 +33,7 @@ KERNEL void encode_ternary_whole(const float *from, size_t count, size_t columns
             const lane_int quant = ternary_scale_quant(inverse * fits[j].scale);
             lane_int upper = some & (shift_up(quant, 12) | shift_up(fits[j].shifts & 1, 15));
             for (int group = 0; group < 4; ++group) {
-                const lane_int index = point_index(fits[j].points[group], book);
+                const lane_int index = point_indices(book, fits[j].points[group]);
                 words[j] |= shift_up(index & 0xff, 8 * group);
                 upper |= shift_up(index >> 8, 3 * group);
             }

@@ -1,4 +1,4 @@
-// Points of a code book with eight coordinates of 3 levels: level l stands for the odd number 2l + 1.
+// Points of a code book with eight coordinates of 3 levels: level l stands for the odd number 2l + 1, but in IQ1.
 //
 // A packed point (codebook.h) is one integer, so a lane holds the quants of eight values in one register.
 
@@ -28,6 +28,8 @@ KERNEL void add_point_sums(lane_int packed, const lane_float *w, const lane_floa
     }
 }
 
+typedef float four_levels __attribute__((ext_vector_type(4)));
+
 #if defined(PERMUTE_LANES)
 // Candidates side by side: their distances grow coordinate by coordinate, each looked up in a table in a register.
 typedef float candidate_float __attribute__((ext_vector_type(PERMUTE_LANES)));
@@ -37,19 +39,19 @@ typedef bool candidate_mask __attribute__((ext_vector_type(PERMUTE_LANES)));
 
 #if PERMUTE_LANES == 16
 #define PERMUTE(table, index) __builtin_ia32_permvarsf512(table, index)
-#define ODD_NUMBERS {1, 3, 5, 7, 1, 3, 5, 7, 1, 3, 5, 7, 1, 3, 5, 7}
+#define REPEAT(four) __builtin_shufflevector(four, four, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3)
 #else
 #define PERMUTE(table, index) __builtin_ia32_permvarsf256(table, index)
-#define ODD_NUMBERS {1, 3, 5, 7, 1, 3, 5, 7}
+#define REPEAT(four) __builtin_shufflevector(four, four, 0, 1, 2, 3, 0, 1, 2, 3)
 #endif
 
 /// Of a point's neighbours the one with the least Σw(scale · q − x)²; the first where several have it or where no sum
 /// is finite.
 /// - x, w: eight values, LANES apart.
+/// - levels: what q is for each level; the fourth counts for nothing.
 KERNEL uint32_t nearest_neighbour(const quern_codebook *book, int32_t place, const float *x, const float *w,
-                                  float scale) {
-    const candidate_float odd = ODD_NUMBERS;
-    const candidate_float scaled = scale * odd;
+                                  float scale, four_levels levels) {
+    const candidate_float scaled = scale * REPEAT(levels);
     candidate_float tables[8];
     for (int i = 0; i < 8; ++i) {
         const candidate_float difference = scaled - x[i * LANES];
@@ -87,12 +89,13 @@ KERNEL uint32_t nearest_neighbour(const quern_codebook *book, int32_t place, con
 /// Of a point's neighbours the one with the least Σw(scale · q − x)²; the first where several have it or where no sum
 /// is finite.
 /// - x, w: eight values, LANES apart.
+/// - levels: what q is for each level; the fourth counts for nothing.
 KERNEL uint32_t nearest_neighbour(const quern_codebook *book, int32_t place, const float *x, const float *w,
-                                  float scale) {
+                                  float scale, four_levels levels) {
     float tables[8][4];
     for (int i = 0; i < 8; ++i)
         for (int level = 0; level < 3; ++level) {
-            const float difference = scale * (float)(2 * level + 1) - x[i * LANES];
+            const float difference = scale * levels[level] - x[i * LANES];
             tables[i][level] = w[i * LANES] * difference * difference;
         }
     const uint16_t *list = book->neighbours + codebook_list_start(place);
@@ -127,8 +130,9 @@ static void move_trials_into_book(const quern_codebook *book, const lane_float x
             const int32_t place = book->places[*point];
             if (place >= 0) continue;
             const float scale = lane_get(&scales[trial], lane);
-            *point = (int32_t)nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane, scale)
-                | codebook_moved;
+            const uint32_t neighbour = nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
+                                                         scale, (four_levels){1, 3, 5, 7});
+            *point = (int32_t)neighbour | codebook_moved;
         }
     }
 }

@@ -1,6 +1,5 @@
 // The exhaustive three-way split of IQ1: sorted values take level 0 below the first cut, 2 from the second cut on and
 // 1 between them. Level l stands for scale · (l − 1 + shift), with a shift of +1/8 or −1/8.
-#include <float.h>
 
 // Which shifts are negative: bit 1 for the first half of the values, bit 0 for the second half.
 enum { shifts_positive = 0, shifts_negative = 3 };
@@ -12,7 +11,7 @@ typedef struct {
 } best_split;
 
 KERNEL best_split no_split(void) {
-    const best_split none = {lane_float_of(0), lane_float_of(-FLT_MAX), lane_int_of(-1)};
+    const best_split none = {lane_float_of(0), lane_float_of(-0x1.fffffep127f), lane_int_of(-1)};
     return none;
 }
 

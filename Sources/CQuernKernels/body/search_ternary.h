@@ -20,53 +20,19 @@ KERNEL lane_float ternary_value(lane_int point, int i, lane_float offset) {
     return lane_to_float((point >> (2 * i)) & 3) + offset;
 }
 
-/// The first of the points on a list with the least sum of errors; the first on the list where no sum is finite.
-/// - list: a multiple of 16 points.
-/// - errors: of level l of value i at 3 · i + l of one lane.
-KERNEL int nearest_point(const uint16_t *list, int count, const lane_float errors[24], int lane) {
-    row_float least_sums = FLT_MAX;
-    row_int chunks = 0;
-    for (int chunk = 0; 16 * chunk < count; ++chunk) {
-        row_short loaded;
-        memcpy(&loaded, list + 16 * chunk, sizeof loaded);
-        const row_int points = __builtin_convertvector(loaded, row_int);
-        row_float sum = 0;
-        for (int i = 0; i < 8; ++i) {
-            const row_int one = (points << (31 - 2 * i)) >> 31, two = (points << (30 - 2 * i)) >> 31;
-            const row_int error = (~(one | two) & (row_int)(row_float)lane_get(&errors[3 * i], lane))
-                | (one & (row_int)(row_float)lane_get(&errors[3 * i + 1], lane))
-                | (two & (row_int)(row_float)lane_get(&errors[3 * i + 2], lane));
-            sum += (row_float)error;
-        }
-        const row_int better = sum < least_sums;
-        least_sums = (row_float)((better & (row_int)sum) | (~better & (row_int)least_sums));
-        chunks = (better & chunk) | (~better & chunks);
-    }
-    // Sums are not negative, so their bits order as they do.
-    const row_int bits = (row_int)least_sums & 0x7fffffff;
-    const row_int least = bits == __builtin_reduce_min(bits);
-    const row_int column = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const row_int position = (least & (16 * chunks + column)) | (~least & INT32_MAX);
-    return list[__builtin_reduce_min(position)];
-}
-
 /// Replaces points that the book lacks by their best neighbours.
 /// - live: the lanes to look at.
 /// - Returns: where a point was replaced.
 KERNEL lane_mask move_into_book(lane_int *points, const lane_float *x, const lane_float *w, lane_float scale,
                                 lane_float offset, lane_mask wanted, int live, const quern_codebook *book) {
-    lane_float errors[24];
-    for (int i = 0; i < 8; ++i)
-        for (int level = 0; level < 3; ++level) {
-            const lane_float difference = scale * ((float)level + offset) - x[i];
-            errors[3 * i + level] = w[i] * difference * difference;
-        }
     lane_mask moved = lane_int_of(0);
     for (int lane = 0; lane < live; ++lane) {
         int32_t *point = (int32_t *)points + lane;
         const int32_t place = book->places[*point];
         if (place >= 0 || !((const int32_t *)&wanted)[lane]) continue;
-        *point = nearest_point(book->neighbours + codebook_list_start(place), codebook_list_count(place), errors, lane);
+        const four_levels levels = {0, 1, 2, 3};
+        *point = (int32_t)nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
+                                            lane_get(&scale, lane), levels + lane_get(&offset, lane));
         ((int32_t *)&moved)[lane] = -1;
     }
     return moved;
@@ -82,7 +48,8 @@ KERNEL ternary_fit fit_ternary(const lane_float *x, const lane_float *w, int cou
     for (int i = 0; i < count; ++i) wx[i] = w[i] * x[i];
     lane_ranks(x, count, ranks);
     const best_split best = count == 32 ? search_split(wx, w, ranks) : search_split_halves(wx, w, ranks);
-    const lane_mask found = ~less(magnitude(largest(x, count)), lane_float_of(smallest)) & at_least(best.split, lane_int_of(0));
+    const lane_mask tiny = less(magnitude(largest(x, count)), lane_float_of(smallest));
+    const lane_mask found = ~tiny & at_least(best.split, lane_int_of(0));
 
     // A negative scale turns the order around: levels, shifts and scale change their signs.
     const lane_mask turned = less(best.scale, lane_float_of(0));
@@ -133,14 +100,6 @@ KERNEL void ternary_weights(lane_float *w, const lane_float *x, const lane_block
 /// The quant 0 ... 7 of a scale, given in units of the scale of the scales: it stands for 2 · quant + 1.
 KERNEL lane_int ternary_scale_quant(lane_float scale) {
     return most(lane_int_of(0), least(lane_int_of(7), nearest(0.5f * (scale - 1.0f))));
-}
-
-/// The indices of points that are in the book.
-KERNEL lane_int point_index(lane_int points, const quern_codebook *book) {
-    lane_int indices;
-    for (int lane = 0; lane < LANES; ++lane)
-        ((int32_t *)&indices)[lane] = book->places[((const int32_t *)&points)[lane]];
-    return indices;
 }
 
 /// The values of two points in units of their scale.
