@@ -44,6 +44,7 @@ extension ReferenceEncoder {
     /// Four exponent bits with bias 7, three mantissa bits; halves round up, and from 256 on it is the largest value.
     private static func e4m3(_ x: Float) -> (code: UInt8, value: Float) {
         guard x > 0 else { return (0, 0) }
+        if x >= 256 { return (0x7e, 448) }
         // Subnormals are multiples of 2⁻⁹, and end below the first normal value.
         if x.exponent < -6 {
             let steps = min(Int(x * 512 + 0.5), 7)
