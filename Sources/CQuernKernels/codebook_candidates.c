@@ -11,10 +11,10 @@ typedef struct {
     uint16_t indices[grid];
 } candidate_lists;
 
-/// How many levels are nearer to a value than `level` is, where `own` is the level nearest to the value and `above`
-/// whether the value is greater than that. Beyond the outermost levels the order does not depend on the side.
-static int rank(int level, int own, bool above) {
-    const int distance = own == 7 || (own > 0 && !above) ? own - level : level - own;
+/// How many levels are nearer to a value than `level` is, where `own` is the level nearest to the value and `below`
+/// whether the value is less than that. Beyond the outermost levels the order does not depend on the side.
+static int rank(int level, int own, bool below) {
+    const int distance = own == 7 || (own > 0 && below) ? own - level : level - own;
     if (own == 0 || own == 7) return distance;
     return distance > 0 ? 2 * distance - 1 : -2 * distance;
 }
@@ -23,8 +23,8 @@ static int rank(int level, int own, bool above) {
 static bool as_near(uint32_t a, uint32_t b, uint32_t point, int sides) {
     for (int i = 0; i < 12; i += 3) {
         const int own = point >> i & 7;
-        const bool above = sides >> i / 3 & 1;
-        if (rank(a >> i & 7, own, above) > rank(b >> i & 7, own, above)) return false;
+        const bool below = sides >> i / 3 & 1;
+        if (rank(a >> i & 7, own, below) > rank(b >> i & 7, own, below)) return false;
     }
     return true;
 }
@@ -65,7 +65,7 @@ static void build(uint32_t id, candidate_lists *lists) {
         for (int sides = 0; sides < 16; ++sides) {
             uint16_t kept[longest_list];
             const int length = keep_candidates(list, count, own, sides, kept);
-            used = add_list(lists, candidates_of_sides + point + grid * sides, kept, length, used);
+            used = add_list(lists, candidates_of_sides + 16 * point + sides, kept, length, used);
         }
     }
 }

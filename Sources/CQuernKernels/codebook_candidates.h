@@ -6,8 +6,8 @@
 #include "codebook.h"
 
 enum {
-    /// Keys of points with known sides: packed point + 4096 · sides, bit i of `sides` set where coordinate i of the
-    /// value is greater than the point's.
+    /// Keys of points with known sides: 16 · packed point + sides, bit i of `sides` set where coordinate i of the
+    /// value is less than the point's.
     candidates_of_sides = 0,
     /// Keys of points where nothing is known of the value: this + packed point.
     candidates_of_point = 65536,

@@ -19,11 +19,11 @@ typedef int32_t register_int __attribute__((ext_vector_type(REGISTER)));
 /// All ones or zero.
 typedef register_int register_mask;
 
-KERNEL register_float register_from_bits(register_int a) {
+KERNEL register_float register_to_float(register_int a) {
 #if REGISTER == 1
-    return float_from_bits((uint32_t)a);
+    return (float)a;
 #else
-    return (register_float)a;
+    return __builtin_convertvector(a, register_float);
 #endif
 }
 
