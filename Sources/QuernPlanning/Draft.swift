@@ -49,9 +49,6 @@ struct Draft {
         var chooser = TypeChooser(
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
             facts: facts, hasImportance: vectors.isPresent)
-        if !preset.canBeEncoded {
-            refuse(preset, nil, "cannot be made yet: there is no encoder for it")
-        }
         var planned: [PlannedTensor] = []
         var outputs: [EncodeOutput] = []
         var unweighted: [String] = []
@@ -60,7 +57,7 @@ struct Draft {
             var importance: Importance?
             do throws(QuernError) {
                 type = try chooser.type(of: tensor, facts[index])
-                try check(tensor, type, preset, allowRequantize: allowRequantize)
+                try check(tensor, type, allowRequantize: allowRequantize)
                 _ = try ranges[index].get()
                 if type != tensor.type, type.usesImportance {
                     importance = try vectors.importance(for: tensor, facts[index])
@@ -94,15 +91,14 @@ struct Draft {
 
     /// Whether `tensor` can be read and encoded to `type`. What keeps its type is copied, whatever it is.
     private func check(
-        _ tensor: SourceTensor, _ type: ElementType, _ preset: Preset, allowRequantize: Bool
+        _ tensor: SourceTensor, _ type: ElementType, allowRequantize: Bool
     ) throws(QuernError) {
         guard type != tensor.type else { return }
-        // A preset that cannot be made at all is refused as a whole.
-        if !EncodableTypes.contains(type), preset.canBeEncoded {
-            throw QuernError(.unsupported, "\(type) cannot be made yet: there is no encoder for it")
+        if !EncodableTypes.contains(type) {
+            throw QuernError(.unsupported, "nothing is encoded to \(type)")
         }
         if !EncodableTypes.contains(tensor.type) {
-            throw QuernError(.unsupported, "the source has it in \(tensor.type), which cannot be decoded yet")
+            throw QuernError(.unsupported, "the source has it in \(tensor.type), which is only ever copied")
         }
         if tensor.type.isQuantized, !allowRequantize {
             throw QuernError(
@@ -112,7 +108,7 @@ struct Draft {
         }
     }
 
-    private mutating func refuse(_ preset: Preset, _ tensor: String?, _ reason: String) {
+    private mutating func refuse(_ preset: Preset, _ tensor: String, _ reason: String) {
         refusals.append(Refusal(target: preset.name, tensor: tensor, reason: reason))
     }
 

@@ -43,7 +43,7 @@ public enum Preset: UInt32, Sendable, Hashable, CaseIterable {
     /// - Throws: `QuernError` `.usage` for an unknown name.
     public init(named name: String) throws {
         guard let preset = Self.byName[name.uppercased()] else {
-            let known = Self.allCases.filter(\.canBeEncoded).map(\.name).joined(separator: ", ")
+            let known = Self.allCases.map(\.name).joined(separator: ", ")
             throw QuernError(.usage, "unknown preset '\(name)'", remedy: "There are \(known)")
         }
         self = preset
@@ -54,9 +54,6 @@ public enum Preset: UInt32, Sendable, Hashable, CaseIterable {
 
     /// The type of every tensor that no rule treats in another way.
     public var baseType: ElementType { facts.base }
-
-    /// Whether the encoders for it are here.
-    public var canBeEncoded: Bool { EncodableTypes.contains(baseType) }
 
     private static let byName: [String: Preset] = {
         var names = Dictionary(uniqueKeysWithValues: allCases.map { ($0.name, $0) })

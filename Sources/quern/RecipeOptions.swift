@@ -13,7 +13,7 @@ struct RecipeOptions: ParsableArguments {
 
     @Option(
         name: .customLong("to"), help: "Presets to make, separated by commas: Q4_K_M,Q8_0.",
-        completion: .list(Preset.allCases.filter(\.canBeEncoded).map(\.name)))
+        completion: .list(Preset.allCases.map(\.name)))
     var targets: String?
 
     @Option(help: "A recipe file (YAML) in place of SOURCE and --to.", completion: .file(extensions: ["yaml", "yml"]))

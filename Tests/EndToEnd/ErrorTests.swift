@@ -163,7 +163,7 @@ import Testing
         (["--to", "Q4_KM"], 2, ["unknown preset 'Q4_KM'", "Q4_K_M"]),
         (
             ["--to", "IQ2_XS"], 1,
-            ["IQ2_XS: cannot be made yet", "without an importance matrix", "blk.0.attn_k.weight"]
+            ["IQ2_XS", "useless without an importance matrix", "blk.0.attn_k.weight"]
         ),
         (["--to", ","], 2, ["no targets"]),
         (["--to", "Q8_0,Q8_0"], 2, ["Q8_0 is there twice"]),

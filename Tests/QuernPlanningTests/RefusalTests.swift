@@ -34,8 +34,17 @@ import Testing
         #expect(error.code == .usage)
     }
 
+    @Test func aRefusedTargetStopsTheOthers() throws {
+        let plan = try TestSources.plan(
+            [.init(gguf: "IQ2_XS"), .init(gguf: "Q8_0")], of: TestSources.llama(blocks: 1))
+        #expect(!plan.refusals.isEmpty && plan.refusals.allSatisfy { $0.target == "IQ2_XS" && $0.tensor != nil })
+        #expect(plan.items.isEmpty)
+        #expect(plan.targets[0].files.isEmpty)
+        #expect(plan.targets[1].files.count == 1)
+    }
+
     @Test func typesWithoutEncodersNameTheirTensors() throws {
-        let target = Recipe.Target(gguf: "Q8_0", tensors: [.init(pattern: "ffn_up", type: .f64)])
+        let target = Recipe.Target(gguf: "Q8_0", tensors: [.init(pattern: "ffn_up", type: .i8)])
         let plan = try TestSources.plan([target], of: TestSources.llama(blocks: 2))
         #expect(plan.refusals.map(\.tensor) == ["blk.0.ffn_up.weight", "blk.1.ffn_up.weight"])
     }
