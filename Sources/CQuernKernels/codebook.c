@@ -11,6 +11,8 @@ typedef struct {
     int levels;
     /// A list holds the points at this many different least distances.
     int distances;
+    /// Whether there are lists for points that are certain.
+    bool shortens;
     /// Bit Σ coordinate[i] · levels^i: whether the book has the point.
     const uint64_t *members;
     uint16_t *points, *neighbours;
@@ -23,26 +25,26 @@ typedef struct {
     static int32_t name##_places[grid];                                                                                \
     static uint16_t name##_neighbours[listed] __attribute__((aligned(64)));
 
-#define SOURCE(name, count, dimensions, bits, levels, distances)                                                       \
+#define SOURCE(name, count, dimensions, bits, levels, distances, shortens)                                             \
     {                                                                                                                  \
-        {count, dimensions, bits, name##_list, name##_places, name##_neighbours}, levels, distances, name##_points,    \
-            name##_list, name##_neighbours, name##_places                                                              \
+        {count, dimensions, bits, name##_list, name##_places, name##_neighbours}, levels, distances, shortens,         \
+            name##_points, name##_list, name##_neighbours, name##_places                                               \
     }
 
-ROOM(iq2_xxs, 256, 65536, 161136)
-ROOM(iq2_xs, 512, 65536, 230560)
+ROOM(iq2_xxs, 256, 2 * 65536, 291408)
+ROOM(iq2_xs, 512, 2 * 65536, 375104)
 ROOM(iq2_s, 1024, 65536, 100576)
 ROOM(iq1, 2048, 65536, 362352)
 ROOM(iq3_xxs, 256, 4096, 62432)
 ROOM(iq3_s, 512, 4096, 59296)
 
 static const book_source sources[] = {
-    [quern_codebook_iq2_xxs] = SOURCE(iq2_xxs, 256, 8, 2, 3, 2),
-    [quern_codebook_iq2_xs] = SOURCE(iq2_xs, 512, 8, 2, 3, 2),
-    [quern_codebook_iq2_s] = SOURCE(iq2_s, 1024, 8, 2, 3, 1),
-    [quern_codebook_iq1] = SOURCE(iq1, 2048, 8, 2, 3, 3),
-    [quern_codebook_iq3_xxs] = SOURCE(iq3_xxs, 256, 4, 3, 8, 2),
-    [quern_codebook_iq3_s] = SOURCE(iq3_s, 512, 4, 3, 8, 3),
+    [quern_codebook_iq2_xxs] = SOURCE(iq2_xxs, 256, 8, 2, 3, 2, true),
+    [quern_codebook_iq2_xs] = SOURCE(iq2_xs, 512, 8, 2, 3, 2, true),
+    [quern_codebook_iq2_s] = SOURCE(iq2_s, 1024, 8, 2, 3, 1, false),
+    [quern_codebook_iq1] = SOURCE(iq1, 2048, 8, 2, 3, 3, false),
+    [quern_codebook_iq3_xxs] = SOURCE(iq3_xxs, 256, 4, 3, 8, 2, false),
+    [quern_codebook_iq3_s] = SOURCE(iq3_s, 512, 4, 3, 8, 3, false),
 };
 enum { book_count = sizeof sources / sizeof *sources, largest_book = 2048, largest_distance = 4 * 7 * 7 };
 
@@ -89,6 +91,46 @@ static int list_neighbours(const book_source *source, const uint8_t *coordinates
     return count;
 }
 
+/// How far each coordinate of a point is from one that is certainly nearest to a value: two bits that are a subset of
+/// those of another point where it is never farther.
+static uint32_t farness(uint32_t point, uint32_t nearest) {
+    uint32_t bits = 0;
+    for (int i = 0; i < 16; i += 2) {
+        const int level = point >> i & 3, own = nearest >> i & 3;
+        const int distance = level < own ? own - level : level - own;
+        // On which side of the middle level the value lies is not known.
+        const int far = own != 1 ? (1 << distance) - 1 : distance == 0 ? 0 : level + 1 - level / 2;
+        bits |= (uint32_t)far << i;
+    }
+    return bits;
+}
+
+/// Copies those points of a list that no point before them makes needless.
+/// - Returns: how many they are.
+static int shorten_list(const uint16_t *list, int count, uint32_t nearest, uint16_t *kept) {
+    uint32_t far[1024];
+    int length = 0;
+    for (int j = 0; j < count; ++j) {
+        const uint32_t candidate = farness(list[j], nearest);
+        bool needless = false;
+        for (int k = 0; k < length && !needless; ++k) needless = (far[k] & ~candidate) == 0;
+        if (needless) continue;
+        far[length] = candidate;
+        kept[length++] = list[j];
+    }
+    return length;
+}
+
+/// Pads the list that begins at `listed`.
+/// - place: receives its place.
+/// - Returns: where the next one begins.
+static int end_list(uint16_t *neighbours, int listed, int count, int32_t *place) {
+    *place = ~(listed / codebook_alignment << 10 | count);
+    uint16_t *list = neighbours + listed;
+    for (; count % codebook_alignment != 0; ++count) list[count] = list[count - 1];
+    return listed + count;
+}
+
 static void build(const book_source *source) {
     const quern_codebook *book = &source->book;
     uint8_t coordinates[8 * largest_book];
@@ -101,19 +143,24 @@ static void build(const book_source *source) {
             coordinates[i * book->count + index] = (uint8_t)coordinate(book, packed, i);
         source->points[index++] = (uint16_t)packed;
     }
+    uint16_t *neighbours = source->neighbours;
+    int32_t *places = source->places;
     int listed = 0;
     index = 0;
     for (int number = 0; number < size; ++number) {
         const uint32_t packed = packed_from_digits(source, number);
-        if (source->members[number / 64] >> (number % 64) & 1) {
-            source->places[packed] = index++;
+        const bool member = source->members[number / 64] >> (number % 64) & 1;
+        if (member) {
+            places[packed] = index++;
+            if (source->shortens) places[packed + codebook_certain] = places[packed];
             continue;
         }
-        uint16_t *list = source->neighbours + listed;
-        int count = list_neighbours(source, coordinates, packed, list);
-        source->places[packed] = ~(listed / codebook_alignment << 10 | count);
-        for (; count % codebook_alignment != 0; ++count) list[count] = list[count - 1];
-        listed += count;
+        uint16_t *list = neighbours + listed;
+        const int count = list_neighbours(source, coordinates, packed, list);
+        listed = end_list(neighbours, listed, count, &places[packed]);
+        if (!source->shortens) continue;
+        const int kept = shorten_list(list, count, packed, neighbours + listed);
+        listed = end_list(neighbours, listed, kept, &places[packed + codebook_certain]);
     }
 }
 

@@ -8,8 +8,13 @@
 
 #include "CQuernKernels.h"
 
-/// Lists of neighbours are this aligned and padded, in points.
-enum { codebook_alignment = 16 };
+enum {
+    /// Lists of neighbours are this aligned and padded, in points.
+    codebook_alignment = 16,
+    /// For points that were certainly the nearest of the full grid: shorter lists, without the points that are never
+    /// nearer to a value in any coordinate than another before them. No weights at least zero prefer them.
+    codebook_certain = 65536,
+};
 
 typedef struct {
     /// 256, 512, 1024 or 2048.
@@ -18,7 +23,8 @@ typedef struct {
     int dimensions, bits;
     /// By index, ascending.
     const uint16_t *points;
-    /// By packed point, 65536 or 4096 of them; see `codebook_index` and `codebook_neighbours`.
+    /// By packed point, 65536 or 4096 of them; see `codebook_index` and `codebook_neighbours`. Those of IQ2_XXS and
+    /// IQ2_XS go on by packed point + `codebook_certain`.
     const int32_t *places;
     /// All lists, packed points; 64-byte aligned.
     const uint16_t *neighbours;

@@ -29,12 +29,35 @@ KERNEL lane_int split_signs(const lane_float x[8], const lane_float w[8], bool e
     return signs ^ lightest;
 }
 
-/// A sub-block of 16 or 32 values in groups of eight.
+KERNEL lane_float largest_value(const lane_float *x, int count) {
+    lane_float max = x[0];
+    for (int i = 1; i < count; ++i) max = pick(greater(max, x[i]), max, x[i]);
+    return max;
+}
+
+/// How a type searches the points and the scale of its sub-blocks.
+typedef struct {
+    const quern_codebook *book;
+    /// Of eight values in a sub-block: 2 or 4.
+    int groups;
+    /// Scales are tried at −reach ... reach tenths around 5 of the book's values; up to 9.
+    int reach;
+    /// See `split_signs`.
+    bool even_signs;
+    /// Whether the book has shorter lists for points that are certain.
+    bool shortened;
+    /// Whether all groups are rounded again to the scale that was found, or only those that were moved into the book.
+    bool rounds_all;
+} point_search;
+
+/// A sub-block.
 typedef struct {
     /// At least zero but where `split_signs` made them negative.
     lane_float x[32];
     /// Weights, their roots, and weight · x.
     lane_float w[32], root[32], wx[32];
+    /// The largest magnitude.
+    lane_float largest;
     /// Signs and packed points of each group.
     lane_int signs[4], points[4];
     lane_float scale;
@@ -42,81 +65,80 @@ typedef struct {
 
 /// Fills in a sub-block but for its scale; all points are the first of the book.
 /// - first: where in the super-block it begins.
-/// - even: see `split_signs`.
-KERNEL void load_points(point_block *block, const lane_blocks *blocks, const lane_float *values, int first, int groups,
-                        lane_float mean_square, bool even) {
+KERNEL void load_points(point_block *block, const point_search *search, const lane_blocks *blocks,
+                        const lane_float *values, int first, lane_float mean_square) {
     const lane_float *x = values + first;
-    const int count = 8 * groups;
+    const int count = 8 * search->groups;
     if (blocks->weights[0]) {
         lane_importance(block->w, blocks, first, count);
         lane_weigh(block->w, x, count, mean_square);
     } else {
         for (int i = 0; i < count; ++i) block->w[i] = 0.25f * mean_square + x[i] * x[i];
     }
-    for (int group = 0; group < groups; ++group) {
-        block->signs[group] = split_signs(x + 8 * group, block->w + 8 * group, even, block->x + 8 * group);
+    for (int group = 0; group < search->groups; ++group) {
+        const lane_float *w = block->w + 8 * group;
+        block->signs[group] = split_signs(x + 8 * group, w, search->even_signs, block->x + 8 * group);
         block->points[group] = lane_int_of(0);
     }
+    block->largest = magnitude(largest(x, count));
     for (int i = 0; i < count; ++i) {
         block->root[i] = lane_sqrt(block->w[i]);
         block->wx[i] = block->w[i] * block->x[i];
     }
 }
 
-KERNEL lane_float largest_value(const lane_float *x, int count) {
-    lane_float max = x[0];
-    for (int i = 1; i < count; ++i) max = pick(greater(max, x[i]), max, x[i]);
-    return max;
+/// The point of a group at a scale of 1/inverse, whether in the book or not.
+KERNEL lane_int round_group(const point_block *block, const point_search *search, int group, lane_float inverse) {
+    const lane_float *x = block->x + 8 * group;
+    const lane_int packed = pack_levels(x, inverse);
+    return search->shortened ? packed | (levels_certain(x, inverse, block->largest) & codebook_certain) : packed;
 }
 
-/// Tries scales against `highest` = 5 · scale and keeps the one with the largest (Σwxq)²/Σwqq.
-/// - reach: trials' offsets on 5 are −reach ... reach tenths; up to 9.
+/// Tries scales around `highest`/5 and keeps the one with the largest (Σwxq)²/Σwqq.
 /// - wanted: lanes to search; the others hold anything afterwards.
-KERNEL void search_points(point_block *block, const quern_codebook *book, int groups, int reach, lane_float highest,
-                          lane_mask wanted, int live) {
-    const int trials = 2 * reach + 1;
+KERNEL void search_points(point_block *block, const point_search *search, lane_float highest, lane_mask wanted,
+                          int live) {
+    const int trials = 2 * search->reach + 1, groups = search->groups;
     lane_float scales[19];
     lane_int points[19 * 4];
     for (int trial = 0; trial < trials; ++trial) {
-        const lane_float inverse = lane_float_of(5.0f + 0.1f * (float)(trial - reach)) / highest;
+        const lane_float inverse = lane_float_of(5.0f + 0.1f * (float)(trial - search->reach)) / highest;
         scales[trial] = 1.0f / inverse;
         for (int group = 0; group < groups; ++group)
-            points[groups * trial + group] = pack_levels(block->x + 8 * group, inverse);
+            points[groups * trial + group] = round_group(block, search, group, inverse);
     }
     for (int group = 0; group < groups; ++group)
-        move_trials_into_book(book, block->x + 8 * group, block->root + 8 * group, scales, trials, points + group,
-                              groups, &wanted, live);
+        move_trials_into_book(search->book, block->x + 8 * group, block->root + 8 * group, scales, trials,
+                              points + group, groups, &wanted, live);
     lane_float best_gain = lane_float_of(0);
     for (int trial = 0; trial < trials; ++trial) {
+        const lane_int *trial_points = points + groups * trial;
         lane_float sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
         for (int group = 0; group < groups; ++group)
-            add_point_sums(points[groups * trial + group], block->w + 8 * group, block->wx + 8 * group, &sum_wxq,
-                           &sum_wqq);
+            add_point_sums(trial_points[group], block->w + 8 * group, block->wx + 8 * group, &sum_wxq, &sum_wqq);
         const lane_mask better =
             greater(sum_wqq, lane_float_of(0)) & greater(sum_wxq * sum_wxq, best_gain * sum_wqq);
         const lane_float scale = sum_wxq / sum_wqq;
         block->scale = pick(better, scale, block->scale);
         best_gain = pick(better, scale * sum_wxq, best_gain);
         for (int group = 0; group < groups; ++group)
-            block->points[group] = pick_int(better, points[groups * trial + group], block->points[group]);
+            block->points[group] = pick_int(better, trial_points[group], block->points[group]);
     }
 }
 
-/// Rounds groups again against the scale that was found, and fits the scale to the result.
-/// - all: whether to round all groups; otherwise those that were moved into the book.
-KERNEL void refit_points(point_block *block, const quern_codebook *book, int groups, bool all, lane_mask wanted,
-                         int live) {
+/// Rounds groups again to the scale that was found, and fits the scale to the result.
+KERNEL void refit_points(point_block *block, const point_search *search, lane_mask wanted, int live) {
     lane_mask rounded[4], refitted = lane_int_of(0);
-    for (int group = 0; group < groups; ++group) {
-        const lane_mask moved = all ? lane_int_of(-1) : -((block->points[group] >> 16) & 1);
-        rounded[group] = moved & wanted & greater(block->scale, lane_float_of(0));
+    for (int group = 0; group < search->groups; ++group) {
+        rounded[group] = wanted & greater(block->scale, lane_float_of(0));
+        if (!search->rounds_all) rounded[group] &= -((block->points[group] & codebook_moved) / codebook_moved);
         refitted |= rounded[group];
     }
     const lane_float inverse = 1.0f / block->scale;
     lane_float sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
-    for (int group = 0; group < groups; ++group) {
-        lane_int point = pack_levels(block->x + 8 * group, inverse);
-        move_trials_into_book(book, block->x + 8 * group, block->root + 8 * group, &block->scale, 1, &point, 1,
+    for (int group = 0; group < search->groups; ++group) {
+        lane_int point = round_group(block, search, group, inverse);
+        move_trials_into_book(search->book, block->x + 8 * group, block->root + 8 * group, &block->scale, 1, &point, 1,
                               &rounded[group], live);
         block->points[group] = pick_int(rounded[group], point, block->points[group]);
         add_point_sums(block->points[group], block->w + 8 * group, block->wx + 8 * group, &sum_wxq, &sum_wqq);
@@ -125,18 +147,10 @@ KERNEL void refit_points(point_block *block, const quern_codebook *book, int gro
 }
 
 /// A scale is stored without its sign: where it is negative, all of the signs change.
-KERNEL void make_scale_positive(point_block *block, int groups, int sign_bits) {
+KERNEL void make_scale_positive(point_block *block, int groups) {
     const lane_mask negative = less(block->scale, lane_float_of(0));
     block->scale = pick(negative, -block->scale, block->scale);
-    for (int group = 0; group < groups; ++group) block->signs[group] ^= negative & ((1 << sign_bits) - 1);
-}
-
-/// The indices of packed points.
-KERNEL lane_int point_indices(const quern_codebook *book, lane_int points) {
-    lane_int indices;
-    for (int lane = 0; lane < LANES; ++lane)
-        ((int32_t *)&indices)[lane] = book->places[((const int32_t *)&points)[lane] & 0xffff];
-    return indices;
+    for (int group = 0; group < groups; ++group) block->signs[group] ^= negative & 255;
 }
 
 /// Quantizes the scales of all sub-blocks: scale ≈ unit · (2q + 1).

@@ -14,23 +14,22 @@ typedef struct {
     lane_mask none;
 } sixteens;
 
-/// - even: whether the number of negative values in a point is made even.
 /// - smallest: sub-blocks whose values are all smaller count as zero.
-KERNEL sixteens search_sixteens(const lane_blocks *blocks, const quern_codebook *book, const lane_float *values,
-                                lane_float mean_square, bool even, float smallest) {
+KERNEL sixteens search_sixteens(const point_search *search, const lane_blocks *blocks, const lane_float *values,
+                                lane_float mean_square, float smallest) {
     sixteens result;
     lane_float scales[16];
     for (int j = 0; j < 16; ++j) {
         point_block block;
-        load_points(&block, blocks, values, 16 * j, 2, mean_square, even);
+        load_points(&block, search, blocks, values, 16 * j, mean_square);
         const lane_float highest = largest_value(block.x, 16);
         const lane_mask wanted = ~less(highest, lane_float_of(smallest));
         block.scale = highest / 5.0f;
-        search_points(&block, book, 2, 9, highest, wanted, blocks->live);
-        refit_points(&block, book, 2, false, wanted, blocks->live);
-        make_scale_positive(&block, 2, even ? 7 : 8);
+        search_points(&block, search, highest, wanted, blocks->live);
+        refit_points(&block, search, wanted, blocks->live);
+        make_scale_positive(&block, 2);
         for (int group = 0; group < 2; ++group) {
-            result.indices[2 * j + group] = wanted & point_indices(book, block.points[group]);
+            result.indices[2 * j + group] = wanted & point_indices(search->book, block.points[group]);
             result.signs[2 * j + group] = wanted & block.signs[group];
         }
         scales[j] = pick(wanted, block.scale, lane_float_of(0));
@@ -48,13 +47,19 @@ KERNEL void pack_nibbles(lane_int words[2], const lane_int nibbles[16]) {
 }
 
 static void encode_iq2_xs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    const quern_codebook *book = quern_codebook_get(quern_codebook_iq2_xs);
+    const point_search search = {
+        .book = quern_codebook_get(quern_codebook_iq2_xs),
+        .groups = 2,
+        .reach = 9,
+        .even_signs = true,
+        .shortened = true,
+    };
     for (size_t first = 0; first < count; first += LANES) {
         lane_blocks blocks = lane_blocks_at(first, count, 256, columns, from, importance, to, iq2_xs_bytes);
         lane_float values[256];
         lane_load(values, blocks.values, 256);
         const lane_float mean_square = lane_sum_of_squares(values, 256) / 256.0f;
-        const sixteens found = search_sixteens(&blocks, book, values, mean_square, true, SMALLEST);
+        const sixteens found = search_sixteens(&search, &blocks, values, mean_square, SMALLEST);
 
         lane_int words[18];
         for (int i = 0; i < 16; ++i) {
@@ -71,13 +76,18 @@ static void encode_iq2_xs(const float *from, size_t count, size_t columns, const
 }
 
 static void encode_iq2_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    const quern_codebook *book = quern_codebook_get(quern_codebook_iq2_s);
+    const point_search search = {
+        .book = quern_codebook_get(quern_codebook_iq2_s),
+        .groups = 2,
+        .reach = 9,
+        .even_signs = false,
+        .shortened = false,
+    };
     for (size_t first = 0; first < count; first += LANES) {
         lane_blocks blocks = lane_blocks_at(first, count, 256, columns, from, importance, to, iq2_s_bytes);
         lane_float values[256];
         lane_load(values, blocks.values, 256);
-        const sixteens found =
-            search_sixteens(&blocks, book, values, lane_twice_mean_square(values), false, 1e-8f);
+        const sixteens found = search_sixteens(&search, &blocks, values, lane_twice_mean_square(values), 1e-8f);
 
         lane_int words[20], upper[8];
         for (int i = 0; i < 8; ++i) {

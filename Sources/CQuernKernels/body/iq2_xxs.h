@@ -4,7 +4,14 @@
 enum { iq2_xxs_bytes = 66 };
 
 static void encode_iq2_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    const quern_codebook *book = quern_codebook_get(quern_codebook_iq2_xxs);
+    const point_search search = {
+        .book = quern_codebook_get(quern_codebook_iq2_xxs),
+        .groups = 4,
+        .reach = 6,
+        .even_signs = true,
+        .shortened = true,
+        .rounds_all = true,
+    };
     for (size_t first = 0; first < count; first += LANES) {
         lane_blocks blocks = lane_blocks_at(first, count, 256, columns, from, importance, to, iq2_xxs_bytes);
         lane_float values[256], scales[8];
@@ -13,18 +20,18 @@ static void encode_iq2_xxs(const float *from, size_t count, size_t columns, cons
         lane_int words[16], scale_quants[8];
         for (int j = 0; j < 8; ++j) {
             point_block block;
-            load_points(&block, &blocks, values, 32 * j, 4, mean_square, true);
+            load_points(&block, &search, &blocks, values, 32 * j, mean_square);
             lane_int quants[32];
             block.scale = search_scales(block.x, block.w, 32, 4, quants);
             const lane_float highest = 3.0f * block.scale;
             const lane_mask wanted = greater(highest, lane_float_of(0))
                 & ~less(largest_value(block.x, 32), lane_float_of(SMALLEST));
-            search_points(&block, book, 4, 6, highest, wanted, blocks.live);
-            refit_points(&block, book, 4, true, wanted, blocks.live);
-            make_scale_positive(&block, 4, 7);
+            search_points(&block, &search, highest, wanted, blocks.live);
+            refit_points(&block, &search, wanted, blocks.live);
+            make_scale_positive(&block, 4);
 
             lane_int indices[4];
-            for (int group = 0; group < 4; ++group) indices[group] = point_indices(book, block.points[group]);
+            for (int group = 0; group < 4; ++group) indices[group] = point_indices(search.book, block.points[group]);
             words[2 * j] = wanted & word_of(indices);
             words[2 * j + 1] = lane_int_of(0);
             for (int group = 0; group < 4; ++group)

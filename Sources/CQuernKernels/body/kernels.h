@@ -25,6 +25,7 @@
 #include "search_symmetric.h"
 #include "search_nonlinear.h"
 #include "search_scales.h"
+#include "search_neighbours.h"
 #include "search_codebook.h"
 #include "search_quads.h"
 #include "search_split.h"

@@ -31,8 +31,8 @@ KERNEL lane_mask move_into_book(lane_int *points, const lane_float *x, const lan
         const int32_t place = book->places[*point];
         if (place >= 0 || !((const int32_t *)&wanted)[lane]) continue;
         const four_levels levels = {0, 1, 2, 3};
-        *point = (int32_t)nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
-                                            lane_get(&scale, lane), levels + lane_get(&offset, lane));
+        *point = nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
+                                   lane_get(&scale, lane), levels + lane_get(&offset, lane));
         ((int32_t *)&moved)[lane] = -1;
     }
     return moved;
