@@ -71,7 +71,7 @@ KERNEL void decode_shorts(const uint8_t *from, size_t count, float *to, bool bra
     memcpy(to, &values, count * sizeof(float));
 }
 
-static void encode_f16(const float *from, size_t count, uint8_t *to) { encode_shorts(from, count, to, false); }
-static void encode_bf16(const float *from, size_t count, uint8_t *to) { encode_shorts(from, count, to, true); }
+ENCODER void encode_f16(const float *from, size_t count, uint8_t *to) { encode_shorts(from, count, to, false); }
+ENCODER void encode_bf16(const float *from, size_t count, uint8_t *to) { encode_shorts(from, count, to, true); }
 static void decode_f16(const uint8_t *from, size_t count, float *to) { decode_shorts(from, count, to, false); }
 static void decode_bf16(const uint8_t *from, size_t count, float *to) { decode_shorts(from, count, to, true); }

@@ -69,7 +69,7 @@ KERNEL void encode_ternary_halves(const float *from, size_t count, size_t column
     }
 }
 
-static void encode_iq1_m(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq1_m(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_ternary_halves(from, count, columns, importance, to);
     else

@@ -43,7 +43,7 @@ KERNEL void encode_ternary_whole(const float *from, size_t count, size_t columns
     }
 }
 
-static void encode_iq1_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq1_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_ternary_whole(from, count, columns, importance, to);
     else

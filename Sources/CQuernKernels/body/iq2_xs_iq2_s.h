@@ -46,7 +46,7 @@ KERNEL void pack_nibbles(lane_int words[2], const lane_int nibbles[16]) {
     }
 }
 
-static void encode_iq2_xs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq2_xs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const point_search search = {
         .book = quern_codebook_get(quern_codebook_iq2_xs),
         .groups = 2,
@@ -75,7 +75,7 @@ static void encode_iq2_xs(const float *from, size_t count, size_t columns, const
     }
 }
 
-static void encode_iq2_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq2_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const point_search search = {
         .book = quern_codebook_get(quern_codebook_iq2_s),
         .groups = 2,

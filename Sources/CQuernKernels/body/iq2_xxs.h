@@ -3,7 +3,7 @@
 
 enum { iq2_xxs_bytes = 66 };
 
-static void encode_iq2_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq2_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const point_search search = {
         .book = quern_codebook_get(quern_codebook_iq2_xxs),
         .groups = 4,

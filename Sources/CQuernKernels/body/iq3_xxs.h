@@ -44,7 +44,7 @@ KERNEL void encode_seven_signs(const float *from, size_t count, size_t columns, 
     }
 }
 
-static void encode_iq3_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq3_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_seven_signs(from, count, columns, importance, to);
     else

@@ -74,14 +74,14 @@ KERNEL void encode_nonlinear_k(const float *from, size_t count, size_t columns, 
     }
 }
 
-static void encode_iq4_nl(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq4_nl(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_nonlinear(from, count, columns, importance, to);
     else
         encode_nonlinear(from, count, columns, 0, to);
 }
 
-static void encode_iq4_xs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq4_xs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_nonlinear_k(from, count, columns, importance, to);
     else

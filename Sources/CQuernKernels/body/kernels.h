@@ -14,6 +14,8 @@
 // Everything that takes or returns vectors is inlined: no calling convention is at stake.
 #pragma clang diagnostic ignored "-Wpsabi"
 #define KERNEL static inline __attribute__((always_inline))
+// Each type's encoder keeps its own frame: inlined into one function, their arrays would not all share their places.
+#define ENCODER static __attribute__((noinline))
 
 #include "half.h"
 #include "lanes.h"

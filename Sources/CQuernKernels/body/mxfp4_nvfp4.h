@@ -12,7 +12,7 @@ KERNEL row_byte row_signed_fp4(row_int codes, row_float values) {
 }
 
 /// The codes of the values nearest to `values`, of two the one nearer to zero.
-/// - scale: more than a sixteenth of the largest magnitude, so that distances around the middle of two values are exact.
+/// - scale: more than a sixteenth of the largest magnitude, so that distances around middles are exact.
 KERNEL row_byte row_fp4(row_float values, float scale) {
     static const float middles[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5, 7, 10};
     const row_float magnitude = (row_float)((row_int)values & 0x7fffffff);
@@ -55,7 +55,7 @@ KERNEL float half_from_e8m0(uint8_t code) {
     return float_from_bits(code < 2 ? 0x00200000u << code : (uint32_t)(code - 1) << 23);
 }
 
-static void encode_mxfp4(const float *from, size_t blocks, uint8_t *to) {
+ENCODER void encode_mxfp4(const float *from, size_t blocks, uint8_t *to) {
     for (size_t block = 0; block < blocks; ++block, from += 32, to += mxfp4_bytes) {
         const row_float a = row_load(from), b = row_load(from + 16);
         const float largest = float_from_bits(row_largest_magnitude(a, b));
@@ -87,7 +87,7 @@ KERNEL float half_from_e4m3(uint8_t code) {
 
 typedef uint8_t part_byte __attribute__((ext_vector_type(8)));
 
-static void encode_nvfp4(const float *from, size_t blocks, uint8_t *to) {
+ENCODER void encode_nvfp4(const float *from, size_t blocks, uint8_t *to) {
     for (size_t block = 0; block < blocks; ++block, to += nvfp4_bytes) {
         for (int part = 0; part < 4; ++part, from += 16) {
             const row_float values = row_load(from);

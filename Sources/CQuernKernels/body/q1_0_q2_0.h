@@ -4,7 +4,7 @@
 enum { q1_0_bytes = 18, q2_0_bytes = 18 };
 
 /// The scale is the mean magnitude; its sum has an order, hence lanes.
-static void encode_q1_0(const float *from, size_t count, uint8_t *to) {
+ENCODER void encode_q1_0(const float *from, size_t count, uint8_t *to) {
     for (size_t block = 0; block < count; block += LANES) {
         lane_blocks blocks = lane_blocks_at(block, count, 128, 128, from, 0, to, q1_0_bytes);
         lane_float sum = lane_float_of(0);
@@ -40,7 +40,7 @@ static void decode_q1_0(const uint8_t *from, size_t blocks, float *to) {
 }
 
 /// The scale is the largest magnitude, so that quants are −1, 0 or 1.
-static void encode_q2_0(const float *from, size_t blocks, uint8_t *to) {
+ENCODER void encode_q2_0(const float *from, size_t blocks, uint8_t *to) {
     for (size_t block = 0; block < blocks; ++block, from += 64, to += q2_0_bytes) {
         row_int magnitude = 0;
         for (int i = 0; i < 64; i += 16)

@@ -85,7 +85,7 @@ KERNEL void encode_two_bits(const float *from, size_t count, size_t columns, con
     }
 }
 
-static void encode_q2_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q2_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_two_bits(from, count, columns, importance, to);
     else

@@ -84,7 +84,7 @@ KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, c
     }
 }
 
-static void encode_q3_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q3_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_three_bits(from, count, columns, importance, to);
     else

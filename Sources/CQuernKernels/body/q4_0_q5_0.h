@@ -108,14 +108,14 @@ KERNEL void encode_symmetric_lanes(const float *from, size_t rows, size_t column
     }
 }
 
-static void encode_q4_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q4_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_symmetric_lanes(from, rows, columns, importance, to, 8);
     else
         encode_symmetric_rows(from, rows * columns / 32, to, 8);
 }
 
-static void encode_q5_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q5_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_symmetric_lanes(from, rows, columns, importance, to, 16);
     else

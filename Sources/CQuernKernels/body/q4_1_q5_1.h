@@ -73,14 +73,14 @@ KERNEL void encode_affine_lanes(const float *from, size_t rows, size_t columns, 
     }
 }
 
-static void encode_q4_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q4_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_affine_lanes(from, rows, columns, importance, to, 15);
     else
         encode_affine_rows(from, rows * columns / 32, to, 15);
 }
 
-static void encode_q5_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q5_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_affine_lanes(from, rows, columns, importance, to, 31);
     else

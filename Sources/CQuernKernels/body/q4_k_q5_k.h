@@ -130,14 +130,14 @@ KERNEL void encode_affine_k(const float *from, size_t count, size_t columns, con
     }
 }
 
-static void encode_q4_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q4_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_affine_k(from, count, columns, importance, to, 15);
     else
         encode_affine_k(from, count, columns, 0, to, 15);
 }
 
-static void encode_q5_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q5_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_affine_k(from, count, columns, importance, to, 31);
     else

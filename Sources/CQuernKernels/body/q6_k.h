@@ -64,7 +64,7 @@ KERNEL void encode_symmetric_k(const float *from, size_t count, size_t columns, 
     }
 }
 
-static void encode_q6_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_q6_k(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     if (importance)
         encode_symmetric_k(from, count, columns, importance, to);
     else

@@ -8,7 +8,7 @@ KERNEL row_signed_byte row_rounded(row_float values) {
     return __builtin_convertvector(__builtin_convertvector(values + (row_float)half, row_int), row_signed_byte);
 }
 
-static void encode_q8_0(const float *from, size_t blocks, uint8_t *to) {
+ENCODER void encode_q8_0(const float *from, size_t blocks, uint8_t *to) {
     for (size_t block = 0; block < blocks; ++block, from += 32, to += q8_0_bytes) {
         const row_float a = row_load(from), b = row_load(from + 16);
         const float scale = float_from_bits(row_largest_magnitude(a, b)) / 127.0f;

@@ -36,7 +36,7 @@ KERNEL row_byte row_fraction(row_byte trits) {
     return __builtin_convertvector((__builtin_convertvector(trits, row_short) * 256 + 242) / 243, row_byte);
 }
 
-static void encode_tq1_0(const float *from, size_t count, uint8_t *to) {
+ENCODER void encode_tq1_0(const float *from, size_t count, uint8_t *to) {
     for (size_t block = 0; block < count; ++block, from += 256, to += tq1_0_bytes) {
         const trit_scale scale = trit_scale_of(from, to + 52);
         for (int part = 0; part < 3; ++part) {
@@ -54,7 +54,7 @@ static void encode_tq1_0(const float *from, size_t count, uint8_t *to) {
     }
 }
 
-static void encode_tq2_0(const float *from, size_t count, uint8_t *to) {
+ENCODER void encode_tq2_0(const float *from, size_t count, uint8_t *to) {
     for (size_t block = 0; block < count; ++block, from += 256, to += tq2_0_bytes) {
         const trit_scale scale = trit_scale_of(from, to + 64);
         for (int part = 0; part < 4; ++part) {
