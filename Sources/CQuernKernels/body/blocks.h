@@ -36,7 +36,7 @@ KERNEL void lane_write_halves(lane_blocks *blocks, const uint16_t halves[LANES])
 KERNEL void lane_write_words(lane_blocks *blocks, const lane_int *words, int count) {
     for (int lane = 0; lane < blocks->live; ++lane) {
         for (int i = 0; i < count; ++i) {
-            const int32_t word = ((const int32_t *)&words[i])[lane];
+            const int32_t word = lane_get_int(&words[i], lane);
             memcpy(blocks->output[lane] + 4 * i, &word, sizeof word);
         }
     }

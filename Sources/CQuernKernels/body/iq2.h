@@ -146,11 +146,12 @@ KERNEL void refit_points(point_block *block, const point_search *search, lane_ma
     block->scale = pick(refitted & greater(sum_wqq, lane_float_of(0)), sum_wxq / sum_wqq, block->scale);
 }
 
-/// A scale is stored without its sign: where it is negative, all of the signs change.
-KERNEL void make_scale_positive(point_block *block, int groups) {
-    const lane_mask negative = less(block->scale, lane_float_of(0));
-    block->scale = pick(negative, -block->scale, block->scale);
-    for (int group = 0; group < groups; ++group) block->signs[group] ^= negative & 255;
+/// A scale is stored without its sign: where it is negative, all signs of its groups change, those of eight values to a
+/// byte.
+KERNEL void make_scale_positive(lane_float *scale, lane_int *signs, int groups) {
+    const lane_mask negative = less(*scale, lane_float_of(0));
+    *scale = pick(negative, -*scale, *scale);
+    for (int group = 0; group < groups; ++group) signs[group] ^= negative & 255;
 }
 
 /// Quantizes the scales of all sub-blocks: scale ≈ unit · (2q + 1).

@@ -27,7 +27,7 @@ KERNEL sixteens search_sixteens(const point_search *search, const lane_blocks *b
         block.scale = highest / 5.0f;
         search_points(&block, search, highest, wanted, blocks->live);
         refit_points(&block, search, wanted, blocks->live);
-        make_scale_positive(&block, 2);
+        make_scale_positive(&block.scale, block.signs, 2);
         for (int group = 0; group < 2; ++group) {
             result.indices[2 * j + group] = wanted & point_indices(search->book, block.points[group]);
             result.signs[2 * j + group] = wanted & block.signs[group];

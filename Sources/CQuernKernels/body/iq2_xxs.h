@@ -28,7 +28,7 @@ ENCODER void encode_iq2_xxs(const float *from, size_t count, size_t columns, con
                 & ~less(largest_value(block.x, 32), lane_float_of(SMALLEST));
             search_points(&block, &search, highest, wanted, blocks.live);
             refit_points(&block, &search, wanted, blocks.live);
-            make_scale_positive(&block, 4);
+            make_scale_positive(&block.scale, block.signs, 4);
 
             lane_int indices[4];
             for (int group = 0; group < 4; ++group) indices[group] = point_indices(search.book, block.points[group]);

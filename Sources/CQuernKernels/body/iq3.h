@@ -1,13 +1,13 @@
 // What IQ3_XXS and IQ3_S share: sub-blocks of 32 values, coded in groups of four as points of a code book.
 
 /// Fills in values and weights of a sub-block: importance · √(mean square + x²), or x² without importance.
-/// - x: the super-block's values.
+/// - x: the super-block's values, of which the sub-block's begin at `first`.
 /// - even: see `split_signs`.
 /// - signs: receives those of four groups of eight values.
 KERNEL void load_quads(quad_search *search, const lane_blocks *blocks, const lane_float *x, int first,
-                       bool weighted, lane_float mean_square, bool even, lane_int signs[4]) {
+                       lane_float mean_square, bool even, lane_int signs[4]) {
     x += first;
-    if (weighted) {
+    if (blocks->weights[0]) {
         lane_importance(search->w, blocks, first, 32);
         lane_weigh(search->w, x, 32, mean_square);
     } else {
@@ -20,15 +20,6 @@ KERNEL void load_quads(quad_search *search, const lane_blocks *blocks, const lan
         search->roots[i] = lane_sqrt(search->w[i]);
     }
 }
-
-/// A scale is stored without its sign: where it is negative, all of the signs change.
-KERNEL void make_quads_positive(quad_fit *fit, lane_int signs[4]) {
-    const lane_mask negative = less(fit->scale, lane_float_of(0));
-    fit->scale = pick(negative, -fit->scale, fit->scale);
-    for (int group = 0; group < 4; ++group) signs[group] ^= negative & 255;
-}
-
-KERNEL int32_t lane_get_int(const lane_int *a, int lane) { return ((const int32_t *)a)[lane]; }
 
 typedef uint32_t four_words __attribute__((ext_vector_type(4)));
 

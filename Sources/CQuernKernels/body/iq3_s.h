@@ -3,7 +3,7 @@
 
 enum { iq3_s_bytes = 110 };
 
-KERNEL void encode_eight_signs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq3_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_candidates *book = quern_candidates_get(quern_codebook_iq3_s);
     for (size_t first = 0; first < count; first += LANES) {
         lane_blocks blocks = lane_blocks_at(first, count, 256, columns, from, importance, to, iq3_s_bytes);
@@ -14,9 +14,10 @@ KERNEL void encode_eight_signs(const float *from, size_t count, size_t columns, 
         // As in the reference, sub-blocks of zeros take no room: the points and signs of the next one lie there.
         int filled[LANES] = {0};
         for (int j = 0; j < 8; ++j) {
-            quad_search search = {.book = book};
+            quad_search search;
+            search.book = book;
             lane_int signs[4];
-            load_quads(&search, &blocks, x, 32 * j, importance != 0, mean_square, false, signs);
+            load_quads(&search, &blocks, x, 32 * j, mean_square, false, signs);
             const lane_float max = largest_value(search.x, 32);
             const lane_mask zero = equal(max, lane_float_of(0));
             quad_fit fit = search_quads(&search, max, 9, true);
@@ -24,7 +25,7 @@ KERNEL void encode_eight_signs(const float *from, size_t count, size_t columns, 
             for (int group = 1; group < 8; ++group) fit.strayed[0] |= fit.strayed[group];
             for (int group = 1; group < 8; ++group) fit.strayed[group] = fit.strayed[0];
             refine_quads(&search, &fit);
-            make_quads_positive(&fit, signs);
+            make_scale_positive(&fit.scale, signs, 4);
             scales[j] = pick(zero, lane_float_of(0), fit.scale);
 
             for (int lane = 0; lane < blocks.live; ++lane) {
@@ -52,13 +53,6 @@ KERNEL void encode_eight_signs(const float *from, size_t count, size_t columns, 
         const lane_int word = word_of(bytes);
         lane_write_words(&blocks, &word, 1);
     }
-}
-
-ENCODER void encode_iq3_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    if (importance)
-        encode_eight_signs(from, count, columns, importance, to);
-    else
-        encode_eight_signs(from, count, columns, 0, to);
 }
 
 static void decode_iq3_s(const uint8_t *from, size_t count, float *to) {

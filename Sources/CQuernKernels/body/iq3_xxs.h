@@ -3,7 +3,7 @@
 
 enum { iq3_xxs_bytes = 98 };
 
-KERNEL void encode_seven_signs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
+ENCODER void encode_iq3_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_candidates *book = quern_candidates_get(quern_codebook_iq3_xxs);
     for (size_t first = 0; first < count; first += LANES) {
         lane_blocks blocks = lane_blocks_at(first, count, 256, columns, from, importance, to, iq3_xxs_bytes);
@@ -12,14 +12,15 @@ KERNEL void encode_seven_signs(const float *from, size_t count, size_t columns, 
         const lane_float mean_square = importance ? lane_twice_mean_square(x) : lane_float_of(0);
         lane_int points[64], words[8], scale_quants[8];
         for (int j = 0; j < 8; ++j) {
-            quad_search search = {.book = book};
+            quad_search search;
+            search.book = book;
             lane_int signs[4];
-            load_quads(&search, &blocks, x, 32 * j, importance != 0, mean_square, true, signs);
+            load_quads(&search, &blocks, x, 32 * j, mean_square, true, signs);
             const lane_float max = largest_value(search.x, 32);
             const lane_mask wanted = ~less(max, lane_float_of(1e-8f));
             quad_fit fit = search_quads(&search, max, 15, false);
             refine_quads(&search, &fit);
-            make_quads_positive(&fit, signs);
+            make_scale_positive(&fit.scale, signs, 4);
 
             scales[j] = pick(wanted, fit.scale, lane_float_of(0));
             for (int group = 0; group < 8; ++group) points[8 * j + group] = wanted & fit.points[group];
@@ -42,13 +43,6 @@ KERNEL void encode_seven_signs(const float *from, size_t count, size_t columns, 
         lane_skip(&blocks, 64);
         lane_write_words(&blocks, words, 8);
     }
-}
-
-ENCODER void encode_iq3_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    if (importance)
-        encode_seven_signs(from, count, columns, importance, to);
-    else
-        encode_seven_signs(from, count, columns, 0, to);
 }
 
 static void decode_iq3_xxs(const uint8_t *from, size_t count, float *to) {

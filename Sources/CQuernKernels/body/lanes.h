@@ -119,6 +119,7 @@ KERNEL lane_int nearest_integer_within(lane_float a, int low, int high) {
 KERNEL lane_int whole(lane_float a) { return lane_bits(a + ROUNDING) - ROUNDING_BITS; }
 
 KERNEL float lane_get(const lane_float *a, int lane) { return ((const float *)a)[lane]; }
+KERNEL int32_t lane_get_int(const lane_int *a, int lane) { return ((const int32_t *)a)[lane]; }
 
 /// Rounds to half precision.
 /// - Returns: the rounded values; `halves` receives their encodings.
