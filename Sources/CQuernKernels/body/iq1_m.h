@@ -24,19 +24,18 @@ KERNEL lane_float refit_ternary(lane_float scale, const lane_float *x, const lan
     return pick(greater(sum_wqq, lane_float_of(0)), sum_wxq / sum_wqq, scale);
 }
 
-KERNEL void encode_ternary_halves(const float *from, size_t count, size_t columns, const float *importance,
-                                  uint8_t *to) {
+ENCODER void encode_iq1_m(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_codebook *book = quern_codebook_get(quern_codebook_iq1);
     for (size_t block = 0; block < count; block += LANES) {
         lane_blocks blocks = lane_blocks_at(block, count, 256, columns, from, importance, to, iq1_m_bytes);
         lane_float x[256], w[256];
         lane_load(x, blocks.values, 256);
-        const lane_float mean_square = importance ? lane_twice_mean_square(x) : lane_float_of(0);
+        const lane_float mean_square = lane_twice_mean_square(x);
 
         ternary_fit fits[16];
         lane_float largest_scale = lane_float_of(0);
         for (int j = 0; j < 16; ++j) {
-            ternary_weights(w + 16 * j, x + 16 * j, &blocks, 16 * j, 16, importance, mean_square);
+            ternary_weights(w + 16 * j, x + 16 * j, &blocks, 16 * j, 16, mean_square);
             fits[j] = fit_ternary(x + 16 * j, w + 16 * j, 16, 1e-7f, blocks.live, book);
             largest_scale = pick(greater(largest_scale, fits[j].scale), largest_scale, fits[j].scale);
         }
@@ -52,7 +51,8 @@ KERNEL void encode_ternary_halves(const float *from, size_t count, size_t column
         lane_int words[14];
         for (int word = 0; word < 14; ++word) words[word] = lane_int_of(0);
         for (int j = 0; j < 16; ++j) {
-            const lane_int first = point_indices(book, fits[j].points[0]), second = point_indices(book, fits[j].points[1]);
+            const lane_int first = point_indices(book, fits[j].points[0]);
+            const lane_int second = point_indices(book, fits[j].points[1]);
             const lane_int shifts = some & (shift_up(fits[j].shifts & 2, 2) | shift_up(fits[j].shifts & 1, 7));
             words[j / 2] |= shift_up((first & 0xff) | shift_up(second & 0xff, 8), 16 * (j % 2));
             words[8 + j / 4] |= shift_up((first >> 8) | shift_up(second >> 8, 4) | shifts, 8 * (j % 4));
@@ -61,19 +61,12 @@ KERNEL void encode_ternary_halves(const float *from, size_t count, size_t column
         for (int lane = 0; lane < LANES; ++lane) {
             const uint32_t half = halves[lane];
             uint32_t *low = (uint32_t *)&words[12] + lane, *high = (uint32_t *)&words[13] + lane;
-            if (!((const int32_t *)&some)[lane]) continue;
+            if (!lane_get_int(&some, lane)) continue;
             *low |= (half & 0xf) << 12 | (half & 0xf0) << 24;
             *high |= (half & 0xf00) << 4 | (half & 0xf000) << 16;
         }
         lane_write_words(&blocks, words, 14);
     }
-}
-
-ENCODER void encode_iq1_m(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    if (importance)
-        encode_ternary_halves(from, count, columns, importance, to);
-    else
-        encode_ternary_halves(from, count, columns, 0, to);
 }
 
 static void decode_iq1_m(const uint8_t *from, size_t count, float *to) {

@@ -3,20 +3,19 @@
 
 enum { iq1_s_bytes = 50 };
 
-KERNEL void encode_ternary_whole(const float *from, size_t count, size_t columns, const float *importance,
-                                 uint8_t *to) {
+ENCODER void encode_iq1_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_codebook *book = quern_codebook_get(quern_codebook_iq1);
     for (size_t block = 0; block < count; block += LANES) {
         lane_blocks blocks = lane_blocks_at(block, count, 256, columns, from, importance, to, iq1_s_bytes);
         lane_float x[256];
         lane_load(x, blocks.values, 256);
-        const lane_float mean_square = importance ? lane_twice_mean_square(x) : lane_float_of(0);
+        const lane_float mean_square = lane_twice_mean_square(x);
 
         ternary_fit fits[8];
         lane_float largest_scale = lane_float_of(0);
         for (int j = 0; j < 8; ++j) {
             lane_float w[32];
-            ternary_weights(w, x + 32 * j, &blocks, 32 * j, 32, importance, mean_square);
+            ternary_weights(w, x + 32 * j, &blocks, 32 * j, 32, mean_square);
             fits[j] = fit_ternary(x + 32 * j, w, 32, 1e-12f, blocks.live, book);
             largest_scale = pick(greater(largest_scale, fits[j].scale), largest_scale, fits[j].scale);
         }
@@ -41,13 +40,6 @@ KERNEL void encode_ternary_whole(const float *from, size_t count, size_t columns
         }
         lane_write_words(&blocks, words, 12);
     }
-}
-
-ENCODER void encode_iq1_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
-    if (importance)
-        encode_ternary_whole(from, count, columns, importance, to);
-    else
-        encode_ternary_whole(from, count, columns, 0, to);
 }
 
 static void decode_iq1_s(const uint8_t *from, size_t count, float *to) {

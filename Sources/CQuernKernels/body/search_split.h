@@ -49,7 +49,7 @@ KERNEL void lane_ranked_sums(lane_float *sums, const lane_float *values, const l
     for (int r = 0; r <= ranked; ++r) sums[r] = lane_float_of(0);
     for (int i = 0; i < count; ++i)
         for (int lane = 0; lane < LANES; ++lane) {
-            const int rank = ((const int32_t *)&ranks[i])[lane];
+            const int rank = lane_get_int(&ranks[i], lane);
             ((float *)&sums[rank + 1])[lane] = lane_get(&values[i], lane);
         }
     for (int r = 1; r <= ranked; ++r) sums[r] += sums[r - 1];

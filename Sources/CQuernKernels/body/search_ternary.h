@@ -29,7 +29,7 @@ KERNEL lane_mask move_into_book(lane_int *points, const lane_float *x, const lan
     for (int lane = 0; lane < live; ++lane) {
         int32_t *point = (int32_t *)points + lane;
         const int32_t place = book->places[*point];
-        if (place >= 0 || !((const int32_t *)&wanted)[lane]) continue;
+        if (place >= 0 || !lane_get_int(&wanted, lane)) continue;
         const four_levels levels = {0, 1, 2, 3};
         *point = nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
                                    lane_get(&scale, lane), levels + lane_get(&offset, lane));
@@ -38,6 +38,8 @@ KERNEL lane_mask move_into_book(lane_int *points, const lane_float *x, const lan
     return moved;
 }
 
+/// Cuts the sorted values in three, moves the groups whose levels are no point of the book to a neighbour that is, and
+/// fits the scale again where one moved.
 /// - count: 32 for one shift, 16 for a shift for each half.
 /// - smallest: values whose largest magnitude is smaller count as zero.
 /// - live: the lanes that hold a block.
@@ -86,10 +88,10 @@ KERNEL ternary_fit fit_ternary(const lane_float *x, const lane_float *w, int cou
     return fit;
 }
 
-/// x² without importance.
+/// Weights without importance are x²: so the reference makes IQ1_M; IQ1_S it refuses then.
 KERNEL void ternary_weights(lane_float *w, const lane_float *x, const lane_blocks *blocks, int first, int count,
-                            const float *importance, lane_float mean_square) {
-    if (importance) {
+                            lane_float mean_square) {
+    if (blocks->weights[0]) {
         lane_importance(w, blocks, first, count);
         lane_weigh(w, x, count, mean_square);
     } else {
