@@ -1,4 +1,5 @@
-/// Which element types can be made, known to planners that have no kernels at hand.
+/// Which element types can be made and read, known to planners that have no kernels at hand: all but the whole numbers
+/// and F64, which are only ever copied.
 public enum EncodableTypes {
     /// In ascending order of type id.
     public static let all: [ElementType] = [

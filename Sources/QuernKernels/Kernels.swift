@@ -19,8 +19,8 @@ public enum Kernels {
     ///   - rows: finite values, row after row; `rows.count` is a multiple of `columns`. Infinities and NaN are safe
     ///     but mean nothing in a quantized type: see `firstNonFinite(in:)`.
     ///   - columns: at least 1, a multiple of `type.blockSize`.
-    ///   - importance: `columns` weights, at least 0 (mean squared activations), or nil. Q8_0, F16, BF16 and F32
-    ///     do not depend on it.
+    ///   - importance: `columns` weights, at least 0 (mean squared activations), or nil. Some types do not depend on
+    ///     it: see `ElementType.usesImportance`.
     ///   - output: `type.bytes(elements: rows.count)` bytes, with any alignment.
     public static func encode(
         _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int,

@@ -1,5 +1,5 @@
-/// Super-blocks of 256 values in sub-blocks of 32: a half-precision unit of the sub-blocks' 4-bit scales, points of four
-/// values by their index in a code book, and signs.
+/// Super-blocks of 256 values in sub-blocks of 32: a half-precision unit of the sub-blocks' 4-bit scales, points of
+/// four values by their index in a code book, and signs.
 ///
 /// - IQ3_XXS: 64 bytes of indices, then for each sub-block a word with four times seven signs and, on top, the scale.
 /// - IQ3_S: 64 bytes of indices, eight bytes with their ninth bits, 32 bytes of signs, four with scales.
