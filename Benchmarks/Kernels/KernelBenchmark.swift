@@ -46,7 +46,7 @@ struct KernelBenchmark: ParsableCommand {
     private func selectedTypes() throws -> [ElementType] {
         guard let types else { return EncodableTypes.all }
         return try types.split(separator: ",").map { name in
-            guard let type = ElementType(name: String(name)), Kernels.canEncode(type) else {
+            guard let type = ElementType(name: String(name)), EncodableTypes.contains(type) else {
                 throw ValidationError("no kernel for the element type '\(name)'")
             }
             return type

@@ -3,22 +3,8 @@
 public enum EncodableTypes {
     /// In ascending order of type id.
     public static let all: [ElementType] = [
-        .f32, .f16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
-        .iq2_xxs,
-        .iq2_xs,
-        .iq3_xxs,
-        .iq1_s,
-        .iq4_nl,
-        .iq3_s,
-        .iq2_s,
-        .iq4_xs,
-        .iq1_m,
-        .bf16,
-        .tq1_0,
-        .tq2_0,
-        .mxfp4,
-        .nvfp4,
-        .q1_0,
+        .f32, .f16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq2_xxs, .iq2_xs,
+        .iq3_xxs, .iq1_s, .iq4_nl, .iq3_s, .iq2_s, .iq4_xs, .iq1_m, .bf16, .tq1_0, .tq2_0, .mxfp4, .nvfp4, .q1_0,
         .q2_0,
     ]
 

@@ -7,15 +7,9 @@ import QuernFormats
 /// plain IEEE single precision) on every instruction set. Calls keep no state: any number of threads may make them.
 /// Each uses up to 128 KiB of its thread's stack.
 public enum Kernels {
-    /// Whether `encode` can write `type`.
-    public static func canEncode(_ type: ElementType) -> Bool { EncodableTypes.contains(type) }
-
-    /// Whether `decode` can read `type`: what can be written can be read.
-    public static func canDecode(_ type: ElementType) -> Bool { EncodableTypes.contains(type) }
-
     /// Encodes whole rows.
     /// - Parameters:
-    ///   - type: one for which `canEncode` holds.
+    ///   - type: one of `EncodableTypes.all`.
     ///   - rows: finite values, row after row; `rows.count` is a multiple of `columns`. Infinities and NaN are safe
     ///     but mean nothing in a quantized type: see `firstNonFinite(in:)`.
     ///   - columns: at least 1, a multiple of `type.blockSize`.
@@ -40,7 +34,7 @@ public enum Kernels {
 
     /// Decodes blocks.
     /// - Parameters:
-    ///   - type: one for which `canDecode` holds.
+    ///   - type: one of `EncodableTypes.all`.
     ///   - bytes: whole blocks, with any alignment: `type.bytes(elements: values.count)` bytes.
     ///   - values: receives the values.
     public static func decode(

@@ -79,7 +79,7 @@ struct SpanEncoder {
 
     private func begin(_ output: EncodeOutput) throws -> Making {
         let isCopy = output.isCopy(span)
-        guard isCopy || (Kernels.canDecode(span.sourceType) && Kernels.canEncode(output.type)) else {
+        guard isCopy || (EncodableTypes.contains(span.sourceType) && EncodableTypes.contains(output.type)) else {
             throw QuernError(
                 .unsupported, "cannot make \(output.type) from \(span.sourceType)", at: span.tensor,
                 remedy: "Choose another type for this tensor")
