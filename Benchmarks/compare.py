@@ -50,6 +50,10 @@ class Contest:
         self.options, self.folder = options, folder
         self.output = os.path.join(folder, "quern")
         self.peer_output = os.path.join(folder, "llama.gguf")
+        # Both spell them alike.
+        self.shared = ["--pure"] if options.pure else []
+        if options.token_embedding_type:
+            self.shared += ["--token-embedding-type", options.token_embedding_type]
 
     def quern(self, presets, imatrix):
         shutil.rmtree(self.output, ignore_errors=True)
@@ -57,7 +61,7 @@ class Contest:
         command += ["--output", self.output, "--workers", str(self.options.threads)]
         command += ["--name", "model"]
         command += ["--imatrix", imatrix] if imatrix else []
-        command += ["--pure"] if self.options.pure else []
+        command += self.shared
         return run(command)
 
     def peer(self, preset, imatrix):
@@ -65,7 +69,7 @@ class Contest:
             os.remove(self.peer_output)
         command = [self.options.llama_quantize]
         command += ["--imatrix", imatrix] if imatrix else []
-        command += ["--pure"] if self.options.pure else []
+        command += self.shared
         command += [self.options.source, self.peer_output, preset, str(self.options.threads)]
         return run(command)
 
@@ -157,7 +161,9 @@ def main():
     parser.add_argument("--llama-quantize", required=True, help="path of the program to compare with")
     parser.add_argument("--presets", default="Q4_K_M,Q8_0", help="comma-separated, default Q4_K_M,Q8_0")
     parser.add_argument("--imatrix", help="run every preset once more with this importance matrix")
+    parser.add_argument("--imatrix-only", action="store_true", help="no runs without it: some presets need one")
     parser.add_argument("--pure", action="store_true", help="one type for all tensors")
+    parser.add_argument("--token-embedding-type", help="for types that need an importance matrix, and it has none there")
     parser.add_argument("--together", action="store_true", help="also measure all presets as one job")
     parser.add_argument("--threads", type=int, default=2, help="for each program, default 2")
     parser.add_argument("--runs", type=int, default=5, help="of each program and preset, default 5")
@@ -166,6 +172,8 @@ def main():
     options = parser.parse_args()
     if options.runs < 1 or options.threads < 1:
         parser.error("--runs and --threads are at least 1")
+    if options.imatrix_only and not options.imatrix:
+        parser.error("--imatrix-only goes with --imatrix")
     presets = options.presets.split(",")
 
     report = {
@@ -179,7 +187,8 @@ def main():
     scratch = options.scratch or os.path.dirname(os.path.abspath(options.source))
     with tempfile.TemporaryDirectory(dir=scratch, prefix="compare-") as folder:
         contest = Contest(options, folder)
-        for imatrix in [None, options.imatrix] if options.imatrix else [None]:
+        matrices = ([] if options.imatrix_only else [None]) + ([options.imatrix] if options.imatrix else [])
+        for imatrix in matrices:
             rows = []
             for preset in presets:
                 rows.append(compare(contest, preset, imatrix))

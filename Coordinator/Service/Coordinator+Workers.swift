@@ -59,6 +59,7 @@ extension Coordinator: WorkerService {
         // Children that were counted down are ready now; those that wait for many become so by the resolver.
         bell.ring()
         resolving.ring()
+        if case .publish = completion.result { ends.ring() }
     }
 
     public func fail(_ lease: Lease, _ failure: WorkFailure) async throws {

@@ -27,6 +27,8 @@ public final class Coordinator: Sendable {
     let bell = Bell()
     /// Rung when a completion may have made an item ready that waits for many.
     let resolving = Bell()
+    /// Rung when a manifest is written.
+    let ends = Bell()
     /// For planning and for reading artifacts.
     let threads = ThreadPool(name: "coordinator", threads: 4)
     let disk: DiskGuard
@@ -62,6 +64,14 @@ public final class Coordinator: Sendable {
 
     /// A count that grows with every change of a job: look at it, then at the job, then wait for a larger one.
     public var news: UInt64 { bell.count }
+
+    /// A count that grows with every job that is done.
+    public var jobsDone: UInt64 { ends.count }
+
+    /// Returns once a job was done after `count`, after `limit`, or when the task is cancelled.
+    public func waitForJobDone(after count: UInt64, upTo limit: Duration) async {
+        await ends.wait(after: count, upTo: limit)
+    }
 
     /// Returns once there was news after `count`, after `limit`, or when the task is cancelled.
     public func waitForNews(after count: UInt64, upTo limit: Duration) async {

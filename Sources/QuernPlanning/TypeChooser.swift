@@ -70,11 +70,13 @@ struct TypeChooser {
 
     /// Whether a tensor would be useless in this type without an importance matrix.
     func needsImportance(_ type: ElementType, _ facts: TensorFacts) -> Bool {
-        guard facts.category != .tokenEmbedding, facts.category != .output else { return false }
         switch type {
-        case .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs: return true
-        case .q2_K: return preset == .q2_K_S
+        // The reference has no encoder without one.
+        case .iq1_s, .iq2_xxs, .iq2_xs: return true
+        case .iq1_m, .iq2_s, .iq3_xxs: break
+        case .q2_K where preset == .q2_K_S: break
         default: return false
         }
+        return facts.category != .tokenEmbedding && facts.category != .output
     }
 }

@@ -118,12 +118,13 @@ struct LocalRun: Sendable {
         let bar = ProgressBar(progress)
         defer { bar.finish() }
         while true {
-            let seen = coordinator.news
+            let (seen, done) = (coordinator.news, coordinator.jobsDone)
             let record = try await coordinator.job(id)
             if record.state.isFinal { return record }
             try bar.show(record)
             // Counting a job's items costs more than a glance: not after every single one of thousands.
-            try await Task.sleep(for: .milliseconds(20))
+            await coordinator.waitForJobDone(after: done, upTo: .milliseconds(20))
+            try Task.checkCancellation()
             await coordinator.waitForNews(after: seen, upTo: .milliseconds(200))
         }
     }

@@ -43,6 +43,15 @@ import Testing
         #expect(plan.targets[1].files.count == 1)
     }
 
+    /// Token embeddings and the head do without an importance matrix where an encoder can.
+    @Test(arguments: [("IQ2_XXS", true), ("IQ2_XS", true), ("IQ1_S", true), ("IQ1_M", false), ("IQ3_XXS", false)])
+    func headAndEmbeddingsWithoutImportance(preset: String, isRefused: Bool) throws {
+        let source = TestSources.llama(blocks: 1)
+        let importance = TestSources.importance(for: source, leavingOut: ["token_embd.weight", "output.weight"])
+        let plan = try TestSources.plan([.init(gguf: preset, pure: true)], of: source, importance: importance)
+        #expect(plan.refusals.map(\.tensor) == (isRefused ? ["output.weight", "token_embd.weight"] : []))
+    }
+
     @Test func typesWithoutEncodersNameTheirTensors() throws {
         let target = Recipe.Target(gguf: "Q8_0", tensors: [.init(pattern: "ffn_up", type: .i8)])
         let plan = try TestSources.plan([target], of: TestSources.llama(blocks: 2))
