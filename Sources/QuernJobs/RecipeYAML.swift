@@ -128,20 +128,21 @@ private struct RecipeValue {
     }
 
     func metadataOverride() throws -> MetadataOverride {
+        try parsed { try MetadataOverride($0) }
+    }
+
+    /// What `parse` makes of the text; its complaints are placed here.
+    private func parsed<Value>(_ parse: (String) throws -> Value) throws -> Value {
+        let text = try text()
         do {
-            return try MetadataOverride(try text())
+            return try parse(text)
         } catch let error as QuernError {
             throw refusal(error.message, remedy: error.remedy)
         }
     }
 
     func bytes() throws -> UInt64 {
-        let text = try text()
-        do {
-            return try ByteCount.parse(text)
-        } catch let error as QuernError {
-            throw refusal(error.message, remedy: error.remedy)
-        }
+        try parsed { try ByteCount.parse($0) }
     }
 
     func elementType() throws -> ElementType {

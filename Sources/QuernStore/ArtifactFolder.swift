@@ -65,8 +65,9 @@ public struct ArtifactFolder: Sendable, Equatable {
         }
     }
 
-    /// Removes the partial files of one mark.
-    public func removePartials(mark: String) {
+    /// Removes the partial files of one owner; see `OpenArtifacts`.
+    public func removePartials(owner: String) {
+        let mark = OpenArtifacts.mark(of: owner)
         for partial in partials where partial.mark == mark { FileSystem.remove(partial.file) }
     }
 

@@ -34,7 +34,7 @@ public final class OpenArtifacts: Sendable {
     }
 
     /// The mark of an owner's partial files.
-    public static func mark(of owner: String) -> String {
+    static func mark(of owner: String) -> String {
         String(Digest(of: Array(owner.utf8)).hex.prefix(16))
     }
 }

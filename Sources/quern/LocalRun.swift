@@ -72,7 +72,7 @@ struct LocalRun: Sendable {
         }
         if !keepsState {
             // A part that was made twice may have begun a file again that was whole already.
-            folder.removePartials(mark: OpenArtifacts.mark(of: record.id.rawValue))
+            folder.removePartials(owner: record.id.rawValue)
             try? FileManager.default.removeItem(atPath: state)
         }
         return record
@@ -82,7 +82,7 @@ struct LocalRun: Sendable {
     /// for both would write into one folder.
     private func setAside(_ own: JobID, in coordinator: Coordinator, _ folder: ArtifactFolder) async throws {
         for job in try await coordinator.jobs(limit: 1000) where job.id != own {
-            if !keepsState { folder.removePartials(mark: OpenArtifacts.mark(of: job.id.rawValue)) }
+            if !keepsState { folder.removePartials(owner: job.id.rawValue) }
             if job.state == .running { _ = try await coordinator.control(job.id, keepsState ? .pause : .cancel) }
         }
     }
@@ -103,12 +103,8 @@ struct LocalRun: Sendable {
 
     /// Whether the output folder holds all that a finished job has made.
     private func isWhole(_ record: JobRecord, in coordinator: Coordinator) async throws -> Bool {
-        let files = try await coordinator.artifacts(of: record.id)
-        let sizes = files.allSatisfy { file in
-            (try? FileByteSource(path: "\(output)/\(file.name)").size) == file.bytes
-        }
-        guard sizes, let manifest = files.first(where: { $0.name == Manifest.fileName }),
-            let bytes = FileManager.default.contents(atPath: "\(output)/\(manifest.name)"),
+        let manifest = try await coordinator.artifacts(of: record.id).first { $0.name == Manifest.fileName }
+        guard let manifest, let bytes = FileManager.default.contents(atPath: "\(output)/\(manifest.name)"),
             Digest(of: [UInt8](bytes)) == manifest.sha256
         else { return false }
         return try Verifier.verify(folder: output).passed

@@ -16,3 +16,11 @@ struct RemoteOptions: ParsableArguments {
         try CoordinatorClient(url: Settings.load().value(.coordinator, flag: coordinator) ?? "http://127.0.0.1:7341")
     }
 }
+
+/// Which job, and where.
+struct JobTarget: ParsableArguments {
+    @Argument(help: "A job id.") var job: String
+    @OptionGroup var remote: RemoteOptions
+
+    var id: JobID { JobID(rawValue: job) }
+}

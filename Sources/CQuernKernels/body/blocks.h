@@ -105,3 +105,15 @@ KERNEL void lane_importance(lane_float *w, const lane_blocks *blocks, int first,
     for (int lane = 0; lane < LANES; ++lane) from[lane] = blocks->weights[lane] + first;
     lane_load(w, from, count);
 }
+
+/// The weights of the IQ types that can do without importance: importance · √(mean square + x²), or x².
+/// - first: where the values begin in the block.
+KERNEL void lane_weights_or_squares(lane_float *w, const lane_float *x, const lane_blocks *blocks, int first,
+                                    int count, lane_float mean_square) {
+    if (blocks->weights[0]) {
+        lane_importance(w, blocks, first, count);
+        lane_weigh(w, x, count, mean_square);
+    } else {
+        for (int i = 0; i < count; ++i) w[i] = x[i] * x[i];
+    }
+}

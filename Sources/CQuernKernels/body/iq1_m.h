@@ -35,7 +35,7 @@ ENCODER void encode_iq1_m(const float *from, size_t count, size_t columns, const
         ternary_fit fits[16];
         lane_float largest_scale = lane_float_of(0);
         for (int j = 0; j < 16; ++j) {
-            ternary_weights(w + 16 * j, x + 16 * j, &blocks, 16 * j, 16, mean_square);
+            lane_weights_or_squares(w + 16 * j, x + 16 * j, &blocks, 16 * j, 16, mean_square);
             fits[j] = fit_ternary(x + 16 * j, w + 16 * j, 16, 1e-7f, blocks.live, book);
             largest_scale = pick(greater(largest_scale, fits[j].scale), largest_scale, fits[j].scale);
         }

@@ -15,7 +15,7 @@ ENCODER void encode_iq1_s(const float *from, size_t count, size_t columns, const
         lane_float largest_scale = lane_float_of(0);
         for (int j = 0; j < 8; ++j) {
             lane_float w[32];
-            ternary_weights(w, x + 32 * j, &blocks, 32 * j, 32, mean_square);
+            lane_weights_or_squares(w, x + 32 * j, &blocks, 32 * j, 32, mean_square);
             fits[j] = fit_ternary(x + 32 * j, w, 32, 1e-12f, blocks.live, book);
             largest_scale = pick(greater(largest_scale, fits[j].scale), largest_scale, fits[j].scale);
         }

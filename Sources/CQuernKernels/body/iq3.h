@@ -7,12 +7,7 @@
 KERNEL void load_quads(quad_search *search, const lane_blocks *blocks, const lane_float *x, int first,
                        lane_float mean_square, bool even, lane_int signs[4]) {
     x += first;
-    if (blocks->weights[0]) {
-        lane_importance(search->w, blocks, first, 32);
-        lane_weigh(search->w, x, 32, mean_square);
-    } else {
-        for (int i = 0; i < 32; ++i) search->w[i] = x[i] * x[i];
-    }
+    lane_weights_or_squares(search->w, x, blocks, first, 32, mean_square);
     for (int group = 0; group < 4; ++group)
         signs[group] = split_signs(x + 8 * group, search->w + 8 * group, even, search->x + 8 * group);
     for (int i = 0; i < 32; ++i) {

@@ -5,18 +5,6 @@
 
 enum { iq4_nl_bytes = 18, iq4_xs_bytes = 136 };
 
-/// The weights of 32 values: x², or importance · √(mean square + x²).
-/// - first: where they begin in the block.
-KERNEL void nonlinear_weights(lane_float w[32], const lane_float x[32], const lane_blocks *blocks, int first,
-                              bool importance, lane_float mean_square) {
-    if (importance) {
-        lane_importance(w, blocks, first, 32);
-        lane_weigh(w, x, 32, mean_square);
-    } else {
-        for (int i = 0; i < 32; ++i) w[i] = x[i] * x[i];
-    }
-}
-
 /// Writes the indices of 32 values.
 KERNEL void write_nonlinear(lane_blocks *blocks, const lane_float x[32], lane_float inverse) {
     lane_int indices[32];
@@ -30,7 +18,7 @@ KERNEL void encode_nonlinear(const float *from, size_t count, size_t columns, co
         lane_float x[32], w[32];
         lane_load(x, blocks.values, 32);
         const lane_float mean_square = importance ? lane_sum_of_squares(x, 32) * (2.0f / 32) : lane_float_of(0);
-        nonlinear_weights(w, x, &blocks, 0, importance != 0, mean_square);
+        lane_weights_or_squares(w, x, &blocks, 0, 32, mean_square);
         const lane_float scale = search_nonlinear(x, w);
         uint16_t halves[LANES];
         lane_to_half(scale, halves);
@@ -48,7 +36,7 @@ KERNEL void encode_nonlinear_k(const float *from, size_t count, size_t columns, 
         const lane_float mean_square = importance ? lane_sum_of_squares(x, 256) * (2.0f / 256) : lane_float_of(0);
         for (int j = 0; j < 8; ++j) {
             lane_float w[32];
-            nonlinear_weights(w, x + 32 * j, &blocks, 32 * j, importance != 0, mean_square);
+            lane_weights_or_squares(w, x + 32 * j, &blocks, 32 * j, 32, mean_square);
             scales[j] = search_nonlinear(x + 32 * j, w);
         }
 

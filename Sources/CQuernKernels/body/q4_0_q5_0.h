@@ -108,18 +108,20 @@ KERNEL void encode_symmetric_lanes(const float *from, size_t rows, size_t column
     }
 }
 
-ENCODER void encode_q4_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+KERNEL void encode_symmetric(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to,
+                             int bound) {
     if (importance)
-        encode_symmetric_lanes(from, rows, columns, importance, to, 8);
+        encode_symmetric_lanes(from, rows, columns, importance, to, bound);
     else
-        encode_symmetric_rows(from, rows * columns / 32, to, 8);
+        encode_symmetric_rows(from, rows * columns / 32, to, bound);
+}
+
+ENCODER void encode_q4_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+    encode_symmetric(from, rows, columns, importance, to, 8);
 }
 
 ENCODER void encode_q5_0(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
-    if (importance)
-        encode_symmetric_lanes(from, rows, columns, importance, to, 16);
-    else
-        encode_symmetric_rows(from, rows * columns / 32, to, 16);
+    encode_symmetric(from, rows, columns, importance, to, 16);
 }
 
 static void decode_q4_0(const uint8_t *from, size_t blocks, float *to) {

@@ -73,18 +73,20 @@ KERNEL void encode_affine_lanes(const float *from, size_t rows, size_t columns, 
     }
 }
 
-ENCODER void encode_q4_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+KERNEL void encode_affine(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to,
+                          int highest) {
     if (importance)
-        encode_affine_lanes(from, rows, columns, importance, to, 15);
+        encode_affine_lanes(from, rows, columns, importance, to, highest);
     else
-        encode_affine_rows(from, rows * columns / 32, to, 15);
+        encode_affine_rows(from, rows * columns / 32, to, highest);
+}
+
+ENCODER void encode_q4_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
+    encode_affine(from, rows, columns, importance, to, 15);
 }
 
 ENCODER void encode_q5_1(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to) {
-    if (importance)
-        encode_affine_lanes(from, rows, columns, importance, to, 31);
-    else
-        encode_affine_rows(from, rows * columns / 32, to, 31);
+    encode_affine(from, rows, columns, importance, to, 31);
 }
 
 static void decode_q4_1(const uint8_t *from, size_t blocks, float *to) {

@@ -88,17 +88,6 @@ KERNEL ternary_fit fit_ternary(const lane_float *x, const lane_float *w, int cou
     return fit;
 }
 
-/// Weights without importance are x²: so the reference makes IQ1_M; IQ1_S it refuses then.
-KERNEL void ternary_weights(lane_float *w, const lane_float *x, const lane_blocks *blocks, int first, int count,
-                            lane_float mean_square) {
-    if (blocks->weights[0]) {
-        lane_importance(w, blocks, first, count);
-        lane_weigh(w, x, count, mean_square);
-    } else {
-        for (int i = 0; i < count; ++i) w[i] = x[i] * x[i];
-    }
-}
-
 /// The quant 0 ... 7 of a scale, given in units of the scale of the scales: it stands for 2 · quant + 1.
 KERNEL lane_int ternary_scale_quant(lane_float scale) {
     return most(lane_int_of(0), least(lane_int_of(7), nearest(0.5f * (scale - 1.0f))));

@@ -6,17 +6,12 @@ import QuernJobs
 /// The commands that change a job's state differ in one word.
 protocol ControlCommand: AsyncParsableCommand {
     static var action: JobAction { get }
-    var target: ControlTarget { get }
-}
-
-struct ControlTarget: ParsableArguments {
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    var target: JobTarget { get }
 }
 
 extension ControlCommand {
     func run() async throws {
-        let record = try await target.remote.client().control(JobID(rawValue: target.job), Self.action)
+        let record = try await target.remote.client().control(target.id, Self.action)
         if target.remote.json {
             try Console.json(record)
         } else {
@@ -30,7 +25,7 @@ struct CancelCommand: ControlCommand {
         commandName: "cancel", abstract: "Stop a job for good; retry takes it up again.",
         discussion: "Example: quern cancel 01jd3k9x")
     static let action = JobAction.cancel
-    @OptionGroup var target: ControlTarget
+    @OptionGroup var target: JobTarget
 }
 
 struct RetryCommand: ControlCommand {
@@ -38,7 +33,7 @@ struct RetryCommand: ControlCommand {
         commandName: "retry", abstract: "Take up a failed or cancelled job; what is done stays done.",
         discussion: "Example: quern retry 01jd3k9x")
     static let action = JobAction.retry
-    @OptionGroup var target: ControlTarget
+    @OptionGroup var target: JobTarget
 }
 
 struct PauseCommand: ControlCommand {
@@ -46,7 +41,7 @@ struct PauseCommand: ControlCommand {
         commandName: "pause", abstract: "Lease out no more of a job's work.",
         discussion: "Example: quern pause 01jd3k9x")
     static let action = JobAction.pause
-    @OptionGroup var target: ControlTarget
+    @OptionGroup var target: JobTarget
 }
 
 struct ResumeCommand: ControlCommand {
@@ -54,5 +49,5 @@ struct ResumeCommand: ControlCommand {
         commandName: "resume", abstract: "Go on with a paused job.",
         discussion: "Example: quern resume 01jd3k9x")
     static let action = JobAction.resume
-    @OptionGroup var target: ControlTarget
+    @OptionGroup var target: JobTarget
 }

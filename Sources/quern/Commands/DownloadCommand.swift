@@ -11,14 +11,12 @@ struct DownloadCommand: AsyncParsableCommand {
         abstract: "Fetch a finished job's artifacts and manifest; goes on where an earlier download stopped.",
         discussion: "Example: quern download 01jd3k9x --output ./out")
 
-    @Argument(help: "A job id.") var job: String
     @Option(name: .shortAndLong, help: "Folder to write to.", completion: .directory) var output: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: JobTarget
 
     func run() async throws {
         let folder = RecipeOptions.absolute(output, from: FileManager.default.currentDirectoryPath)
-        let options = remote
-        let id = JobID(rawValue: job)
+        let (id, options) = (target.id, target.remote)
         let bar = DownloadBar(json: options.json)
         try await Interruption.watched {
             let client = try options.client()

@@ -65,12 +65,10 @@ struct WatchCommand: AsyncParsableCommand {
         abstract: "Follow a job until it ends.",
         discussion: "Example: quern watch 01jd3k9x")
 
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: JobTarget
 
     func run() async throws {
-        let options = remote
-        let id = JobID(rawValue: job)
+        let (id, options) = (target.id, target.remote)
         let record = try await Interruption.watched {
             let client = try options.client()
             let progress = ProgressBar(options.json ? .json : .human)
@@ -101,17 +99,16 @@ struct LogsCommand: AsyncParsableCommand {
         abstract: "Show what happened to a job.",
         discussion: "Example: quern logs 01jd3k9x")
 
-    @Argument(help: "A job id.") var job: String
-    @OptionGroup var remote: RemoteOptions
+    @OptionGroup var target: JobTarget
 
     func run() async throws {
-        let client = try remote.client()
+        let client = try target.remote.client()
         var last: Int64 = 0
         while true {
-            let events = try await client.events(of: JobID(rawValue: job), after: last)
+            let events = try await client.events(of: target.id, after: last)
             guard let newest = events.last else { return }
             for event in events {
-                if remote.json { try Console.json(event) } else { Console.line(line(event)) }
+                if target.remote.json { try Console.json(event) } else { Console.line(line(event)) }
             }
             last = newest.sequence
         }
