@@ -1,9 +1,7 @@
 // Builds the code books from their points.
 #include "codebook.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-
+#include "build_once.h"
 #include "codebook_points.h"
 
 typedef struct {
@@ -46,7 +44,8 @@ static const book_source sources[] = {
     [quern_codebook_iq3_xxs] = SOURCE(iq3_xxs, 256, 4, 3, 8, 2, false),
     [quern_codebook_iq3_s] = SOURCE(iq3_s, 512, 4, 3, 8, 3, false),
 };
-enum { book_count = sizeof sources / sizeof *sources, largest_book = 2048, largest_distance = 4 * 7 * 7 };
+_Static_assert(sizeof sources / sizeof *sources <= build_guard_tables, "one guard for all books");
+enum { largest_book = 2048, largest_distance = 4 * 7 * 7 };
 
 static int coordinate(const quern_codebook *book, uint32_t packed, int i) {
     return (int)(packed >> (book->bits * i)) & ((1 << book->bits) - 1);
@@ -131,7 +130,8 @@ static int end_list(uint16_t *neighbours, int listed, int count, int32_t *place)
     return listed + count;
 }
 
-static void build(const book_source *source) {
+static void build(uint32_t id) {
+    const book_source *source = &sources[id];
     const quern_codebook *book = &source->book;
     uint8_t coordinates[8 * largest_book];
     const int size = grid_size(source);
@@ -165,16 +165,8 @@ static void build(const book_source *source) {
 }
 
 const quern_codebook *quern_codebook_get(uint32_t id) {
-    static _Atomic(bool) built[book_count];
-    static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
-    if (!atomic_load_explicit(&built[id], memory_order_acquire)) {
-        pthread_mutex_lock(&building);
-        if (!atomic_load_explicit(&built[id], memory_order_relaxed)) {
-            build(&sources[id]);
-            atomic_store_explicit(&built[id], true, memory_order_release);
-        }
-        pthread_mutex_unlock(&building);
-    }
+    static build_guard guard = {.building = PTHREAD_MUTEX_INITIALIZER};
+    build_once(&guard, id, build);
     return &sources[id].book;
 }
 

@@ -1,8 +1,7 @@
 // Builds the lists of candidates from the code books of IQ3_XXS and IQ3_S.
 #include "codebook_candidates.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include "build_once.h"
 
 enum { grid = 4096, most_pairs = 160000, longest_list = 512 };
 
@@ -49,7 +48,13 @@ static uint32_t add_list(candidate_lists *lists, int key, const uint16_t *list, 
     return used;
 }
 
-static void build(uint32_t id, candidate_lists *lists) {
+static candidate_lists all_lists[2];
+
+/// Index of a book's lists.
+static int which(uint32_t id) { return id == quern_codebook_iq3_s; }
+
+static void build(uint32_t id) {
+    candidate_lists *lists = &all_lists[which(id)];
     const quern_codebook *book = quern_codebook_get(id);
     uint32_t used = 0;
     for (int point = 0; point < grid; ++point) {
@@ -71,21 +76,11 @@ static void build(uint32_t id, candidate_lists *lists) {
 }
 
 const quern_candidates *quern_candidates_get(uint32_t id) {
-    static candidate_lists lists[2];
     static const quern_candidates candidates[2] = {
-        {lists[0].places, lists[0].pairs, lists[0].indices},
-        {lists[1].places, lists[1].pairs, lists[1].indices},
+        {all_lists[0].places, all_lists[0].pairs, all_lists[0].indices},
+        {all_lists[1].places, all_lists[1].pairs, all_lists[1].indices},
     };
-    static _Atomic(bool) built[2];
-    static pthread_mutex_t building = PTHREAD_MUTEX_INITIALIZER;
-    const int which = id == quern_codebook_iq3_s;
-    if (!atomic_load_explicit(&built[which], memory_order_acquire)) {
-        pthread_mutex_lock(&building);
-        if (!atomic_load_explicit(&built[which], memory_order_relaxed)) {
-            build(id, &lists[which]);
-            atomic_store_explicit(&built[which], true, memory_order_release);
-        }
-        pthread_mutex_unlock(&building);
-    }
-    return &candidates[which];
+    static build_guard guard = {.building = PTHREAD_MUTEX_INITIALIZER};
+    build_once(&guard, id, build);
+    return &candidates[which(id)];
 }
