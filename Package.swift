@@ -20,6 +20,7 @@ let package = Package(
         .target(name: "CQuernKernels"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "COniguruma", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // Formats and schemas
@@ -41,6 +42,11 @@ let package = Package(
         .target(
             name: "QuernPlanning",
             dependencies: ["QuernFormats", "QuernJobs", "QuernStore", .product(name: "Yams", package: "Yams")]),
+
+        // The model: tokenizers, forward pass, statistics, evaluation
+        .target(
+            name: "QuernModel",
+            dependencies: ["COniguruma", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels", "QuernPlanning"]),
 
         // Client, coordinator and worker
         .target(
@@ -65,15 +71,15 @@ let package = Package(
         .target(
             name: "QuernWorker",
             dependencies: [
-                "CMalloc", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels",
+                "CMalloc", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels", "QuernModel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Workers"),
         .executableTarget(
             name: "quern",
             dependencies: [
-                "QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning", "QuernCoordinator", "QuernWorker",
-                "QuernClient", "QuernSchemas",
+                "QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning", "QuernModel", "QuernCoordinator",
+                "QuernWorker", "QuernClient", "QuernSchemas",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -95,6 +101,7 @@ let package = Package(
         .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "TestSupport"]),
         .testTarget(name: "QuernJobsTests", dependencies: ["QuernJobs", "QuernFormats", "TestSupport"]),
         .testTarget(name: "QuernPlanningTests", dependencies: ["QuernPlanning", "TestSupport"]),
+        .testTarget(name: "QuernModelTests", dependencies: ["QuernModel", "TestSupport"]),
         .testTarget(
             name: "QuernCoordinatorTests",
             dependencies: [
