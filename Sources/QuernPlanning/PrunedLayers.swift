@@ -36,7 +36,8 @@ extension SourceModel {
                 rowOrder: tensor.rowOrder, staysF32: tensor.staysF32, importanceName: tensor.name)
         }
         return SourceModel(
-            name: name, architecture: architecture, metadata: metadata, tensors: kept, files: files, blobs: blobs)
+            name: name, architecture: architecture, metadata: metadata, tensors: kept, files: files, blobs: blobs,
+            hints: hints)
     }
 
     /// Number of blocks that tensors belong to.

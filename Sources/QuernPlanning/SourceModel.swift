@@ -16,10 +16,12 @@ public struct SourceModel: Sendable {
     public let files: [SourceFile]
     /// Values that were computed while planning, by digest: to be put into the blob store before work begins.
     public let blobs: [Digest: [UInt8]]
+    /// What the forward pass has to know beyond the metadata; empty where the source is a GGUF.
+    public let hints: ForwardHints
 
     public init(
         name: String, architecture: String, metadata: [(key: String, value: GGUFValue)], tensors: [SourceTensor],
-        files: [SourceFile], blobs: [Digest: [UInt8]]
+        files: [SourceFile], blobs: [Digest: [UInt8]], hints: ForwardHints = ForwardHints()
     ) {
         self.name = name
         self.architecture = architecture
@@ -27,6 +29,7 @@ public struct SourceModel: Sendable {
         self.tensors = tensors
         self.files = files
         self.blobs = blobs
+        self.hints = hints
     }
 }
 
