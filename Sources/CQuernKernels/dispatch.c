@@ -48,3 +48,18 @@ size_t quern_first_non_finite(uint32_t set, const float *values, size_t count) {
     const quern_kernel_table *kernels = table(set);
     return (kernels ? kernels : &quern_kernels_plain)->first_non_finite(values, count);
 }
+
+bool quern_softmax_of(uint32_t set, const float *values, size_t count, quern_softmax *result) {
+    const quern_kernel_table *kernels = table(set);
+    if (!kernels) return false;
+    kernels->softmax(values, count, result);
+    return true;
+}
+
+bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count, const quern_softmax *of_a,
+                      const quern_softmax *of_b, float offset, double *result) {
+    const quern_kernel_table *kernels = table(set);
+    if (!kernels) return false;
+    *result = kernels->divergence(a, b, count, of_a, of_b, offset);
+    return true;
+}

@@ -11,6 +11,9 @@ typedef struct {
     bool (*decode)(uint32_t type, const uint8_t *from, size_t elements, float *to);
     void (*row_error)(const float *a, const float *b, size_t columns, quern_row_sums *sums);
     size_t (*first_non_finite)(const float *values, size_t count);
+    void (*softmax)(const float *values, size_t count, quern_softmax *result);
+    double (*divergence)(const float *a, const float *b, size_t count, const quern_softmax *of_a,
+                         const quern_softmax *of_b, float offset);
 } quern_kernel_table;
 
 extern const quern_kernel_table quern_kernels_plain;

@@ -55,4 +55,6 @@
 #include "q1_0_q2_0.h"
 
 #include "compare.h"
+#include "exponential.h"
+#include "softmax.h"
 #include "table.h"

@@ -184,4 +184,4 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
     }
 }
 
-const quern_kernel_table KERNEL_TABLE = {encode, decode, row_error, first_non_finite};
+const quern_kernel_table KERNEL_TABLE = {encode, decode, row_error, first_non_finite, softmax, divergence};

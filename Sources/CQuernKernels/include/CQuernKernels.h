@@ -99,4 +99,25 @@ uint32_t quern_crc32c(uint32_t set, const uint8_t *bytes, size_t count, uint32_t
 /// The index of the first infinity or NaN, or `count`.
 size_t quern_first_non_finite(uint32_t set, const float *values, size_t count);
 
+/// What a softmax over logits needs: p_i = e^(x_i − maximum) / sum.
+typedef struct {
+    float maximum;
+    /// Of the first of the largest.
+    uint32_t index;
+    /// Σe^(x − maximum), in [1, count]; no number where a value is NaN or +∞, or all are −∞.
+    double sum;
+} quern_softmax;
+
+/// Element i goes to accumulator i mod 16 in double precision; the sixteen are then added in order.
+/// - count: 1 ... 2^31 − 16.
+/// - Returns: false where `set` is not available.
+bool quern_softmax_of(uint32_t set, const float *values, size_t count, quern_softmax *result);
+
+/// The Kullback–Leibler divergence Σp·ln(p/q) ≥ 0 of softmax(b) from softmax(a), in nats, as Σp·(e^−δ − 1 + δ) with
+/// δ = ln(p/q), whose terms are all positive: what rounds in one does not have to cancel in another.
+/// - offset: ln Σe^a − ln Σe^b.
+/// - Returns: false where `set` is not available.
+bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count, const quern_softmax *of_a,
+                      const quern_softmax *of_b, float offset, double *result);
+
 #endif
