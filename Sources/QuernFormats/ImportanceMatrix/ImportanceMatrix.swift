@@ -46,23 +46,11 @@ public struct ImportanceMatrix: Sendable {
     public static func read(path: String) throws -> ImportanceMatrix { try read(from: FileByteSource(path: path)) }
 
     public static func read(from source: any ByteSource) throws -> ImportanceMatrix {
-        do {
-            let isGGUF = try source.size >= 4 && source.bytes(at: 0, count: 4) == Array("GGUF".utf8)
-            let matrix = try isGGUF ? ImportanceMatrix(gguf: source) : ImportanceMatrix(legacy: source)
-            guard !matrix.entries.isEmpty else {
-                throw QuernError(.invalidInput, "an importance matrix without entries")
-            }
-            return matrix
-        } catch let error as QuernError where !error.location.hasPrefix(source.name) {
+        let file = try ImatrixFile.read(from: source)
+        do throws(QuernError) {
+            return try file.importanceMatrix()
+        } catch {
             throw error.located(in: source.name)
         }
-    }
-
-    /// - Throws: where a value can be no mean of squares.
-    static func check(_ values: [Float]) throws(QuernError) {
-        guard let index = values.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) else { return }
-        throw QuernError(
-            .invalidInput, "value \(index) is \(values[index]), it must be finite and not negative",
-            remedy: "Compute the importance matrix again")
     }
 }

@@ -1,4 +1,4 @@
-extension ImportanceMatrix {
+extension ImatrixFile {
     private static let sumsSuffix = ".in_sum2"
     private static let countsSuffix = ".counts"
     /// Bytes of the sums and counts of one tensor: thousands of experts of the widest models.
@@ -23,6 +23,7 @@ extension ImportanceMatrix {
         guard let chunks = header["imatrix.chunk_count"]?.unsigned.flatMap(Int.init(exactly:)) else {
             throw QuernError(.invalidInput, "missing or no count", at: "imatrix.chunk_count")
         }
+        let tokens = header["imatrix.chunk_size"]?.unsigned.flatMap(Int.init(exactly:)) ?? Self.usualChunkTokens
         var sums: [String: GGUFTensor] = [:]
         var counts: [String: GGUFTensor] = [:]
         for tensor in header.tensors {
@@ -46,7 +47,7 @@ extension ImportanceMatrix {
                 throw error.located(in: "entry \(name.quotedForMessage)")
             }
         }
-        self.init(entries: entries, datasets: names ?? [], chunkCount: chunks)
+        self.init(entries: entries, datasets: names ?? [], chunkCount: chunks, chunkTokens: tokens)
     }
 
     private static func entry(sums: GGUFTensor, counts: GGUFTensor, in source: any ByteSource) throws -> Entry {
@@ -54,21 +55,12 @@ extension ImportanceMatrix {
         guard counts.shape.reduce(1, *) == matrices else {
             throw QuernError(.invalidInput, "counts of shape \(counts.shape) for sums of shape \(sums.shape)")
         }
-        var values = try floats(sums, in: source)
-        try check(values)
-        let columns = sums.shape[0]
-        for (matrix, count) in try floats(counts, in: source).enumerated() {
-            guard count >= 0, count.isFinite else {
-                throw QuernError(.invalidInput, "count \(matrix) is \(count), it must be finite and not negative")
-            }
-            // A matrix that no input reached (an expert that was never picked) weighs all errors alike.
-            for index in (matrix * columns)..<((matrix + 1) * columns) {
-                values[index] = count > 0 ? values[index] / count : 1
-            }
+        let entry = Entry(sums: try floats(sums, in: source), counts: try floats(counts, in: source))
+        try check(entry.sums)
+        for (matrix, count) in entry.counts.enumerated() where !(count >= 0 && count.isFinite) {
+            throw QuernError(.invalidInput, "count \(matrix) is \(count), it must be finite and not negative")
         }
-        // A tiny count can still lead out of range.
-        try check(values)
-        return Entry(values: values, matrices: matrices)
+        return entry
     }
 
     private static func floats(_ tensor: GGUFTensor, in source: any ByteSource) throws -> [Float] {
@@ -78,6 +70,35 @@ extension ImportanceMatrix {
                 "\(tensor.type) of shape \(tensor.shape), it must be F32 of at most \(maximumTensorBytes) bytes")
         }
         return try source.floats(at: tensor.offset, count: Int(tensor.bytes / 4))
+    }
+
+    /// The file in the GGUF form, entries sorted by name: the bytes that llama-imatrix writes for the same content.
+    public func gguf() -> [UInt8] {
+        let metadata: [(key: String, value: GGUFValue)] = [
+            ("general.type", .string(GGUFString("imatrix"))),
+            ("imatrix.datasets", .array(.string(datasets.map { GGUFString($0) }))),
+            ("imatrix.chunk_count", .uint32(UInt32(clamping: chunkCount))),
+            ("imatrix.chunk_size", .uint32(UInt32(clamping: chunkTokens))),
+        ]
+        var tensors: [GGUFTensorInfo] = []
+        var data: [UInt8] = []
+        for (name, entry) in sorted {
+            let matrices = entry.counts.count
+            for (suffix, values) in [(Self.sumsSuffix, entry.sums), (Self.countsSuffix, entry.counts)] {
+                let columns = values.count / matrices
+                tensors.append(
+                    GGUFTensorInfo(
+                        name: name + suffix, shape: matrices > 1 ? [columns, matrices] : [columns], type: .f32,
+                        offset: UInt64(data.count)))
+                data += ImportanceMatrix.Entry(values: values, matrices: matrices).bytes
+                data.append(contentsOf: repeatElement(0, count: -data.count & (GGUFHeader.defaultAlignment - 1)))
+            }
+        }
+        return GGUFHeaderWriter.bytes(metadata: metadata, tensors: tensors) + data
+    }
+
+    var sorted: [(key: String, value: Entry)] {
+        entries.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
     }
 }
 

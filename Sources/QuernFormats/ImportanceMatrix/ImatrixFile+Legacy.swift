@@ -1,4 +1,4 @@
-extension ImportanceMatrix {
+extension ImatrixFile {
     private static let maximumEntries = 1 << 20
     private static let maximumNameBytes = 1024
     private static let maximumDatasetBytes = 65_536
@@ -37,12 +37,44 @@ extension ImportanceMatrix {
     private static func entry(_ reader: inout LegacyReader) throws -> Entry {
         let calls = try reader.count("calls", 0...Int(Int32.max), bytesEach: 0)
         let count = try reader.count("values", 1...Int(Int32.max), bytesEach: 4)
-        var values = try reader.floats(count)
-        if calls > 0 {
-            for index in values.indices { values[index] /= Float(calls) }
-        }
+        // What lies in a file without calls is taken for the means themselves.
+        let rows = Float(max(calls, 1)) * Float(usualChunkTokens)
+        let sums = try reader.floats(count).map { $0 * Float(usualChunkTokens) }
+        let values = sums.map { $0 / rows }
         try check(values)
-        return Entry(values: values, matrices: 1)
+        return Entry(sums: sums, counts: [rows])
+    }
+
+    /// The file in the older form. It has one count for a tensor of many matrices: means are multiplied by the calls
+    /// that the matrix with most rows has had, rounded up; a matrix that no row reached is written as ones, and a
+    /// tensor without any rows is left out.
+    public func legacy() -> [UInt8] {
+        let stored = sorted.filter { $0.value.counts.contains { $0 > 0 } }
+        var bytes: [UInt8] = []
+        func append(_ value: Int) {
+            withUnsafeBytes(of: Int32(clamping: value).littleEndian) { bytes.append(contentsOf: $0) }
+        }
+        func append(_ text: String) {
+            append(text.utf8.count)
+            bytes.append(contentsOf: text.utf8)
+        }
+        append(stored.count)
+        for (name, entry) in stored {
+            append(name)
+            let rows = Double(entry.counts.max() ?? 0)
+            let calls = Int((rows / Double(max(chunkTokens, 1))).rounded(.up))
+            append(calls)
+            append(entry.sums.count)
+            let columns = entry.columns
+            let values = entry.sums.indices.map { index -> Float in
+                let count = entry.counts[index / columns]
+                return (count > 0 ? entry.sums[index] / count : 1) * Float(calls)
+            }
+            bytes += ImportanceMatrix.Entry(values: values, matrices: 1).bytes
+        }
+        append(chunkCount)
+        append(datasets.last ?? "")
+        return bytes
     }
 }
 
