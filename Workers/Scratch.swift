@@ -41,7 +41,6 @@ struct PageBuffer: ~Copyable {
 final class Scratch: @unchecked Sendable {
     // Unchecked: `ScratchPool` lends it to one thread at a time.
     var source = PageBuffer()
-    var reordered = PageBuffer()
     var values = PageBuffer()
     var decoded = PageBuffer()
     var encoded = PageBuffer()

@@ -22,58 +22,36 @@ public struct EncodeWork: Sendable, Codable, Equatable {
 public struct Span: Sendable, Codable, Equatable {
     /// The tensor's name in the artifact, for messages.
     public let tensor: String
-    /// Where the rows lie in the source, in order; together they hold exactly `rows` rows.
+    /// Where the rows lie in the source, in order; together they hold exactly `rows` rows. Their files mean
+    /// `EncodeWork.files`.
     public let extents: [Extent]
+    /// Empty, or where the scales of MXFP4 blocks lie; `extents` then hold their codes alone. See `SpanReader`.
+    public let scales: [Extent]
     public let sourceType: ElementType
     /// Elements in a row (`ne[0]`).
     public let columns: Int
     public let rows: Int
     /// Index of the span's first row in the tensor, counted through all its matrices.
     public let firstRow: Int
-    public let rowOrder: RowOrder
+    /// What is added to every value, in single precision; nil where values are taken as they are.
+    public let addend: Float?
     /// Distinct; one part is made of each, in this order.
     public let outputs: [EncodeOutput]
 
     public init(
-        tensor: String, extents: [Extent], sourceType: ElementType, columns: Int, rows: Int, firstRow: Int,
-        rowOrder: RowOrder, outputs: [EncodeOutput]
+        tensor: String, extents: [Extent], scales: [Extent] = [], sourceType: ElementType, columns: Int, rows: Int,
+        firstRow: Int, addend: Float? = nil, outputs: [EncodeOutput]
     ) {
         self.tensor = tensor
         self.extents = extents
+        self.scales = scales
         self.sourceType = sourceType
         self.columns = columns
         self.rows = rows
         self.firstRow = firstRow
-        self.rowOrder = rowOrder
+        self.addend = addend
         self.outputs = outputs
     }
-}
-
-/// A run of bytes of the source.
-public struct Extent: Sendable, Codable, Equatable {
-    public enum Origin: Sendable, Codable, Equatable {
-        /// Index into `EncodeWork.files`.
-        case file(Int)
-        /// Values the planner computed, such as RoPE factors.
-        case blob(Digest)
-    }
-    public let origin: Origin
-    public let offset: UInt64
-    public let length: UInt64
-    public init(origin: Origin, offset: UInt64, length: UInt64) {
-        self.origin = origin
-        self.offset = offset
-        self.length = length
-    }
-}
-
-/// How rows of the artifact follow from rows of the source.
-public enum RowOrder: Sendable, Codable, Equatable, Hashable {
-    case asStored
-    /// In every group of `size` rows (even; a span holds whole groups), row 2i + j of the artifact is row
-    /// j·size/2 + i of the source: from RoPE over halves, as transformers has it, to RoPE over neighbours, as
-    /// llama.cpp's "NORM" families have it. A one-dimensional tensor counts as rows of one column.
-    case interleaveHalves(size: Int)
 }
 
 /// One element type to encode a span to.

@@ -48,6 +48,17 @@ public enum Kernels {
         precondition(done, "no decoder for \(type) with \(set)")
     }
 
+    /// Decodes blocks and adds the same number to every value.
+    /// - Parameter addend: nil leaves values as they are.
+    public static func decode(
+        _ type: ElementType, bytes: UnsafeRawBufferPointer, adding addend: Float?,
+        into values: UnsafeMutableBufferPointer<Float>
+    ) {
+        decode(type, bytes: bytes, into: values)
+        guard let addend else { return }
+        for index in values.indices { values[index] += addend }
+    }
+
     /// The index of the first infinity or NaN, nil where all values are finite.
     public static func firstNonFinite(
         in values: UnsafeBufferPointer<Float>, with set: InstructionSet = .best

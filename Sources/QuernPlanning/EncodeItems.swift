@@ -68,7 +68,7 @@ struct EncodeItems {
         targetBytes = cutter.targetBytes
         parts = encodings.map { Array(repeating: [], count: $0.outputs.count) }
         for (index, encoding) in encodings.enumerated() {
-            var cursor = ExtentCursor(encoding.tensor.extents)
+            var cursor = TensorCursor(encoding.tensor)
             for range in encoding.ranges {
                 do {
                     try add(range, of: encoding, at: index, from: &cursor)
@@ -81,25 +81,21 @@ struct EncodeItems {
     }
 
     private mutating func add(
-        _ range: RowRange, of encoding: TensorEncodings, at index: Int, from cursor: inout ExtentCursor
+        _ range: RowRange, of encoding: TensorEncodings, at index: Int, from cursor: inout TensorCursor
     ) throws {
         let tensor = encoding.tensor
-        let columns = SpanCutter.grid(of: tensor).columns
+        let columns = tensor.columns
         let elements = columns * range.count
         guard let sourceBytes = tensor.type.bytes(elements: elements) else {
             throw QuernError(.invalidInput, "\(elements) elements are not a whole number of \(tensor.type)'s blocks")
         }
         if !open.spans.isEmpty, open.sourceBytes + sourceBytes > targetBytes { close() }
-        let extents = try cursor.take(UInt64(sourceBytes)).map { extent in
-            guard case .file(let file) = extent.origin else { return extent }
-            let local = open.files[file] ?? open.files.count
-            open.files[file] = local
-            return Extent(origin: .file(local), offset: extent.offset, length: extent.length)
-        }
+        let (extents, scales) = try cursor.take(UInt64(sourceBytes))
         open.spans.append(
             Span(
-                tensor: tensor.name, extents: extents, sourceType: tensor.type, columns: columns, rows: range.count,
-                firstRow: range.first, rowOrder: tensor.rowOrder,
+                tensor: tensor.name, extents: extents.map { localized($0) }, scales: scales.map { localized($0) },
+                sourceType: tensor.type, columns: columns, rows: range.count, firstRow: range.first,
+                addend: tensor.addend,
                 outputs: encoding.outputs.indices.map { placed(encoding, $0, before: columns * range.first) }))
         var largest = 0
         var importance = 0
@@ -116,6 +112,14 @@ struct EncodeItems {
         open.cost += sourceBytes
         // What is read, the same in F32, one part and its compressed form, and the importance vectors.
         open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns)
+    }
+
+    /// An extent whose file means the open item's.
+    private mutating func localized(_ extent: Extent) -> Extent {
+        guard case .file(let file) = extent.origin else { return extent }
+        let local = open.files[file] ?? open.files.count
+        open.files[file] = local
+        return extent.part(at: 0, length: extent.length, origin: .file(local))
     }
 
     /// An output with the places of its part.

@@ -33,7 +33,7 @@ extension SourceModel {
             guard let number = numbers[block.number] else { return nil }
             return SourceTensor(
                 name: "blk.\(number).\(block.rest)", shape: tensor.shape, type: tensor.type, extents: tensor.extents,
-                rowOrder: tensor.rowOrder, staysF32: tensor.staysF32, importanceName: tensor.name)
+                scales: tensor.scales, addend: tensor.addend, fixedType: tensor.fixedType, importanceName: tensor.name)
         }
         return SourceModel(
             name: name, architecture: architecture, metadata: metadata, tensors: kept, files: files, blobs: blobs,

@@ -44,21 +44,26 @@ public struct SourceTensor: Sendable, Equatable {
     public let type: ElementType
     /// Where the values lie, in order; file indices mean `SourceModel.files`.
     public let extents: [Extent]
-    public let rowOrder: RowOrder
-    /// True where every artifact keeps this tensor in F32 (norms, biases, factors, routers).
-    public let staysF32: Bool
+    /// Empty, or where the scales of MXFP4 blocks lie; `extents` then hold their codes alone. See `SpanReader`.
+    public let scales: [Extent]
+    /// What is added to every value, in single precision; nil where values are taken as they are.
+    public let addend: Float?
+    /// The type that the tensor has in every artifact: F32 for norms, biases, factors and routers, MXFP4 where the
+    /// source has it so and was made that way; nil where targets choose.
+    public let fixedType: ElementType?
 
     public init(
-        name: String, shape: [Int], type: ElementType, extents: [Extent], rowOrder: RowOrder = .asStored,
-        staysF32: Bool, importanceName: String? = nil
+        name: String, shape: [Int], type: ElementType, extents: [Extent], scales: [Extent] = [], addend: Float? = nil,
+        fixedType: ElementType? = nil, importanceName: String? = nil
     ) {
         self.name = name
         self.importanceName = importanceName ?? name
         self.shape = shape
         self.type = type
         self.extents = extents
-        self.rowOrder = rowOrder
-        self.staysF32 = staysF32
+        self.scales = scales
+        self.addend = addend
+        self.fixedType = fixedType
     }
 
     /// Where its values begin: those that the planner computed lie in no file, and come first.

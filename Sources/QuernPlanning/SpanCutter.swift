@@ -20,39 +20,23 @@ struct SpanCutter: Sendable {
         targetBytes = min(max(total / 2000, 16 << 20), maximumBlobBytes)
     }
 
-    /// The rows of a tensor and their width. A one-dimensional tensor whose rows are reordered counts as rows of one
-    /// column.
-    static func grid(of tensor: SourceTensor) -> (columns: Int, rows: Int) {
-        tensor.rowOrder != .asStored && tensor.dimensions == 1
-            ? (1, tensor.elements) : (tensor.columns, tensor.rows)
-    }
-
-    /// Ranges that cover every row once, in order. Each has whole head groups, is no larger than the target, and in
-    /// F32, the widest of all types, no larger than a blob.
-    /// - Throws: `QuernError` `.unsupported` where not even the smallest possible span fits a blob, and
-    ///   `.invalidInput` where rows are no whole number of groups.
+    /// Ranges that cover every row once, in order. Each is no larger than the target, and in F32, the widest of all
+    /// types, no larger than a blob.
+    /// - Throws: `QuernError` `.unsupported` where not even a row fits a blob, and `.invalidInput` where columns are no
+    ///   whole number of blocks.
     func ranges(of tensor: SourceTensor) throws(QuernError) -> [RowRange] {
-        let (columns, rows) = Self.grid(of: tensor)
-        var group = 1
-        if case .interleaveHalves(let size) = tensor.rowOrder {
-            guard size > 0, rows % size == 0 else {
-                throw QuernError(.invalidInput, "\(rows) rows are not a whole number of heads of \(size) rows")
-            }
-            group = size
-        }
+        let (columns, rows) = (tensor.columns, tensor.rows)
         guard columns > 0, rows > 0, let rowBytes = tensor.type.bytes(elements: columns) else {
             throw QuernError(
                 .invalidInput, "\(columns) columns are not a whole number of \(tensor.type)'s blocks")
         }
         let widest = max(rowBytes, columns.multipliedReportingOverflow(by: 4).partialValue)
-        guard columns <= maximumBlobBytes / 4, group <= maximumBlobBytes / widest else {
+        guard columns <= maximumBlobBytes / 4, widest <= maximumBlobBytes else {
             throw QuernError(
                 .unsupported,
-                "\(group == 1 ? "a row" : "a head") of \(columns) columns is larger than the \(maximumBlobBytes >> 20) "
-                    + "MiB that one span may have")
+                "a row of \(columns) columns is larger than the \(maximumBlobBytes >> 20) MiB that one span may have")
         }
-        let most = min(targetBytes / rowBytes, maximumBlobBytes / widest)
-        let step = max(most / group * group, group)
+        let step = max(min(targetBytes / rowBytes, maximumBlobBytes / widest), 1)
         return stride(from: 0, to: rows, by: step).map { RowRange(first: $0, count: min(step, rows - $0)) }
     }
 }
@@ -77,7 +61,7 @@ struct ExtentCursor {
             let extent = extents[index]
             let length = min(missing, extent.length - used)
             if length > 0 {
-                taken.append(Extent(origin: extent.origin, offset: extent.offset + used, length: length))
+                taken.append(extent.part(at: used, length: length, origin: extent.origin))
             }
             missing -= length
             used += length
@@ -87,5 +71,27 @@ struct ExtentCursor {
             }
         }
         return taken
+    }
+}
+
+/// Walks through the bytes of a tensor, and through those of its scales where they are kept apart.
+struct TensorCursor {
+    private var values: ExtentCursor
+    private var scales: ExtentCursor?
+    private let type: ElementType
+
+    init(_ tensor: SourceTensor) {
+        values = ExtentCursor(tensor.extents)
+        scales = tensor.scales.isEmpty ? nil : ExtentCursor(tensor.scales)
+        type = tensor.type
+    }
+
+    /// What holds the next `count` bytes of blocks.
+    /// - Throws: `QuernError` `.invalidInput` where the tensor has fewer.
+    mutating func take(_ count: UInt64) throws(QuernError) -> (extents: [Extent], scales: [Extent]) {
+        guard var scales else { return (try values.take(count), []) }
+        let blocks = count / UInt64(type.blockBytes)
+        defer { self.scales = scales }
+        return (try values.take(count - blocks), try scales.take(blocks))
     }
 }

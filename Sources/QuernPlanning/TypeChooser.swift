@@ -26,7 +26,7 @@ struct TypeChooser {
 
     /// - Throws: `QuernError` saying why the target cannot have this tensor.
     mutating func type(of tensor: SourceTensor, _ facts: TensorFacts) throws(QuernError) -> ElementType {
-        if tensor.staysF32 { return .f32 }
+        if let type = tensor.fixedType { return type }
         guard facts.isQuantizable, !(target.leaveOutputTensor && facts.category == .output) else { return tensor.type }
         let type = try wanted(tensor, facts)
         guard tensor.columns % type.blockSize == 0 else {

@@ -1,6 +1,7 @@
 import Foundation
 import QuernFormats
 import QuernPlanning
+import QuernStore
 import TestSupport
 
 /// A checkpoint of the fixtures in a folder of its own, to be changed at will. Its safetensors headers are real; its
@@ -111,6 +112,19 @@ extension SourceModel {
     subscript(key: String) -> GGUFValue? { metadata.first { $0.key == key }?.value }
 
     func tensor(_ name: String) -> SourceTensor? { tensors.first { $0.name == name } }
+
+    /// The bytes of a tensor in its stored type, in the artifact's order.
+    func bytes(of name: String) throws -> [UInt8] {
+        guard let tensor = tensor(name) else { throw QuernError(.notFound, "no such tensor", at: name) }
+        let reader = try SpanReader(
+            extents: tensor.extents, scales: tensor.scales, type: tensor.type, columns: tensor.columns,
+            rows: tensor.rows, name: name, files: SourceFiles(files)
+        ) { blobs[$0] ?? [] }
+        return try [UInt8](unsafeUninitializedCapacity: reader.count) { buffer, count in
+            try reader.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))
+            count = reader.count
+        }
+    }
 
     /// The error of an open that has to fail.
     static func failure(_ fixture: ConvertFixture) -> QuernError? {

@@ -2,6 +2,7 @@ import Foundation
 import QuernFormats
 import QuernJobs
 import QuernPlanning
+import QuernStore
 import TestSupport
 import Testing
 
@@ -103,7 +104,7 @@ private struct ReferenceTypes: Decodable {
         let tensors = header.tensors.map {
             SourceTensor(
                 name: $0.name, shape: $0.shape, type: $0.type,
-                extents: [Extent(origin: .file(0), offset: $0.offset, length: $0.bytes)], staysF32: false)
+                extents: [Extent(origin: .file(0), offset: $0.offset, length: $0.bytes)])
         }
         return SourceModel(
             name: family, architecture: header["general.architecture"]?.text ?? "", metadata: header.metadata,

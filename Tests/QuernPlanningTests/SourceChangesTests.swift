@@ -1,6 +1,7 @@
 import QuernFormats
 import QuernJobs
 import QuernPlanning
+import QuernStore
 import TestSupport
 import Testing
 
@@ -118,7 +119,7 @@ import Testing
             SourceTensor(
                 name: name, shape: [256, 4], type: .f16,
                 extents: [Extent(origin: .file(index / 2), offset: UInt64(4096 + index * 2048), length: 2048)],
-                staysF32: false)
+            )
         }
         let base = TestSources.model([.init(name: "x", shape: [256, 4], type: .f16, pieces: 2)])
         let source = SourceModel(

@@ -20,11 +20,11 @@ import Testing
             case 0:
                 return TestSources.Tensor(
                     name: "blk.\(index).attn_q.weight", shape: [columns, head * heads], type: type,
-                    rowOrder: .interleaveHalves(size: head), pieces: pieces)
+                    interleaved: head, pieces: pieces)
             case 1:
                 return TestSources.Tensor(
                     name: "blk.\(index).attn_q.bias", shape: [head * heads], type: type,
-                    rowOrder: .interleaveHalves(size: head), staysF32: true)
+                    interleaved: head, fixedType: .f32)
             case 2:
                 return TestSources.Tensor(
                     name: "blk.\(index).ffn_up_exps.weight", shape: [columns, head, heads], type: type, pieces: pieces)
@@ -48,7 +48,6 @@ import Testing
                 #expect(span.firstRow == rows[span.tensor, default: 0])
                 rows[span.tensor, default: 0] += span.rows
                 #expect(span.rows > 0)
-                if case .interleaveHalves(let size) = span.rowOrder { #expect(span.rows % size == 0) }
                 let bytes = span.sourceType.bytes(elements: span.columns * span.rows) ?? 0
                 #expect(UInt64(bytes) == span.extents.reduce(0) { $0 + $1.length })
                 for output in span.outputs {
@@ -59,8 +58,7 @@ import Testing
             }
         }
         for tensor in source.tensors {
-            let isColumn = tensor.shape.count == 1 && tensor.rowOrder != .asStored
-            #expect(rows[tensor.name] == (isColumn ? tensor.elements : tensor.rows))
+            #expect(rows[tensor.name] == tensor.rows)
             #expect(Self.joined(read[tensor.name] ?? []) == Self.joined(tensor.extents))
         }
         #expect(plan.blobs.values.allSatisfy { $0.count <= maximumBlobBytes })
@@ -105,15 +103,17 @@ import Testing
         guard case .file(let local) = extent.origin, let index = source.files.firstIndex(of: work.files[local]) else {
             return extent
         }
-        return Extent(origin: .file(index), offset: extent.offset, length: extent.length)
+        return extent.part(at: 0, length: extent.length, origin: .file(index))
     }
 
     /// Neighbouring extents as one.
     private static func joined(_ extents: [Extent]) -> [Extent] {
         extents.reduce(into: []) { joined, extent in
-            if let last = joined.last, last.origin == extent.origin, last.offset + last.length == extent.offset {
-                joined[joined.count - 1] = Extent(
-                    origin: last.origin, offset: last.offset, length: last.length + extent.length)
+            if let last = joined.last, last.origin == extent.origin,
+                last.part(at: last.length, length: extent.length, origin: last.origin) == extent
+            {
+                joined[joined.count - 1] = last.part(
+                    at: 0, length: last.length + extent.length, origin: last.origin)
             } else {
                 joined.append(extent)
             }

@@ -1,6 +1,7 @@
 import QuernFormats
 import QuernJobs
 import QuernPlanning
+import QuernStore
 
 /// Models made up for a test.
 enum TestSources {
@@ -8,8 +9,9 @@ enum TestSources {
         let name: String
         let shape: [Int]
         var type: ElementType = .bf16
-        var rowOrder: RowOrder = .asStored
-        var staysF32 = false
+        /// Rows go from halves to neighbours in groups of so many; nil leaves them.
+        var interleaved: Int?
+        var fixedType: ElementType?
         /// The tensor's bytes are spread over so many extents, each in a file of its own.
         var pieces = 1
     }
@@ -25,11 +27,14 @@ enum TestSources {
             let extents = (0..<tensor.pieces).map { piece in
                 let length = bytes / UInt64(tensor.pieces)
                 defer { ends[piece] += length }
-                return Extent(origin: .file(piece), offset: ends[piece], length: length)
+                let rowBytes = tensor.type.bytes(elements: tensor.shape.count > 1 ? tensor.shape[0] : 1) ?? 0
+                return Extent(
+                    origin: .file(piece), offset: ends[piece], length: length,
+                    strides: tensor.interleaved.map { .interleavedHalves(rowBytes: rowBytes, size: $0) })
             }
             return SourceTensor(
-                name: tensor.name, shape: tensor.shape, type: tensor.type, extents: extents, rowOrder: tensor.rowOrder,
-                staysF32: tensor.staysF32)
+                name: tensor.name, shape: tensor.shape, type: tensor.type, extents: extents,
+                fixedType: tensor.fixedType)
         }
         let files = ends.enumerated().map { index, end in
             SourceFile(

@@ -123,8 +123,8 @@ import Testing
     @Test func checkpointsKeepTheirSmallTensorsInF32() throws {
         let source = TestSources.model(
             [
-                .init(name: "output_norm.weight", shape: [256], staysF32: true),
-                .init(name: "blk.0.ffn_gate_inp.weight", shape: [256, 4], staysF32: true),
+                .init(name: "output_norm.weight", shape: [256], fixedType: .f32),
+                .init(name: "blk.0.ffn_gate_inp.weight", shape: [256, 4], fixedType: .f32),
                 .init(name: "output.weight", shape: [256, 4]),
             ], fileSuffix: "safetensors")
         #expect(

@@ -12,13 +12,13 @@ import Testing
 
     private func work(
         _ source: SourceFile, type: ElementType, columns: Int, rows: Int, firstRow: Int = 0,
-        order: RowOrder = .asStored, offset: UInt64 = 0, outputs: [EncodeOutput]
+        strides: Strides? = nil, offset: UInt64 = 0, outputs: [EncodeOutput]
     ) -> EncodeWork {
         let bytes = UInt64(type.bytes(elements: columns * rows) ?? 0)
-        let extents = [Extent(origin: .file(0), offset: offset, length: bytes)]
+        let extents = [Extent(origin: .file(0), offset: offset, length: bytes, strides: strides)]
         let span = Span(
             tensor: "blk.0.attn_q.weight", extents: extents, sourceType: type, columns: columns, rows: rows,
-            firstRow: firstRow, rowOrder: order, outputs: outputs)
+            firstRow: firstRow, outputs: outputs)
         return EncodeWork(files: [source], spans: [span], encoder: "test-1")
     }
 
@@ -75,7 +75,8 @@ import Testing
         let item = try await bench.run(
             .encode(
                 work(
-                    file, type: .f32, columns: columns, rows: 128, order: .interleaveHalves(size: size),
+                    file, type: .f32, columns: columns, rows: 128,
+                    strides: .interleavedHalves(rowBytes: 4 * columns, size: size),
                     outputs: [EncodeOutput(type: .f32), EncodeOutput(type: .q8_0)])))
         var expected: [Float] = []
         for row in 0..<128 {
@@ -88,13 +89,13 @@ import Testing
         #expect(try await bench.blobs.get(parts[1].digest) == expected.stored(as: .q8_0, columns: columns))
     }
 
-    @Test func oneDimensionalTensorsAreRowsOfOneColumn() async throws {
+    @Test func valuesOfOneDimensionAreInterleaved() async throws {
         let values: [Float] = [0, 1, 2, 3, 10, 11, 12, 13]
         let file = try bench.source(values.stored(as: .f32, columns: 8))
         let item = try await bench.run(
             .encode(
                 work(
-                    file, type: .f32, columns: 8, rows: 1, order: .interleaveHalves(size: 4),
+                    file, type: .f32, columns: 8, rows: 1, strides: .interleavedHalves(rowBytes: 4, size: 4),
                     outputs: [EncodeOutput(type: .f32)])))
         let expected: [Float] = [0, 2, 1, 3, 10, 12, 11, 13]
         #expect(try await bench.blobs.get(try parts(item)[0].digest) == expected.stored(as: .f32, columns: 8))
@@ -131,7 +132,7 @@ import Testing
             extents: [
                 Extent(origin: .file(0), offset: 0, length: 100),
                 Extent(origin: .blob(rest), offset: 2, length: UInt64(stored.count - 100)),
-            ], sourceType: .f32, columns: 32, rows: 2, firstRow: 0, rowOrder: .asStored,
+            ], sourceType: .f32, columns: 32, rows: 2, firstRow: 0,
             outputs: [EncodeOutput(type: .q8_0)])
         let item = try await bench.run(.encode(EncodeWork(files: [file], spans: [span], encoder: "test-1")))
         #expect(try await bench.blobs.get(try parts(item)[0].digest) == values.stored(as: .q8_0, columns: 32))

@@ -38,7 +38,7 @@ struct Pipeline {
                 let bytes = UInt64(Self.rowsPerSpan * columns * 2)
                 let span = Span(
                     tensor: Self.names[tensor], extents: [Extent(origin: .file(0), offset: offset, length: bytes)],
-                    sourceType: .f16, columns: columns, rows: Self.rowsPerSpan, firstRow: first, rowOrder: .asStored,
+                    sourceType: .f16, columns: columns, rows: Self.rowsPerSpan, firstRow: first,
                     outputs: types.map { EncodeOutput(type: $0[tensor]) })
                 mine.append(items.count)
                 items.append(
@@ -142,7 +142,7 @@ extension PlannedItem {
         }
         let placed = Span(
             tensor: span.tensor, extents: span.extents, sourceType: span.sourceType, columns: span.columns,
-            rows: span.rows, firstRow: span.firstRow, rowOrder: span.rowOrder, outputs: outputs)
+            rows: span.rows, firstRow: span.firstRow, outputs: outputs)
         return PlannedItem(
             payload: .encode(
                 EncodeWork(

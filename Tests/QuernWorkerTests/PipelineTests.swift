@@ -141,7 +141,7 @@ import Testing
         let source = try bench.source(bytes)
         let span = Span(
             tensor: "t", extents: [Extent(origin: .file(0), offset: 0, length: source.size)], sourceType: .f32,
-            columns: 1 << 10, rows: 1 << 10, firstRow: 0, rowOrder: .asStored, outputs: [EncodeOutput(type: .q8_0)])
+            columns: 1 << 10, rows: 1 << 10, firstRow: 0, outputs: [EncodeOutput(type: .q8_0)])
         let payload = WorkPayload.encode(EncodeWork(files: [source], spans: [span], encoder: "test-1"))
         let small = try await bench.run(payload, blobs: try FolderBlobStore(root: disk.path))
         #expect(small.failures.first?.class == .outOfSpace)

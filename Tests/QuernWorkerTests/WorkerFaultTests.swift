@@ -42,7 +42,7 @@ import Testing
         let weights = blobs.put([Float](repeating: 1, count: columns).stored(as: .f32, columns: columns))
         let span = Span(
             tensor: "t", extents: [Extent(origin: .file(0), offset: 0, length: source.size)], sourceType: .f32,
-            columns: columns, rows: 1, firstRow: 0, rowOrder: .asStored,
+            columns: columns, rows: 1, firstRow: 0,
             outputs: [EncodeOutput(type: .q4_K, importance: Importance(digest: weights, rowsPerMatrix: 1))])
         return PlannedItem(
             payload: .encode(EncodeWork(files: [source], spans: [span], encoder: "test-1")), cost: 1, memory: 1,

@@ -16,8 +16,11 @@ struct EncodeStage {
         let files = SourceFiles(work.files)
         let control = context.control
         let spans = try work.spans.map { span in
-            let reader = try SpanReader(span, files: files) { try context.blobs.get($0, control) }
-            return (span: span.oneColumnRows, reader: reader)
+            let reader = try SpanReader(
+                extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
+                rows: span.rows, name: span.tensor, files: files
+            ) { try context.blobs.get($0, control) }
+            return (span: span, reader: reader)
         }
         // Hashing, where there is a use for it, costs about a fifth of encoding.
         let bytes = spans.reduce(0) { $0 + $1.reader.count }
@@ -100,15 +103,5 @@ struct EncodeStage {
     private func knownParts(_ keys: [Digest]) throws -> [Digest: Part] {
         guard let lookUp = context.lookUp else { return [:] }
         return try lookUp(keys).filter { try context.blobs.contains($0.value.digest, context.control) }
-    }
-}
-
-extension Span {
-    /// Rows of one column in place of one row, where a reordering of rows is asked of a one-dimensional tensor.
-    fileprivate var oneColumnRows: Span {
-        guard rowOrder != .asStored, rows == 1, columns > 1 else { return self }
-        return Span(
-            tensor: tensor, extents: extents, sourceType: sourceType, columns: 1, rows: columns, firstRow: firstRow,
-            rowOrder: rowOrder, outputs: outputs)
     }
 }

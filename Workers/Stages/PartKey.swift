@@ -6,13 +6,9 @@ extension Digest {
     /// The name under which a part is found again: a hash of everything that its bytes depend on.
     /// - Parameters:
     ///   - encoder: version of the encoders.
-    ///   - source: sha256 of the span's bytes as the source has them, extents joined.
+    ///   - source: sha256 of the span's bytes as `SpanReader` gives them: rows in the artifact's order.
     static func partKey(encoder: String, span: Span, output: EncodeOutput, source: Digest) -> Digest {
-        let order =
-            switch span.rowOrder {
-            case .asStored: "as-stored"
-            case .interleaveHalves(let size): "interleave-halves \(size)"
-            }
+        let addend = span.addend.map { String($0.bitPattern, radix: 16) } ?? "none"
         // Where statistics do not matter they must not part what is the same.
         let importance =
             output.weights(span).map { "\($0.digest.hex) \(span.firstRow) \($0.rowsPerMatrix)" } ?? "none"
@@ -23,7 +19,7 @@ extension Digest {
             source-type \(span.sourceType)
             columns \(span.columns)
             rows \(span.rows)
-            row-order \(order)
+            addend \(addend)
             importance \(importance)
             span \(source.hex)
 
@@ -34,7 +30,7 @@ extension Digest {
 
 extension EncodeOutput {
     /// Whether the source's rows are taken over as they are.
-    func isCopy(_ span: Span) -> Bool { type == span.sourceType }
+    func isCopy(_ span: Span) -> Bool { type == span.sourceType && span.addend == nil }
 
     /// The importance matrix, where it changes the part's bytes.
     func weights(_ span: Span) -> Importance? {

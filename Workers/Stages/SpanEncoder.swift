@@ -34,12 +34,8 @@ struct SpanEncoder {
     func run(_ scratch: Scratch, advance: (Int) throws -> Void) throws -> [(Part, PartWriter)] {
         guard !outputs.isEmpty else { return [] }
         var makings = try outputs.map(begin)
-        let group = span.rowOrder.groupRows
-        guard group > 0, group == 1 || group % 2 == 0, span.rows % group == 0 else {
-            throw QuernError(.invalidInput, "\(span.rows) rows are not whole groups of \(group)", at: span.tensor)
-        }
         let rowBytes = reader.count / span.rows
-        let rowsPerChunk = max(group, Self.chunkElements / span.columns / group * group)
+        let rowsPerChunk = max(1, Self.chunkElements / span.columns)
         let encodes = makings.contains { !$0.isCopy }
         let quantizes = makings.contains { !$0.isCopy && $0.output.type.isQuantized }
 
@@ -47,16 +43,11 @@ struct SpanEncoder {
             let rows = min(rowsPerChunk, span.rows - first)
             let source = try scratch.source.bytes(rows * rowBytes)
             try reader.read(at: first * rowBytes, into: source)
-            var stored = UnsafeRawBufferPointer(source)
-            if span.rowOrder != .asStored {
-                let reordered = try scratch.reordered.bytes(rows * rowBytes)
-                span.rowOrder.permute(stored, rowBytes: rowBytes, into: reordered)
-                stored = UnsafeRawBufferPointer(reordered)
-            }
+            let stored = UnsafeRawBufferPointer(source)
             var values = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
             if encodes {
                 values = try scratch.values.floats(rows * span.columns)
-                Kernels.decode(span.sourceType, bytes: stored, into: values)
+                Kernels.decode(span.sourceType, bytes: stored, adding: span.addend, into: values)
                 if quantizes { try checkFinite(UnsafeBufferPointer(values), firstRow: first) }
             }
             for index in makings.indices {

@@ -58,7 +58,7 @@ extension SourceModel {
         return [
             SourceTensor(
                 name: "rope_freqs.weight", shape: [factors.count], type: .f32,
-                extents: [Extent(origin: .blob(digest), offset: 0, length: UInt64(bytes.count))], staysF32: true)
+                extents: [Extent(origin: .blob(digest), offset: 0, length: UInt64(bytes.count))], fixedType: .f32)
         ]
     }
 

@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernJobs
+import QuernStore
 
 extension SourceModel {
     /// A GGUF of any architecture: one file, or any file of a split set. Keys keep their order; those about the split
@@ -18,8 +19,7 @@ extension SourceModel {
             }
             return SourceTensor(
                 name: tensor.name, shape: tensor.shape, type: tensor.type,
-                extents: [Extent(origin: .file(tensor.file), offset: tensor.offset, length: tensor.bytes)],
-                staysF32: false)
+                extents: [Extent(origin: .file(tensor.file), offset: tensor.offset, length: tensor.bytes)])
         }
         try checkVocabulary(model.metadata, path: path)
         return SourceModel(

@@ -1,5 +1,5 @@
 import QuernFormats
-import QuernJobs
+import QuernStore
 
 /// From the tensors of a checkpoint to those of a GGUF: names, shapes, row order.
 struct TensorMapping {
@@ -50,11 +50,15 @@ struct TensorMapping {
                 .unsupported, "its element type is \(tensor.type.rawValue), not F32, F16 or BF16",
                 at: "tensor \(tensor.name.quotedForMessage)", remedy: "Take a checkpoint that is not quantized")
         }
+        let rowBytes = Int(tensor.length) / shape[0]
         return SourceTensor(
             name: target, shape: shape.reversed(), type: type,
-            extents: [Extent(origin: .file(shard), offset: tensor.offset, length: tensor.length)],
-            rowOrder: rule.interleaved ? .interleaveHalves(size: config.headSize) : .asStored,
-            staysF32: TensorRules.staysF32(name: target, rank: shape.count))
+            extents: [
+                Extent(
+                    origin: .file(shard), offset: tensor.offset, length: tensor.length,
+                    strides: rule.interleaved ? .interleavedHalves(rowBytes: rowBytes, size: config.headSize) : nil)
+            ],
+            fixedType: TensorRules.staysF32(name: target, rank: shape.count) ? .f32 : nil)
     }
 
     /// The rule of a tensor, and its name in the GGUF.
