@@ -1,9 +1,9 @@
 import Foundation
 
 /// A folder whose files are taken only where they really lie in it: what a download left there may be hostile.
-struct CheckpointFolder: Sendable {
+package struct CheckpointFolder: Sendable {
     /// As given.
-    let path: String
+    package let path: String
     /// Without symbolic links.
     private let resolved: String
 
@@ -11,7 +11,7 @@ struct CheckpointFolder: Sendable {
     static let maximumTextBytes: UInt64 = 256 << 20
 
     /// - Throws: `QuernError` `.notFound` where there is no such folder, `.invalidInput` where it is a file.
-    init(path: String) throws {
+    package init(path: String) throws {
         guard let resolved = Self.resolve(path) else {
             throw QuernError(.notFound, "there is no such folder", at: path, remedy: "Check the path")
         }
@@ -83,7 +83,7 @@ struct CheckpointFolder: Sendable {
     }
 
     /// The bytes of a file that is small enough to be held; nil where there is none.
-    func bytes(_ fileName: String) throws -> [UInt8]? {
+    package func bytes(_ fileName: String) throws -> [UInt8]? {
         guard let file = try open(fileName) else { return nil }
         guard file.size <= Self.maximumTextBytes else {
             throw QuernError(
@@ -93,7 +93,7 @@ struct CheckpointFolder: Sendable {
         return try file.bytes(at: 0, count: Int(file.size))
     }
 
-    func json(_ fileName: String) throws -> JSONObject? {
+    package func json(_ fileName: String) throws -> JSONObject? {
         guard let bytes = try bytes(fileName) else { return nil }
         do {
             let value = try JSONValue.parse(bytes)

@@ -1,28 +1,44 @@
 import QuernFormats
 
-/// Text to token ids, as the model was trained to read it.
+/// Text to token ids, as the model was trained to read it: for a checkpoint folder as transformers does it, for a GGUF
+/// as llama.cpp does.
 public struct Tokenizer: Sendable {
-    /// One more than the largest id.
-    public let vocabularySize: Int
-    /// The token put before a text (BOS), where the model's settings add one.
-    public let beginsWith: Int32?
-    /// The token put behind a text (EOS), where the model's settings add one.
-    public let endsWith: Int32?
+    private let encoder: any TextEncoder
+    private let scratches = ScratchPool()
 
-    /// Opens the tokenizer of a checkpoint folder (tokenizer.json, else tokenizer.model) or of a `.gguf`.
-    /// - Throws: `QuernError` naming the file and the entry.
-    public static func open(path: String) throws -> Tokenizer {
-        throw QuernError(.unsupported, "tokenizers of this kind cannot be read", at: path)
-    }
+    init(_ encoder: any TextEncoder) { self.encoder = encoder }
+
+    /// One more than the largest id.
+    public var vocabularySize: Int { encoder.vocabularySize }
+
+    /// The token put before a text (BOS, [CLS]), where the model's settings add one.
+    public var beginsWith: Int32? { encoder.template.prefix.first }
+
+    /// The token put behind a text (EOS, [SEP]), where the model's settings add one.
+    public var endsWith: Int32? { encoder.template.suffix.last }
 
     /// The ids of a text. Special tokens that stand in the text are recognized.
     /// - Parameter addSpecialTokens: whether to put around it what the model's settings put around a text.
+    /// - Throws: `QuernError` where a pattern of the tokenizer cannot be matched, or the model has no token for
+    ///   something and none for what is unknown.
     public func encode(_ text: some StringProtocol, addSpecialTokens: Bool = false) throws -> [Int32] {
         try encode(utf8: Array(text.utf8), addSpecialTokens: addSpecialTokens)
     }
 
-    /// - Parameter utf8: bytes that are no UTF-8 become U+FFFD.
+    /// The ids of a text in UTF-8. Takes time in proportion to the text, on the caller's thread; several threads may
+    /// call at once.
+    /// - Parameters:
+    ///   - utf8: bytes that are no UTF-8 become U+FFFD.
+    ///   - addSpecialTokens: whether to put around it what the model's settings put around a text.
     public func encode(utf8: [UInt8], addSpecialTokens: Bool = false) throws -> [Int32] {
-        throw QuernError(.unsupported, "tokenizers of this kind cannot be read")
+        let text = UTF8Text.repaired(utf8)
+        let scratch = scratches.take()
+        defer { scratches.giveBack(scratch) }
+        var ids: [Int32] = []
+        ids.reserveCapacity(text.count / 4 + 8)
+        if addSpecialTokens { ids += encoder.template.prefix }
+        try text.withUnsafeBufferPointer { try encoder.encode($0, scratch, into: &ids) }
+        if addSpecialTokens { ids += encoder.template.suffix }
+        return ids
     }
 }

@@ -1,0 +1,80 @@
+import QuernFormats
+
+/// Cuts where a regular expression matches, or, inverted, where it does not.
+struct PatternSplit: PreTokenizer {
+    let regex: Regex
+    let behavior: SplitBehavior
+    let isInverted: Bool
+
+    /// The split of GPT-2, which byte-level pre-tokenizers have built in.
+    static let wordsOfGPT2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+    init(_ regex: Regex, _ behavior: SplitBehavior = .isolated, isInverted: Bool = false) {
+        self.regex = regex
+        self.behavior = behavior
+        self.isInverted = isInverted
+    }
+
+    func split(
+        _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ scratch: EncodingScratch,
+        emit: (UnsafeBufferPointer<UInt8>, _ isFirst: Bool) throws -> Void
+    ) throws {
+        var maker = PieceMaker(behavior, isInverted: isInverted)
+        func send(_ range: Range<Int>) throws {
+            try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
+        }
+        var done = 0
+        try regex.forEachMatch(in: piece, try scratch.regex()) { match in
+            if done < match.lowerBound { try maker.add(done..<match.lowerBound, isMatch: false, emit: send) }
+            try maker.add(match, isMatch: true, emit: send)
+            done = match.upperBound
+        }
+        if done < piece.count { try maker.add(done..<piece.count, isMatch: false, emit: send) }
+        try maker.finish(emit: send)
+    }
+}
+
+/// Cuts where a text stands.
+struct TextSplit: PreTokenizer {
+    /// Not empty.
+    let text: [UInt8]
+    let behavior: SplitBehavior
+    let isInverted: Bool
+
+    func split(
+        _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ scratch: EncodingScratch,
+        emit: (UnsafeBufferPointer<UInt8>, _ isFirst: Bool) throws -> Void
+    ) throws {
+        var maker = PieceMaker(behavior, isInverted: isInverted)
+        func send(_ range: Range<Int>) throws {
+            try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
+        }
+        var done = 0
+        try TextSearch.forEach(text, in: piece) { start in
+            if done < start { try maker.add(done..<start, isMatch: false, emit: send) }
+            done = start + text.count
+            try maker.add(start..<done, isMatch: true, emit: send)
+        }
+        if done < piece.count { try maker.add(done..<piece.count, isMatch: false, emit: send) }
+        try maker.finish(emit: send)
+    }
+}
+
+/// Finds one byte string in another.
+enum TextSearch {
+    /// Calls `found` with the beginning of every occurrence, from left to right and without overlap.
+    static func forEach(
+        _ text: [UInt8], in source: UnsafeBufferPointer<UInt8>, _ found: (Int) throws -> Void
+    ) rethrows {
+        guard let first = text.first, text.count <= source.count else { return }
+        var index = 0
+        while index <= source.count - text.count {
+            guard source[index] == first, text.indices.allSatisfy({ source[index + $0] == text[$0] }) else {
+                index += 1
+                continue
+            }
+            try found(index)
+            index += text.count
+        }
+    }
+}
