@@ -3,10 +3,11 @@
 
 #include "build_once.h"
 
-enum { grid = 4096, most_pairs = 160000, longest_list = 512 };
+enum { grid = 4096, longest_list = 64, most_listed = 32768 };
 
 typedef struct {
-    uint32_t places[candidate_keys], pairs[most_pairs];
+    uint16_t lists[candidate_keys][candidates_listed] __attribute__((aligned(64)));
+    uint16_t long_lists[most_listed] __attribute__((aligned(64)));
     uint16_t indices[grid];
 } candidate_lists;
 
@@ -40,12 +41,20 @@ static int keep_candidates(const uint16_t *list, int count, uint32_t point, int 
     return length;
 }
 
-/// - Returns: the pairs in use afterwards.
-static uint32_t add_list(candidate_lists *lists, int key, const uint16_t *list, int count, uint32_t used) {
-    lists->places[key] = used << 8 | (uint32_t)((count + 1) / 2 - 1);
-    for (int j = 0; j < count; j += 2)
-        lists->pairs[used++] = list[j] | (uint32_t)list[j + 1 < count ? j + 1 : j] << 16;
-    return used;
+/// - listed: how much of the long lists is in use.
+/// - Returns: how much of them is in use afterwards.
+static int add_list(candidate_lists *lists, int key, const uint16_t *candidates, int count, int listed) {
+    uint16_t *list = lists->lists[key];
+    if (count <= candidates_listed) {
+        for (int j = 0; j < candidates_listed; ++j) list[j] = candidates[j < count ? j : count - 1];
+        return listed;
+    }
+    list[0] = (uint16_t)(candidates_exceed + count);
+    list[1] = (uint16_t)(listed / codebook_alignment);
+    const int end = listed + (count + codebook_alignment - 1) / codebook_alignment * codebook_alignment;
+    for (int j = 0; listed < end; ++j, ++listed)
+        lists->long_lists[listed] = candidates[j < count ? j : count - 1];
+    return listed;
 }
 
 static candidate_lists all_lists[2];
@@ -56,7 +65,7 @@ static int which(uint32_t id) { return id == quern_codebook_iq3_s; }
 static void build(uint32_t id) {
     candidate_lists *lists = &all_lists[which(id)];
     const quern_codebook *book = quern_codebook_get(id);
-    uint32_t used = 0;
+    int listed = 0;
     for (int point = 0; point < grid; ++point) {
         const uint16_t own = (uint16_t)point;
         const uint16_t *list = &own;
@@ -66,19 +75,19 @@ static void build(uint32_t id) {
             lists->indices[point] = (uint16_t)index;
         else
             list = codebook_neighbours(book, own, &count);
-        used = add_list(lists, candidates_of_point + point, list, count, used);
+        listed = add_list(lists, candidates_of_point + point, list, count, listed);
         for (int sides = 0; sides < 16; ++sides) {
             uint16_t kept[longest_list];
             const int length = keep_candidates(list, count, own, sides, kept);
-            used = add_list(lists, candidates_of_sides + 16 * point + sides, kept, length, used);
+            listed = add_list(lists, candidates_of_sides + 16 * point + sides, kept, length, listed);
         }
     }
 }
 
 const quern_candidates *quern_candidates_get(uint32_t id) {
     static const quern_candidates candidates[2] = {
-        {all_lists[0].places, all_lists[0].pairs, all_lists[0].indices},
-        {all_lists[1].places, all_lists[1].pairs, all_lists[1].indices},
+        {all_lists[0].lists, all_lists[0].long_lists, all_lists[0].indices},
+        {all_lists[1].lists, all_lists[1].long_lists, all_lists[1].indices},
     };
     static build_guard guard = {.building = PTHREAD_MUTEX_INITIALIZER};
     build_once(&guard, id, build);

@@ -14,13 +14,20 @@ enum {
     candidate_keys = 65536 + 4096,
 };
 
+enum {
+    candidates_listed = 8,
+    /// In the first word of a list that has no room for all candidates.
+    candidates_exceed = 1 << 12,
+};
+
 typedef struct {
-    /// By key: where its list of candidates begins in `pairs`, times 256, + the number of pairs − 1.
-    const uint32_t *places;
-    /// Lists of packed points, nearest to the key's point first, those equally near in ascending order; two points in
-    /// one word, the first in the lower half. The last point of a list of odd length stands there twice. The list of a
-    /// point that is in the book is that point.
-    const uint32_t *pairs;
+    /// By key: candidates as packed points, nearest to the key's point first, those equally near in ascending order.
+    /// Behind the last one it stands there again. The only candidate of a point that is in the book is that point.
+    /// Where there is no room for all of them: their number + `candidates_exceed`; where they are in `long_lists`, in
+    /// units of `codebook_alignment`.
+    const uint16_t (*lists)[candidates_listed];
+    /// Aligned and padded as the lists of codebook.h are.
+    const uint16_t *long_lists;
     /// By packed point: the index of a point of the book.
     const uint16_t *indices;
 } quern_candidates;

@@ -14,11 +14,14 @@ KERNEL lane_blocks lane_blocks_at(size_t first, size_t count, size_t size, size_
                                   const float *importance, uint8_t *to, size_t block_bytes) {
     lane_blocks blocks;
     blocks.live = count - first < LANES ? (int)(count - first) : LANES;
+    size_t block = first, column = first * size % columns;
     for (int lane = 0; lane < LANES; ++lane) {
-        const size_t block = first + (size_t)(lane < blocks.live ? lane : blocks.live - 1);
         blocks.values[lane] = from + block * size;
-        blocks.weights[lane] = importance ? importance + block * size % columns : 0;
+        blocks.weights[lane] = importance ? importance + column : 0;
         blocks.output[lane] = to + block * block_bytes;
+        if (lane + 1 >= blocks.live) continue;
+        ++block;
+        column = column + size < columns ? column + size : 0;
     }
     return blocks;
 }
@@ -47,31 +50,42 @@ KERNEL void lane_write_words(lane_blocks *blocks, const lane_int *words, int cou
 enum { row_group = 8 };
 
 /// Σx²/columns of each row, summed from its first value to its last.
+/// - columns: a multiple of 8.
 KERNEL void row_mean_squares(const float *from, int rows, size_t columns, float means[row_group]) {
-    float sums[row_group] = {0};
-    if (rows == row_group) {
-        for (size_t column = 0; column < columns; ++column)
-            for (int row = 0; row < row_group; ++row) {
-                const float value = from[(size_t)row * columns + column];
-                sums[row] += value * value;
-            }
-    } else {
-        for (int row = 0; row < rows; ++row)
-            for (size_t column = 0; column < columns; ++column) {
-                const float value = from[(size_t)row * columns + column];
-                sums[row] += value * value;
-            }
+    // Four values of each row, and in the upper half the four that follow them.
+    const float *starts[16];
+    for (int i = 0; i < 16; ++i) {
+        const int row = i % row_group < rows ? i % row_group : rows - 1;
+        starts[i] = from + (size_t)row * columns + 4 * (i / row_group);
     }
-    for (int row = 0; row < rows; ++row) means[row] = sums[row] / (float)columns;
+    typedef float eight_floats __attribute__((ext_vector_type(row_group)));
+    eight_floats sums = 0;
+    for (size_t column = 0; column < columns; column += 8) {
+        row_float squares[4];
+        row_load_fours(squares, starts, column);
+        for (int i = 0; i < 4; ++i) squares[i] *= squares[i];
+        for (int i = 0; i < 4; ++i) sums += __builtin_shufflevector(squares[i], squares[i], 0, 1, 2, 3, 4, 5, 6, 7);
+        for (int i = 0; i < 4; ++i)
+            sums += __builtin_shufflevector(squares[i], squares[i], 8, 9, 10, 11, 12, 13, 14, 15);
+    }
+    sums /= (float)columns;
+    memcpy(means, &sums, sizeof sums);
 }
 
 /// importance · √(mean square + x²) for 32 values of each lane: the weights of the types with blocks of 32, whose
 /// mean square is that of the row.
 KERNEL void lane_row_weights(lane_float *w, const lane_float *x, const lane_blocks *blocks, const float *from,
                              size_t columns, const float *means) {
+    size_t row = (size_t)(blocks->values[0] - from) / columns;
+    const float *next = from + (row + 1) * columns;
     lane_float mean;
-    for (int lane = 0; lane < LANES; ++lane)
-        ((float *)&mean)[lane] = means[(size_t)(blocks->values[lane] - from) / columns];
+    for (int lane = 0; lane < LANES; ++lane) {
+        if (blocks->values[lane] == next) {
+            ++row;
+            next += columns;
+        }
+        ((float *)&mean)[lane] = means[row];
+    }
     lane_load(w, blocks->weights, 32);
     for (int i = 0; i < 32; ++i) w[i] = w[i] * lane_sqrt(mean + x[i] * x[i]);
 }

@@ -18,9 +18,9 @@
 #define ENCODER static __attribute__((noinline))
 
 #include "half.h"
+#include "rows.h"
 #include "lanes.h"
 #include "registers.h"
-#include "rows.h"
 #include "blocks.h"
 
 #include "search_affine.h"

@@ -137,29 +137,21 @@ KERNEL void lane_load(lane_float *to, const float *const from[LANES], int count)
 #if LANES == 1
     memcpy(to, from[0], (size_t)count * sizeof(float));
 #else
-    typedef float four __attribute__((ext_vector_type(4)));
-    for (int lane = 0; lane < LANES; lane += 4) {
-        for (int i = 0; i < count; i += 4) {
-            four a, b, c, d;
-            memcpy(&a, from[lane] + i, sizeof a);
-            memcpy(&b, from[lane + 1] + i, sizeof b);
-            memcpy(&c, from[lane + 2] + i, sizeof c);
-            memcpy(&d, from[lane + 3] + i, sizeof d);
-            const four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-            const four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-            const four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-            const four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-            a = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-            b = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-            c = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-            d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
-            memcpy((float *)&to[i] + lane, &a, sizeof a);
-            memcpy((float *)&to[i + 1] + lane, &b, sizeof b);
-            memcpy((float *)&to[i + 2] + lane, &c, sizeof c);
-            memcpy((float *)&to[i + 3] + lane, &d, sizeof d);
+    for (int i = 0; i < count; i += 4)
+        for (int lane = 0; lane < LANES; lane += 16) {
+            row_float values[4];
+            row_load_fours(values, from + lane, (size_t)i);
+            for (int j = 0; j < 4; ++j) memcpy((float *)&to[i + j] + lane, &values[j], sizeof values[j]);
         }
-    }
 #endif
+}
+
+/// Four consecutive words of each lane, to[i] receiving word i: those of a table from word 4 · index on.
+KERNEL void lane_load_words(lane_int to[4], const void *table, lane_int index) {
+    const float *from[LANES];
+    for (int lane = 0; lane < LANES; ++lane)
+        from[lane] = (const float *)table + 4 * (size_t)((const int32_t *)&index)[lane];
+    lane_load((lane_float *)to, from, 4);
 }
 
 /// a · 2^places, without its upper bits where they do not fit.

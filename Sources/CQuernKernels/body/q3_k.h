@@ -30,7 +30,8 @@ KERNEL lane_float quantize_signed_scales(const lane_float x[16], lane_int quants
 KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     for (size_t block = 0; block < count; block += LANES) {
         lane_blocks blocks = lane_blocks_at(block, count, 256, columns, from, importance, to, q3_k_bytes);
-        lane_float x[256], searched[256];
+        lane_float x[256];
+        lane_int searched[256];
         lane_load(x, blocks.values, 256);
         const lane_float mean_square = importance ? lane_twice_mean_square(x) : lane_float_of(0);
 
@@ -41,7 +42,7 @@ KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, c
                 lane_float w[16];
                 lane_importance(w, &blocks, 16 * j, 16);
                 sums[j] = lane_weigh(w, part, 16, mean_square);
-                const symmetric_fit fit = search_symmetric(part, w, 16, 4);
+                const symmetric_fit fit = search_symmetric(part, part, w, 16, 4);
                 for (int i = 0; i < 16; ++i) searched[16 * j + i] = symmetric_quant(&fit, part[i], 4);
                 scales[j] = fit.scale;
             } else {
@@ -52,8 +53,13 @@ KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, c
         lane_int scale_quants[16], quants[256];
         lane_float scale;
         if (importance) {
-            const symmetric_fit fit = search_symmetric(scales, sums, 16, 32);
-            for (int j = 0; j < 16; ++j) scale_quants[j] = whole(symmetric_quant(&fit, scales[j], 32));
+            // Scales may have overflown.
+            lane_float finite[16];
+            for (int j = 0; j < 16; ++j)
+                finite[j] = pick(less(magnitude(scales[j]), lane_float_of(__builtin_inff())), scales[j],
+                                 lane_float_of(0));
+            const symmetric_fit fit = search_symmetric(scales, finite, sums, 16, 32);
+            for (int j = 0; j < 16; ++j) scale_quants[j] = symmetric_quant(&fit, finite[j], 32);
             scale = fit.scale;
         } else {
             scale = quantize_signed_scales(scales, scale_quants);
@@ -64,8 +70,8 @@ KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, c
             const lane_float d = scale * lane_to_float(scale_quants[j] - 32);
             const lane_mask kept = equal(d, lane_float_of(0));
             for (int i = 16 * j; i < 16 * j + 16; ++i) {
-                const lane_float rounded = nearest_within(x[i] / d, -4, 3) + 4.0f;
-                quants[i] = whole(pick(kept, searched[i], rounded));
+                const lane_int rounded = nearest_integer_within(x[i] / d, -4, 3) + 4;
+                quants[i] = pick_int(kept, searched[i], rounded);
             }
         }
 

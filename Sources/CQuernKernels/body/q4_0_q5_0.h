@@ -97,12 +97,12 @@ KERNEL void encode_symmetric_lanes(const float *from, size_t rows, size_t column
             lane_float x[32], w[32];
             lane_load(x, blocks.values, 32);
             lane_row_weights(w, x, &blocks, values, columns, means);
-            const symmetric_fit fit = search_symmetric(x, w, 32, bound);
+            const symmetric_fit fit = search_symmetric(x, x, w, 32, bound);
             uint16_t scales[LANES];
             lane_to_half(fit.scale, scales);
             lane_write_halves(&blocks, scales);
             lane_int quants[32];
-            for (int i = 0; i < 32; ++i) quants[i] = whole(symmetric_quant(&fit, x[i], bound));
+            for (int i = 0; i < 32; ++i) quants[i] = symmetric_quant(&fit, x[i], bound);
             lane_write_quants(&blocks, quants, 2 * bound - 1);
         }
     }

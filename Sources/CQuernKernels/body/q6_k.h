@@ -20,7 +20,7 @@ KERNEL void encode_symmetric_k(const float *from, size_t count, size_t columns, 
             } else {
                 for (int i = 0; i < 16; ++i) w[i] = part[i] * part[i];
             }
-            fits[j] = search_symmetric(part, w, 16, 32);
+            fits[j] = search_symmetric(part, part, w, 16, 32);
             scales[j] = fits[j].scale;
         }
 
@@ -40,7 +40,7 @@ KERNEL void encode_symmetric_k(const float *from, size_t count, size_t columns, 
             const lane_mask kept = equal(d, lane_float_of(0));
             if (any(kept)) {
                 for (int i = 0; i < 16; ++i) {
-                    const lane_int searched = whole(symmetric_quant(&fits[j], part[i], 32));
+                    const lane_int searched = symmetric_quant(&fits[j], part[i], 32);
                     quants[16 * j + i] = pick_int(kept, pick_int(empty, lane_int_of(0), searched), quants[16 * j + i]);
                 }
             }

@@ -1,5 +1,4 @@
-// One register of lanes: REGISTER of them, for loops that run as often as the slowest lane needs, and that would spill
-// wider lanes.
+// One register of lanes: REGISTER of them, for loops that would spill wider lanes.
 
 #if defined(PERMUTE_LANES)
 #define REGISTER PERMUTE_LANES
@@ -35,47 +34,37 @@ KERNEL register_mask register_less(register_float a, register_float b) {
 #endif
 }
 
+/// The nearest integer to `a`, |a| < 2^22, the even one of two.
+KERNEL register_float register_nearest(register_float a) {
+#if defined(PERMUTE_LANES) || (defined(__aarch64__) && REGISTER > 1)
+    return __builtin_elementwise_rint(a);
+#else
+    return (a + ROUNDING) - ROUNDING;
+#endif
+}
+
 KERNEL register_float register_pick(register_mask mask, register_float a, register_float b) { return mask ? a : b; }
 KERNEL register_int register_pick_int(register_mask mask, register_int a, register_int b) { return mask ? a : b; }
 
-KERNEL register_int register_least(register_int a, int32_t b) {
-#if REGISTER == 1
-    return a < b ? a : b;
-#else
-    return __builtin_elementwise_min(a, (register_int)b);
-#endif
+/// a where it is less than b, else b.
+KERNEL register_float register_least(register_float a, float b) {
+    return register_pick(register_less(a, (register_float)b), a, (register_float)b);
 }
 
-/// The largest lane.
-KERNEL int32_t register_largest(register_int a) {
-#if REGISTER == 1
-    return a;
-#else
-    return __builtin_reduce_max(a);
-#endif
+/// a where it is greater than b, else b.
+KERNEL register_float register_most(register_float a, float b) {
+    return register_pick(register_less((register_float)b, a), a, (register_float)b);
 }
 
-/// Shifts in zeros.
-KERNEL register_int register_shift_down(register_int a, int places) {
+/// Bit i is set where lane i of `a` has one of the bits of `mask`.
+KERNEL uint32_t register_lanes_with(register_int a, int32_t mask) {
 #if REGISTER == 1
-    return (int32_t)((uint32_t)a >> places);
+    return (a & mask) != 0;
 #else
-    typedef uint32_t register_word __attribute__((ext_vector_type(REGISTER)));
-    return (register_int)((register_word)a >> (uint32_t)places);
-#endif
-}
-
-/// table[index] of each lane.
-KERNEL register_int register_gather(const uint32_t *table, register_int index) {
-#if REGISTER == 1
-    return (int32_t)table[index];
-#elif REGISTER == 16
-    return (register_int)__builtin_ia32_gathersiv16si((register_int)0, table, index, (uint16_t)0xffff, 4);
-#elif REGISTER == 8
-    return (register_int)__builtin_ia32_gatherd_d256((register_int)0, (const int *)table, index, ~(register_int)0, 4);
-#else
-    register_int values;
-    for (int lane = 0; lane < REGISTER; ++lane) values[lane] = (int32_t)table[index[lane]];
-    return values;
+    typedef bool register_bool __attribute__((ext_vector_type(REGISTER)));
+    const register_bool set = __builtin_convertvector((a & mask) != 0, register_bool);
+    uint32_t lanes = 0;
+    memcpy(&lanes, &set, sizeof set);
+    return lanes;
 #endif
 }

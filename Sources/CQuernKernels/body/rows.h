@@ -15,6 +15,30 @@ KERNEL row_float row_load(const float *from) {
 
 KERNEL void row_save(float *to, row_float values) { memcpy(to, &values, sizeof values); }
 
+/// Four consecutive values from each of sixteen places: to[i] receives value i of every place.
+/// - offset: of the values, from each place.
+KERNEL void row_load_fours(row_float to[4], const float *const from[16], size_t offset) {
+    row_float a, b, c, d;
+    for (int i = 0; i < 4; ++i) {
+        memcpy((float *)&a + 4 * i, from[4 * i] + offset, 16);
+        memcpy((float *)&b + 4 * i, from[4 * i + 1] + offset, 16);
+        memcpy((float *)&c + 4 * i, from[4 * i + 2] + offset, 16);
+        memcpy((float *)&d + 4 * i, from[4 * i + 3] + offset, 16);
+    }
+#define LOW_VALUES(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+#define HIGH_VALUES(a, b) __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+#define LOW_PAIRS(a, b) __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+#define HIGH_PAIRS(a, b) __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+    to[0] = LOW_PAIRS(LOW_VALUES(a, b), LOW_VALUES(c, d));
+    to[1] = HIGH_PAIRS(LOW_VALUES(a, b), LOW_VALUES(c, d));
+    to[2] = LOW_PAIRS(HIGH_VALUES(a, b), HIGH_VALUES(c, d));
+    to[3] = HIGH_PAIRS(HIGH_VALUES(a, b), HIGH_VALUES(c, d));
+#undef LOW_VALUES
+#undef HIGH_VALUES
+#undef LOW_PAIRS
+#undef HIGH_PAIRS
+}
+
 KERNEL row_byte row_load_bytes(const uint8_t *from) {
     row_byte bytes;
     memcpy(&bytes, from, sizeof bytes);

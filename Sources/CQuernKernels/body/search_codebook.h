@@ -59,8 +59,10 @@ static void move_trials_into_book(const quern_codebook *book, const lane_float x
             int32_t *point = (int32_t *)&packed[trial * step] + lane;
             const int32_t place = book->places[*point];
             if (place >= 0) continue;
-            *point = nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
-                                       lane_get(&scales[trial], lane), (four_levels){1, 3, 5, 7})
+            const uint16_t *list = book->neighbours + codebook_list_start(place);
+            *point = nearest_neighbour(list, codebook_list_count(place), (const float *)x + lane,
+                                       (const float *)w + lane, lane_get(&scales[trial], lane),
+                                       (codebook_levels){1, 3, 5, 7, 1, 3, 5, 7}, 8, 2)
                 | codebook_moved;
         }
     }

@@ -46,6 +46,7 @@ KERNEL lane_float lane_odd(lane_int points, int i) {
 KERNEL lane_int round_quad(const lane_float x[4], lane_float inverse, bool wild, lane_int *key) {
     lane_int point = lane_int_of(0), sides = lane_int_of(0), wrapped = lane_int_of(0);
     lane_float least_offset = lane_float_of(1), largest_offset = lane_float_of(0);
+#pragma clang loop unroll(full)
     for (int i = 0; i < 4; ++i) {
         // One less than the odd number wanted: twice the level.
         const lane_float wanted = inverse * x[i] - 1.0f;
@@ -72,57 +73,62 @@ KERNEL lane_int round_quad(const lane_float x[4], lane_float inverse, bool wild,
     return point;
 }
 
-/// Where to look for the points of a group of four.
-typedef struct {
-    /// Where the candidates begin, and their last pair from there.
-    register_int starts[LANES / REGISTER], lasts[LANES / REGISTER];
-    /// The largest of the latter.
-    int longest[LANES / REGISTER];
-} quad_lists;
-
-KERNEL void find_lists(quad_lists *lists, const quern_candidates *book, lane_int keys) {
-    for (int part = 0; part < LANES / REGISTER; ++part) {
-        const register_int place = register_gather(book->places, ((const register_int *)&keys)[part]);
-        lists->starts[part] = register_shift_down(place, 8);
-        lists->lasts[part] = place & 255;
-        lists->longest[part] = register_largest(place & 255);
+/// Of the candidates listed for each lane the one with the least Σ root · (scale · odd − x)², the first where several
+/// have it or none has a finite one.
+/// - pairs: two candidates in each word, the first in the lower half.
+KERNEL register_int choose_listed(const quad_search *search, int group, int part, register_float scale,
+                                  const register_int pairs[candidates_listed / 2]) {
+    register_float x[4], w[4];
+    for (int i = 0; i < 4; ++i) {
+        x[i] = ((const register_float *)&search->x[4 * group + i])[part];
+        w[i] = ((const register_float *)&search->roots[4 * group + i])[part];
     }
+    register_int best = pairs[0];
+    register_float least_error = (register_float)0x1.fffffep127f;
+#pragma clang loop unroll(full)
+    for (int candidate = 0; candidate < candidates_listed; ++candidate) {
+        const register_int pair = pairs[candidate / 2];
+        const int half = candidate % 2;
+        register_float error = (register_float)0;
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; ++i) {
+            const register_float difference = scale * register_odd(pair, 16 * half + 3 * i) - x[i];
+            const register_float squared = w[i] * difference * difference;
+            error = i == 0 ? squared : error + squared;
+        }
+        const register_mask better = register_less(error, least_error);
+        least_error = register_pick(better, error, least_error);
+        best = register_pick_int(better, half ? pair >> 16 : pair, best);
+    }
+    return best & 4095;
 }
 
-/// Of the candidates in each list the one with the least Σ root · (scale · odd − x)², the first where several have it
-/// or none has a finite one.
-KERNEL lane_int choose_quads(const quad_search *search, int group, lane_float scale, const quad_lists *lists) {
-    lane_int chosen;
-    for (int part = 0; part < LANES / REGISTER; ++part) {
-        register_float x[4], w[4];
-        for (int i = 0; i < 4; ++i) {
-            x[i] = ((const register_float *)&search->x[4 * group + i])[part];
-            w[i] = ((const register_float *)&search->roots[4 * group + i])[part];
+/// Replaces the keys of eight groups of four by the points chosen from their candidates.
+KERNEL void choose_quads(const quad_search *search, lane_float scale, lane_int chosen[8]) {
+    // Loaded long before they are used.
+    lane_int pairs[8][candidates_listed / 2];
+    for (int group = 0; group < 8; ++group) lane_load_words(pairs[group], search->book->lists, chosen[group]);
+    for (int group = 0; group < 8; ++group)
+        for (int part = 0; part < LANES / REGISTER; ++part) {
+            register_int part_pairs[candidates_listed / 2];
+            for (int i = 0; i < candidates_listed / 2; ++i)
+                part_pairs[i] = ((const register_int *)&pairs[group][i])[part];
+            ((register_int *)&chosen[group])[part] =
+                choose_listed(search, group, part, ((const register_float *)&scale)[part], part_pairs);
         }
-        const register_float scales = ((const register_float *)&scale)[part];
-        const register_int start = lists->starts[part], last = lists->lasts[part];
-        const int longest = lists->longest[part];
-        register_int pair = register_gather(search->book->pairs, start), best = pair;
-        register_float least_error = (register_float)0x1.fffffep127f;
-        for (int round = 0;;) {
-            for (int half = 0; half < 2; ++half) {
-                register_float error = (register_float)0;
-                for (int i = 0; i < 4; ++i) {
-                    const register_float difference = scales * register_odd(pair, 16 * half + 3 * i) - x[i];
-                    const register_float squared = w[i] * difference * difference;
-                    error = i == 0 ? squared : error + squared;
-                }
-                const register_mask better = register_less(error, least_error);
-                least_error = register_pick(better, error, least_error);
-                best = register_pick_int(better, half ? pair >> 16 : pair, best);
+    for (int group = 0; group < 8; ++group)
+        for (int part = 0; part < LANES / REGISTER; ++part) {
+            uint32_t lanes =
+                register_lanes_with(((const register_int *)&pairs[group][0])[part], candidates_exceed);
+            for (; lanes != 0; lanes &= lanes - 1) {
+                const int lane = REGISTER * part + __builtin_ctz(lanes);
+                const uint32_t list = (uint32_t)lane_get_int(&pairs[group][0], lane);
+                ((int32_t *)&chosen[group])[lane] = nearest_neighbour(
+                    search->book->long_lists + codebook_alignment * (list >> 16), list & (candidates_exceed - 1),
+                    (const float *)&search->x[4 * group] + lane, (const float *)&search->roots[4 * group] + lane,
+                    lane_get(&scale, lane), (codebook_levels){1, 3, 5, 7, 9, 11, 13, 15}, 4, 3);
             }
-            if (++round > longest) break;
-            // A list that has ended goes on with its last pair, which changes nothing.
-            pair = register_gather(search->book->pairs, start + register_least(last, round));
         }
-        ((register_int *)&chosen)[part] = best & 4095;
-    }
-    return chosen;
 }
 
 /// Σwxq and Σwq² of points, in the order of the values.
@@ -132,6 +138,7 @@ typedef struct {
 
 KERNEL quad_sums sum_quads(const quad_search *search, const lane_int points[8]) {
     quad_sums sums = {lane_float_of(0), lane_float_of(0)};
+#pragma clang loop unroll_count(4)
     for (int i = 0; i < 32; ++i) {
         const lane_float q = lane_odd(points[i / 4], i % 4);
         sums.wxq += search->wx[i] * q;
@@ -162,15 +169,9 @@ KERNEL quad_fit search_quads(const quad_search *search, lane_float max, int reac
         const lane_float inverse = lane_float_of(15.0f + (float)trial * 0.2f) / max;
         const lane_float trial_scale = 1.0f / inverse;
         lane_int rounded[8], points[8];
-        // All lists are found before the first is gone through: a length that is known late stalls the processor.
-        quad_lists lists[8];
-        for (int group = 0; group < 8; ++group) {
-            lane_int key;
-            rounded[group] = round_quad(search->x + 4 * group, inverse, wild, &key);
-            find_lists(&lists[group], search->book, key);
-        }
         for (int group = 0; group < 8; ++group)
-            points[group] = choose_quads(search, group, trial_scale, &lists[group]);
+            rounded[group] = round_quad(search->x + 4 * group, inverse, wild, &points[group]);
+        choose_quads(search, trial_scale, points);
         const quad_sums sums = sum_quads(search, points);
         const lane_float scale = sums.wxq / sums.wqq;
         const lane_mask better = greater(sums.wqq, lane_float_of(0))
@@ -191,14 +192,11 @@ KERNEL void refine_quads(const quad_search *search, quad_fit *fit) {
     for (int group = 0; group < 8; ++group) moved |= fit->strayed[group];
     moved &= greater(fit->scale, lane_float_of(0));
     const lane_float inverse = 1.0f / fit->scale;
-    for (int group = 0; group < 8; ++group) {
-        lane_int key;
-        quad_lists lists;
-        round_quad(search->x + 4 * group, inverse, true, &key);
-        find_lists(&lists, search->book, key);
-        const lane_int point = choose_quads(search, group, fit->scale, &lists);
-        fit->points[group] = pick_int(moved & fit->strayed[group], point, fit->points[group]);
-    }
+    lane_int points[8];
+    for (int group = 0; group < 8; ++group) round_quad(search->x + 4 * group, inverse, true, &points[group]);
+    choose_quads(search, fit->scale, points);
+    for (int group = 0; group < 8; ++group)
+        fit->points[group] = pick_int(moved & fit->strayed[group], points[group], fit->points[group]);
     const quad_sums sums = sum_quads(search, fit->points);
     moved &= greater(sums.wqq, lane_float_of(0));
     fit->scale = pick(moved, sums.wxq / sums.wqq, fit->scale);

@@ -13,13 +13,58 @@ typedef struct {
 
 /// The value with the largest magnitude, the first where several have it.
 KERNEL lane_float largest(const lane_float *x, int count) {
-    lane_float max = lane_float_of(0);
-    for (int i = 0; i < count; ++i) max = pick(greater(magnitude(x[i]), magnitude(max)), x[i], max);
+    lane_float max = lane_float_of(0), size = lane_float_of(0);
+    for (int i = 0; i < count; ++i) {
+        const lane_mask larger = greater(magnitude(x[i]), size);
+        max = pick(larger, x[i], max);
+        size = pick(larger, magnitude(x[i]), size);
+    }
     return max;
 }
 
+/// Σwxq and Σwq² of nineteen trials, in the order of their offsets −9 ... 9.
+typedef struct {
+    lane_float inverses[19], wxq[19], wqq[19];
+} symmetric_trials;
+
+/// Adds up trials `first` ..< `first` + `count_of_trials`, those with offsets `first` − 9 and so on.
+/// - x: finite, or what does not round up.
+/// - inverse · x stays below bound + offset/10: what it may round to beyond −bound ... bound − 1 follows from that.
+KERNEL void try_symmetric(symmetric_trials *trials, int first, int tried, const lane_float *x, const lane_float *w,
+                          const lane_float *wx, int count, int bound) {
+    const bool reaches_top = first + tried - 1 > 9 - 6, passes_bottom = first + tried - 1 > 9 + 4;
+    for (int part = 0; part < LANES / REGISTER; ++part) {
+        register_float inverse[5], wxq[5], wqq[5];
+#pragma clang loop unroll(full)
+        for (int trial = 0; trial < tried; ++trial) {
+            inverse[trial] = ((const register_float *)&trials->inverses[first + trial])[part];
+            wxq[trial] = wqq[trial] = (register_float)0;
+        }
+        for (int i = 0; i < count; ++i) {
+            const register_float value = ((const register_float *)&x[i])[part];
+            const register_float weight = ((const register_float *)&w[i])[part];
+            const register_float weighted = ((const register_float *)&wx[i])[part];
+#pragma clang loop unroll(full)
+            for (int trial = 0; trial < tried; ++trial) {
+                register_float q = register_nearest(inverse[trial] * value);
+                if (reaches_top) q = register_least(q, (float)(bound - 1));
+                if (passes_bottom) q = register_most(q, (float)-bound);
+                wxq[trial] += weighted * q;
+                wqq[trial] += weight * q * q;
+            }
+        }
+#pragma clang loop unroll(full)
+        for (int trial = 0; trial < tried; ++trial) {
+            ((register_float *)&trials->wxq[first + trial])[part] = wxq[trial];
+            ((register_float *)&trials->wqq[first + trial])[part] = wqq[trial];
+        }
+    }
+}
+
 /// Eighteen trials around −bound / max; the one that leaves the least weighted squared error wins.
-KERNEL symmetric_fit search_symmetric(const lane_float *x, const lane_float *w, int count, int bound) {
+/// - finite: x, with zeros in place of what is not finite.
+KERNEL symmetric_fit search_symmetric(const lane_float *x, const lane_float *finite, const lane_float *w, int count,
+                                      int bound) {
     const lane_float max = largest(x, count);
     symmetric_fit best;
     best.zero = less(magnitude(max), lane_float_of(SMALLEST));
@@ -27,48 +72,49 @@ KERNEL symmetric_fit search_symmetric(const lane_float *x, const lane_float *w, 
     best.scale = lane_float_of(0);
     lane_float wx[32], best_gain = lane_float_of(0);
     for (int i = 0; i < count; ++i) wx[i] = w[i] * x[i];
-    // Trial 0 comes first and is taken as it is.
-    for (int trial = 0; trial < 19; ++trial) {
-        const int offset = trial == 0 ? 0 : trial <= 9 ? trial - 10 : trial - 9;
-        const lane_float inverse = lane_float_of(-((float)bound + 0.1f * (float)offset)) / max;
-        lane_float sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
-        for (int i = 0; i < count; ++i) {
-            const lane_float q = nearest_within(inverse * x[i], -bound, bound - 1);
-            sum_wxq += wx[i] * q;
-            sum_wqq += w[i] * q * q;
-        }
-        const lane_float scale = sum_wxq / sum_wqq;
+    symmetric_trials trials;
+    for (int trial = 0; trial < 19; ++trial)
+        trials.inverses[trial] = lane_float_of(-((float)bound + 0.1f * (float)(trial - 9))) / max;
+    try_symmetric(&trials, 0, 4, finite, w, wx, count, bound);
+    try_symmetric(&trials, 4, 5, finite, w, wx, count, bound);
+    try_symmetric(&trials, 9, 5, finite, w, wx, count, bound);
+    try_symmetric(&trials, 14, 5, finite, w, wx, count, bound);
+    // Trial 9, without an offset, comes first and is taken as it is.
+    for (int turn = 0; turn < 19; ++turn) {
+        const int trial = turn == 0 ? 9 : turn <= 9 ? turn - 1 : turn;
+        const lane_float inverse = trials.inverses[trial], wxq = trials.wxq[trial], wqq = trials.wqq[trial];
+        const lane_float scale = wxq / wqq;
         lane_mask better;
-        if (trial == 0)
-            better = differs(sum_wqq, lane_float_of(0));
+        if (turn == 0)
+            better = differs(wqq, lane_float_of(0));
         else
-            better = greater(sum_wqq, lane_float_of(0)) & greater(sum_wxq * sum_wxq, best_gain * sum_wqq);
+            better = greater(wqq, lane_float_of(0)) & greater(wxq * wxq, best_gain * wqq);
         best.scale = pick(better, scale, best.scale);
-        best_gain = pick(better, scale * sum_wxq, best_gain);
-        if (trial == 0)
-            best.inverse = inverse;
-        else
-            best.inverse = pick(better, inverse, best.inverse);
+        best_gain = pick(better, scale * wxq, best_gain);
+        best.inverse = turn == 0 ? inverse : pick(better, inverse, best.inverse);
     }
     best.scale = pick(best.zero, lane_float_of(0), best.scale);
     return best;
 }
 
 /// The quant of `x` that the search settled on, as it is stored: 0 ... 2 · bound − 1.
-KERNEL lane_float symmetric_quant(const symmetric_fit *fit, lane_float x, int bound) {
-    const lane_float q = nearest_within(fit->inverse * x, -bound, bound - 1) + (float)bound;
-    return pick(fit->zero, lane_float_of(0), q);
+/// - x: as it was searched: finite, and none larger than the largest.
+KERNEL lane_int symmetric_quant(const symmetric_fit *fit, lane_float x, int bound) {
+    const lane_int rounded = lane_bits(fit->inverse * x + ROUNDING);
+    const lane_int held = least(most(rounded, lane_int_of(ROUNDING_BITS - bound)),
+                                lane_int_of(ROUNDING_BITS + bound - 1));
+    return ~fit->zero & (held - (ROUNDING_BITS - bound));
 }
 
 /// Coordinate descent: each quant in turn moves to its best value for the others, in at most five passes, with
 /// weights x².
-/// - quants: as they are stored: 0 ... 2 · bound − 1.
+/// - stored: the quants as they are stored: 0 ... 2 · bound − 1.
 /// - Returns: the scales.
-KERNEL lane_float descend_symmetric(const lane_float *x, int count, int bound, lane_float *quants) {
+KERNEL lane_float descend_symmetric(const lane_float *x, int count, int bound, lane_int *stored) {
     const lane_float max = largest(x, count);
     const lane_mask zero = less(magnitude(max), lane_float_of(SMALLEST));
     const lane_float inverse = lane_float_of((float)-bound) / max;
-    lane_float sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
+    lane_float quants[16], sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
     for (int i = 0; i < count; ++i) {
         const lane_float w = x[i] * x[i];
         const lane_float q = nearest_within(inverse * x[i], -bound, bound - 1);
@@ -98,7 +144,7 @@ KERNEL lane_float descend_symmetric(const lane_float *x, int count, int bound, l
         }
         if (!any(changed)) break;
     }
-    for (int i = 0; i < count; ++i) quants[i] = pick(zero, lane_float_of(0), quants[i] + (float)bound);
+    for (int i = 0; i < count; ++i) stored[i] = ~zero & whole(quants[i] + (float)bound);
     const lane_mask found = greater(sum_wqq, lane_float_of(0)) & ~zero;
     return pick(found, sum_wxq / sum_wqq, lane_float_of(0));
 }

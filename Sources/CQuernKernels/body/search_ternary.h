@@ -30,9 +30,10 @@ KERNEL lane_mask move_into_book(lane_int *points, const lane_float *x, const lan
         int32_t *point = (int32_t *)points + lane;
         const int32_t place = book->places[*point];
         if (place >= 0 || !lane_get_int(&wanted, lane)) continue;
-        const four_levels levels = {0, 1, 2, 3};
-        *point = nearest_neighbour(book, place, (const float *)x + lane, (const float *)w + lane,
-                                   lane_get(&scale, lane), levels + lane_get(&offset, lane));
+        const codebook_levels levels = {0, 1, 2, 3, 0, 1, 2, 3};
+        const uint16_t *list = book->neighbours + codebook_list_start(place);
+        *point = nearest_neighbour(list, codebook_list_count(place), (const float *)x + lane, (const float *)w + lane,
+                                   lane_get(&scale, lane), levels + lane_get(&offset, lane), 8, 2);
         ((int32_t *)&moved)[lane] = -1;
     }
     return moved;
