@@ -25,11 +25,13 @@ enum ArtifactMetadata {
         source: SourceModel, preset: Preset, statistics: Statistics?, overrides: [MetadataOverride] = [],
         blockCount: Int? = nil
     ) -> [(key: String, value: GGUFValue)] {
+        let staysInPlace = source.isConverted && !preset.baseType.isQuantized
+        // A conversion that takes over experts in MXFP4 is of that type, whatever the rest has.
+        let fileType = staysInPlace && source.tensors.contains { $0.fixedType == .mxfp4 } ? .mxfp4_moe : preset
         let changes: [(key: String, value: GGUFValue)] = [
             ("general.quantization_version", .uint32(quantizationVersion)),
-            ("general.file_type", .uint32(preset.rawValue)),
+            ("general.file_type", .uint32(fileType.rawValue)),
         ]
-        let staysInPlace = source.isConverted && !preset.baseType.isQuantized
         var metadata = source.metadata.filter { !$0.key.hasPrefix("split.") }
         let blocks =
             blockCount.map { [(key: source.blockCountKey, value: GGUFValue.uint32(UInt32(clamping: $0)))] } ?? []

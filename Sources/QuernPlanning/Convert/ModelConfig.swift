@@ -9,8 +9,18 @@ struct ModelConfig: Sendable {
         var headSize: HeadSize
         var contextLength: Int
         var ropeTheta: Double = 10_000
-        var rmsNormEpsilon: Double = 1e-6
+        var normEpsilon: Double = 1e-6
+        /// Whether norms are LayerNorm, whose ε has other names.
+        var hasLayerNorm = false
         var tiedHead: Bool = false
+        /// nil stands for a required field.
+        var vocabularySize: Int?
+        var partialRotaryFactor: Double = 1
+        /// nil in a dense model.
+        var experts: ExpertConfig.Defaults?
+        var hasLatentAttention = false
+        /// `rope_local_base_freq`: of layers with a window, where they have a RoPE of their own.
+        var localRopeTheta: Double?
     }
 
     /// What a missing `head_dim` means.
@@ -20,6 +30,8 @@ struct ModelConfig: Sendable {
         case quotient
         /// hidden_size / num_attention_heads, and the field stays missing.
         case impliedQuotient
+        /// hidden_size / num_attention_heads, whatever the field says.
+        case ignored
     }
 
     let fields: JSONObject
@@ -33,17 +45,26 @@ struct ModelConfig: Sendable {
     let declaresHeadSize: Bool
     let vocabularySize: Int
     let contextLength: Int
-    let rmsNormEpsilon: Double
+    /// Of RMSNorm, or of LayerNorm where the class has that.
+    let normEpsilon: Double
+    let hasLayerNorm: Bool
     let tiedHead: Bool
     let rope: RopeParameters
+    let localRopeTheta: Double?
+    /// How much of a head rotates.
+    let partialRotaryFactor: Double
+    let experts: ExpertConfig?
+    let latentAttention: LatentAttention?
 
     init(fields: JSONObject, defaults: Defaults) throws {
         self.fields = fields
         layers = try Self.size(fields, "num_hidden_layers", limit: 65_536)
         hiddenSize = try Self.size(fields, "hidden_size")
         feedForwardSize = try Self.size(fields, "intermediate_size")
-        heads = try Self.size(fields, "num_attention_heads")
-        vocabularySize = try Self.size(fields, "vocab_size", limit: 1 << 22)
+        heads = try Self.size(fields, "num_attention_heads", limit: 65_536)
+        vocabularySize =
+            try Self.optionalSize(fields, "vocab_size", limit: 1 << 22) ?? defaults.vocabularySize
+            ?? Self.size(fields, "vocab_size")
         contextLength = try Self.size(fields, "max_position_embeddings", missing: defaults.contextLength)
         keyValueHeads = try Self.size(
             fields, "num_key_value_heads",
@@ -53,6 +74,8 @@ struct ModelConfig: Sendable {
         }
         let stated = try Self.optionalSize(fields, "head_dim")
         switch (stated, defaults.headSize) {
+        case (_, .ignored):
+            (headSize, declaresHeadSize) = (try Self.quotient(hiddenSize, heads), false)
         case (.some(let size), _), (nil, .fixed(let size)):
             (headSize, declaresHeadSize) = (size, true)
         case (nil, .quotient):
@@ -61,13 +84,47 @@ struct ModelConfig: Sendable {
             (headSize, declaresHeadSize) = (try Self.quotient(hiddenSize, heads), false)
         }
         guard headSize % 2 == 0 else { throw Self.fault("a head size of \(headSize) is odd: RoPE needs pairs") }
-        rmsNormEpsilon = try Self.number(fields, "rms_norm_eps") ?? defaults.rmsNormEpsilon
+        hasLayerNorm = defaults.hasLayerNorm
+        normEpsilon =
+            try hasLayerNorm
+            ? Self.number(fields, "layer_norm_eps") ?? Self.number(fields, "norm_epsilon") ?? defaults.normEpsilon
+            : Self.number(fields, "rms_norm_eps") ?? defaults.normEpsilon
         tiedHead = try Self.flag(fields, "tie_word_embeddings") ?? defaults.tiedHead
         rope = try RopeParameters(fields: fields, defaultTheta: defaults.ropeTheta)
+        localRopeTheta = defaults.localRopeTheta == nil ? nil : rope.localTheta ?? defaults.localRopeTheta
+        partialRotaryFactor =
+            try Self.number(fields, "partial_rotary_factor")
+            ?? rope.partialRotaryFactor ?? defaults.partialRotaryFactor
+        guard partialRotaryFactor > 0, partialRotaryFactor <= 1 else {
+            throw Self.fault("'partial_rotary_factor' has to be greater than 0 and at most 1")
+        }
+        if let expertDefaults = defaults.experts {
+            experts = try ExpertConfig(fields: fields, defaults: expertDefaults, layers: layers)
+        } else {
+            experts = nil
+        }
+        latentAttention = try defaults.hasLatentAttention ? LatentAttention(fields: fields) : nil
     }
 
     /// - Returns: nil where the field is missing or null.
     func flag(_ key: String) throws -> Bool? { try Self.flag(fields, key) }
+    func number(_ key: String) throws -> Double? { try Self.number(fields, key) }
+    func optionalSize(_ key: String) throws -> Int? { try Self.optionalSize(fields, key) }
+    func size(_ key: String, missing: Int) throws -> Int { try Self.size(fields, key, missing: missing) }
+
+    /// - Returns: `missing` where there is no such field, nil where it is null.
+    func number(_ key: String, missing: Double) throws -> Double? {
+        fields[key] == nil ? missing : try Self.number(fields, key)
+    }
+
+    /// - Returns: nil where the field is missing or null.
+    func integer(_ key: String) throws -> Int? {
+        guard let value = Self.present(fields, key) else { return nil }
+        guard let number = value.integer.flatMap({ Int(exactly: $0) }) else {
+            throw Self.fault("'\(key)' has to be an integer")
+        }
+        return number
+    }
 }
 
 extension ModelConfig {

@@ -1,85 +1,151 @@
 import QuernFormats
 import QuernStore
 
-/// From the tensors of a checkpoint to those of a GGUF: names, shapes, row order.
+/// From the tensors of a checkpoint to those of a GGUF: names, shapes, and where their values lie.
 struct TensorMapping {
+    private let family: Family
     private let config: ModelConfig
-    private let globals: [String: TensorRule]
-    private let layers: [String: TensorRule]
+    private let globals: [String: RuleUse]
+    private let layers: [String: RuleUse]
     private static let layerPrefix = "model.layers."
 
-    init(family: Family, config: ModelConfig) {
-        self.config = config
-        globals = Dictionary(family.globalTensors.map { ($0.source, $0) }, uniquingKeysWith: { first, _ in first })
-        layers = Dictionary(family.layerTensors.map { ($0.source, $0) }, uniquingKeysWith: { first, _ in first })
+    /// A rule as one of the names says it: an expert's tensors have the expert's number in theirs.
+    struct RuleUse {
+        let rule: TensorRule
+        var isScales = false
     }
 
-    /// All tensors of the artifact, in the order of the shards.
+    init(family: Family, config: ModelConfig) {
+        self.family = family
+        self.config = config
+        globals = Self.index(family.globalTensors)
+        layers = Self.index(family.layerTensors)
+    }
+
+    private static func index(_ rules: [TensorRule]) -> [String: RuleUse] {
+        var uses: [String: RuleUse] = [:]
+        for rule in rules {
+            uses[rule.source] = RuleUse(rule: rule)
+            if let scales = rule.scales { uses[scales] = RuleUse(rule: rule, isScales: true) }
+        }
+        return uses
+    }
+
+    /// Where a tensor belongs.
+    private struct Place {
+        let use: RuleUse
+        let layer: Int?
+        let expert: Int?
+    }
+
+    /// All tensors of the artifact: repacked ones, then computed ones, then the others in the order of the shards.
+    /// Tensors of experts come where the last expert of a layer is.
+    /// - Parameter computed: made from settings.
     /// - Throws: for a tensor without a rule, one of the wrong shape or of a type that holds no plain numbers, one that
     ///   is there twice, and for one that is missing.
-    func tensors(of headers: [SafetensorsHeader]) throws -> [SourceTensor] {
+    func tensors(of headers: [SafetensorsHeader], after computed: [SourceTensor]) throws -> [SourceTensor] {
+        var repacked: [SourceTensor] = []
         var tensors: [SourceTensor] = []
         var found: Set<String> = []
+        var made: Set<String> = []
+        var gatherings: [String: TensorGathering] = [:]
         for (shard, header) in headers.enumerated() {
             for tensor in header.tensors where !TensorRules.isDroppable(tensor.name) {
-                guard found.insert(tensor.name).inserted else {
+                guard let name = TextConfig.name(tensor.name) else { continue }
+                guard found.insert(name).inserted else {
                     throw fault(
                         "it is in two shards", tensor.name, remedy: "Remove the shard that does not belong here")
                 }
-                tensors.append(try map(tensor, shard: shard))
+                guard let place = try place(of: name, tensor.name) else { continue }
+                let part = StoredTensor(tensor: tensor, shard: shard)
+                let rule = place.use.rule
+                let gathered: [SourceTensor]
+                if rule.isOfExperts || rule.scales != nil {
+                    let key = rule.isOfExperts ? "experts \(place.layer ?? 0)" : "\(rule.source) \(place.layer ?? 0)"
+                    var gathering = gatherings[key] ?? makeGathering(of: rule, layer: place.layer)
+                    gathered = try gathering.add(part, rule: rule, expert: place.expert, isScales: place.use.isScales)
+                    gatherings[key] = gathering
+                } else {
+                    gathered = try part.outputs(rule, layer: place.layer, config: config)
+                }
+                for tensor in gathered {
+                    guard made.insert(tensor.name).inserted else {
+                        throw fault(
+                            "another tensor of the checkpoint holds the same values", part.tensor.name,
+                            remedy: "Remove the layout of the experts that is not needed")
+                    }
+                }
+                if rule.scales != nil { repacked += gathered } else { tensors += gathered }
             }
         }
-        try checkComplete(found)
-        return tensors
+        try checkComplete(found, made)
+        return repacked + computed + tensors
     }
 
-    private func map(_ tensor: SafetensorsTensor, shard: Int) throws -> SourceTensor {
-        guard let (rule, target) = rule(for: tensor.name) else {
-            throw QuernError(
-                .unsupported, "this model class has no such tensor", at: "tensor \(tensor.name.quotedForMessage)",
-                remedy: "Convert the checkpoint with a tool that knows it; a GGUF of any kind works as a source")
-        }
-        let shape = rule.shape.map { $0.size(config) }
-        guard tensor.shape == shape else {
-            throw fault(
-                "its shape is \(tensor.shape), but config.json says \(shape)", tensor.name,
-                remedy: "Take the config.json that belongs to these weights")
-        }
-        guard let type = tensor.type.elementType, [.f32, .f16, .bf16].contains(type) else {
-            throw QuernError(
-                .unsupported, "its element type is \(tensor.type.rawValue), not F32, F16 or BF16",
-                at: "tensor \(tensor.name.quotedForMessage)", remedy: "Take a checkpoint that is not quantized")
-        }
-        let rowBytes = Int(tensor.length) / shape[0]
-        return SourceTensor(
-            name: target, shape: shape.reversed(), type: type,
-            extents: [
-                Extent(
-                    origin: .file(shard), offset: tensor.offset, length: tensor.length,
-                    strides: rule.interleaved ? .interleavedHalves(rowBytes: rowBytes, size: config.headSize) : nil)
-            ],
-            fixedType: TensorRules.staysF32(name: target, rank: shape.count) ? .f32 : nil)
+    private func makeGathering(of rule: TensorRule, layer: Int?) -> TensorGathering {
+        TensorGathering(
+            rules: rule.isOfExperts ? family.layerTensors.filter(\.isOfExperts) : [rule], layer: layer, config: config)
     }
 
-    /// The rule of a tensor, and its name in the GGUF.
-    private func rule(for name: String) -> (rule: TensorRule, target: String)? {
-        guard name.hasPrefix(Self.layerPrefix) else { return globals[name].map { ($0, $0.target) } }
+    /// - Returns: nil for what is left out.
+    /// - Throws: where no rule speaks of the tensor.
+    private func place(of name: String, _ stored: String) throws -> Place? {
+        let unknown = QuernError(
+            .unsupported, "this model class has no such tensor", at: "tensor \(stored.quotedForMessage)",
+            remedy: "Convert the checkpoint with a tool that knows it; a GGUF of any kind works as a source")
+        guard name.hasPrefix(Self.layerPrefix) else {
+            guard let use = globals[name] else { throw unknown }
+            if case .untied = use.rule.presence, config.tiedHead { return nil }
+            return Place(use: use, layer: nil, expert: nil)
+        }
         let rest = name.dropFirst(Self.layerPrefix.count)
-        guard let dot = rest.firstIndex(of: "."), let layer = Int(rest[..<dot]), (0..<config.layers).contains(layer),
-            String(layer) == rest[..<dot], let rule = layers[String(rest[rest.index(after: dot)...])]
-        else { return nil }
-        return (rule, "blk.\(layer).\(rule.target)")
+        guard let dot = rest.firstIndex(of: "."), let layer = Self.number(rest[..<dot]) else { throw unknown }
+        if layer >= config.layers, family.leavesOutExtraLayers { return nil }
+        let (pattern, expert) = Self.withoutExpert(rest[rest.index(after: dot)...])
+        guard layer < config.layers, let use = layers[pattern], covers(use.rule, layer) else { throw unknown }
+        if let expert, let count = config.experts?.count, expert >= count { throw unknown }
+        return Place(use: use, layer: layer, expert: expert)
     }
 
-    private func checkComplete(_ found: Set<String>) throws {
-        for rule in globals.values.sorted(by: { $0.source < $1.source }) where try isNeeded(rule) {
-            guard found.contains(rule.source) else { throw missing(rule.source) }
+    /// A number as it is written: without zeros before it.
+    private static func number(_ text: Substring) -> Int? {
+        guard let number = Int(text), number >= 0, String(number) == text else { return nil }
+        return number
+    }
+
+    /// `experts.7.x` as `experts.*.x` and 7.
+    private static func withoutExpert(_ name: Substring) -> (pattern: String, expert: Int?) {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard let index = parts.firstIndex(of: "experts"), index + 2 < parts.count,
+            let expert = number(parts[index + 1])
+        else { return (String(name), nil) }
+        return ((parts[...index] + ["*"] + parts[(index + 2)...]).joined(separator: "."), expert)
+    }
+
+    private func covers(_ rule: TensorRule, _ layer: Int) -> Bool {
+        let dense = config.experts?.leadingDense ?? 0
+        return switch rule.layers {
+        case .all: true
+        case .dense: layer < dense
+        case .sparse: layer >= dense
         }
-        let needed = try layers.values.filter(isNeeded).map(\.source).sorted()
+    }
+
+    /// Whatever way a tensor is stored: it has been made of something.
+    private func checkComplete(_ found: Set<String>, _ made: Set<String>) throws {
+        for rule in family.globalTensors where try isNeeded(rule) {
+            guard rule.outputs.allSatisfy({ made.contains($0.target) }) else { throw missing(rule.source) }
+        }
+        let needed = try family.layerTensors.filter(isNeeded)
         for layer in 0..<config.layers {
-            for source in needed {
-                let name = "\(Self.layerPrefix)\(layer).\(source)"
-                guard found.contains(name) else { throw missing(name) }
+            for rule in needed where covers(rule, layer) {
+                guard !rule.outputs.allSatisfy({ made.contains("blk.\(layer).\($0.target)") }) else { continue }
+                let prefix = "\(Self.layerPrefix)\(layer)."
+                let sources =
+                    rule.isOfExperts
+                    ? (0..<(config.experts?.count ?? 1)).map { rule.source.replacing("*", with: "\($0)") }
+                    : [rule.source, rule.scales].compactMap { $0 }
+                throw missing(prefix + (sources.first { !found.contains(prefix + $0) } ?? rule.source))
             }
         }
     }
@@ -87,15 +153,21 @@ struct TensorMapping {
     private func isNeeded(_ rule: TensorRule) throws -> Bool {
         switch rule.presence {
         case .always: true
-        case .ifSet(let field): try config.flag(field) ?? false
-        case .unlessTied: !config.tiedHead
+        case .ifSet(let field, let missing): try config.flag(field) ?? missing
+        case .ifPresent(let field): ModelConfig.present(config.fields, field) != nil
+        case .unlessPresent(let field): ModelConfig.present(config.fields, field) == nil
+        case .unlessTied, .untied: !config.tiedHead
+        case .optional: false
         }
     }
 
     private func missing(_ name: String) -> QuernError {
-        fault(
-            "the checkpoint lacks it", name, remedy: "The download is incomplete, or config.json belongs to another one"
-        )
+        let isHead = name == "lm_head.weight" && config.tiedHead
+        return fault(
+            "the checkpoint lacks it", name,
+            remedy: isHead
+                ? "llama.cpp cannot load a \(family.architecture) whose head is tied to the embeddings"
+                : "The download is incomplete, or config.json belongs to another one")
     }
 
     private func fault(_ message: String, _ tensor: String, remedy: String) -> QuernError {

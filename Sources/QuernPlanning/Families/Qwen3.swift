@@ -7,8 +7,6 @@ extension Family {
         globalTensors: .decoder,
         layerTensors: .dense(
             interleaved: false, attentionBias: .ifSet("attention_bias"), outputBias: .ifSet("attention_bias"),
-            feedForwardBias: .ifSet("mlp_bias")) + [
-                TensorRule(source: "self_attn.q_norm.weight", target: "attn_q_norm.weight", shape: [.head]),
-                TensorRule(source: "self_attn.k_norm.weight", target: "attn_k_norm.weight", shape: [.head]),
-            ])
+            feedForwardBias: .ifSet("mlp_bias")) + .headNorms(),
+        hints: { try .qwen($0) })
 }

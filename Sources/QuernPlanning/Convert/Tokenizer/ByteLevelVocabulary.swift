@@ -5,7 +5,10 @@ extension Vocabulary {
     /// - Parameters:
     ///   - size: `vocab_size` of config.json.
     ///   - specialNames: what tokenizer_config.json names as BOS, EOS and so on: control tokens wherever they stand.
-    static func byteLevel(_ file: TokenizerFile, size: Int, specialNames: [String]) throws -> Vocabulary {
+    ///   - splits: see `TokenizerStyle`.
+    static func byteLevel(
+        _ file: TokenizerFile, size: Int, specialNames: [String], splits: [String: String] = [:]
+    ) throws -> Vocabulary {
         var slots = TokenSlots(size: size, file: TokenizerFile.fileName)
         for (token, value) in file.vocabulary.entries {
             try slots.put(token, id: try id(value, of: token), type: .normal)
@@ -15,8 +18,9 @@ extension Vocabulary {
             try slots.replace(name, id: try id(value, of: name), type: .control)
         }
         try addTokens(of: file, to: &slots)
+        let split = try PreTokenizer.name(of: file)
         return Vocabulary(
-            model: "gpt2", preTokenizer: try PreTokenizer.name(of: file), tokens: slots.filled, types: slots.types,
+            model: "gpt2", preTokenizer: splits[split] ?? split, tokens: slots.filled, types: slots.types,
             merges: try mergeTexts(file))
     }
 

@@ -36,7 +36,11 @@ struct SpecialTokens {
     ///   - settings: tokenizer_config.json.
     ///   - config: config.json.
     ///   - size: tokens in the vocabulary.
-    init(file: TokenizerFile?, settings: JSONObject?, config: JSONObject, size: Int) throws {
+    ///   - known: see `TokenizerStyle.specialTokens`.
+    init(
+        file: TokenizerFile?, settings: JSONObject?, config: JSONObject, size: Int,
+        known: [(kind: Kind, token: String)] = []
+    ) throws {
         for kind in Kind.declared { names[kind] = settings.flatMap { Self.name(kind, in: $0) } }
         if names[.bos] == nil { names[.bos] = names[.cls] }
         if names[.eos] == nil { names[.eos] = names[.sep] }
@@ -57,6 +61,9 @@ struct SpecialTokens {
                     at: "config.json", remedy: "Take the tokenizer that belongs to these weights")
             }
             // Padding beyond the vocabulary is common, and nothing is lost without it.
+        }
+        for (kind, token) in known {
+            if let id = file?.addedID(of: token) { note(kind, id: id) }
         }
     }
 

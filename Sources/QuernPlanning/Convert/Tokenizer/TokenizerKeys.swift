@@ -8,9 +8,11 @@ enum TokenizerKeys {
     {
         let settings = try checkpoint.json("tokenizer_config.json")
         let file = try checkpoint.json(TokenizerFile.fileName).map(TokenizerFile.init)
-        let vocabulary = try vocabulary(of: checkpoint, file: file, settings: settings, size: config.vocabularySize)
+        let vocabulary = try vocabulary(
+            of: checkpoint, file: file, settings: settings, size: config.vocabularySize, style: family.tokenizer)
         let special = try SpecialTokens(
-            file: file, settings: settings, config: config.fields, size: vocabulary.tokens.count)
+            file: file, settings: settings, config: config.fields, size: vocabulary.tokens.count,
+            known: family.tokenizer.specialTokens)
 
         var keys = KeyList()
         if family.tokenizer.writesSpacePrefix, let prefix = settings?["add_prefix_space"]?.bool {
@@ -30,10 +32,11 @@ enum TokenizerKeys {
     /// A tokenizer.json over bytes counts first: a tokenizer.model beside it is of another kind. Then tokenizer.model,
     /// which has the scores, then what tokenizer.json makes of them.
     private static func vocabulary(
-        of checkpoint: Checkpoint, file: TokenizerFile?, settings: JSONObject?, size: Int
+        of checkpoint: Checkpoint, file: TokenizerFile?, settings: JSONObject?, size: Int, style: TokenizerStyle
     ) throws -> Vocabulary {
         if let file, file.kind == .byteLevel {
-            return try .byteLevel(file, size: size, specialNames: SpecialTokens.declaredNames(settings))
+            return try .byteLevel(
+                file, size: size, specialNames: SpecialTokens.declaredNames(settings), splits: style.splits)
         }
         if let bytes = try checkpoint.bytes("tokenizer.model") {
             let model: SentencePieceModel
