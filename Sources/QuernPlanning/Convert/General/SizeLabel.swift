@@ -17,10 +17,10 @@ package enum SizeLabel {
         var expertTensors = 0
         for tensor in tensors {
             count.total += tensor.elements
-            let axis = tensor.name.hasSuffix(".bias") ? 1 : 2
-            if tensor.name.contains("_exps."), tensor.shape.count > axis {
-                count.expert += tensor.elements / tensor.shape[axis]
-                count.experts += tensor.shape[axis]
+            // Biases of experts have two dimensions, and count with all of them.
+            if tensor.name.contains("_exps."), tensor.shape.count > 2 {
+                count.expert += tensor.elements / tensor.shape[2]
+                count.experts += tensor.shape[2]
                 expertTensors += 1
             } else {
                 count.shared += tensor.elements
