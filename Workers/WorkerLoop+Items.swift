@@ -21,7 +21,7 @@ extension WorkerLoop {
         let context = StageContext(
             blobs: blobs, control: control, scratch: scratch,
             lookUp: configuration.parts == .shared ? lookUp : nil, files: artifactFiles(of: claim.lease.item.job),
-            inputs: claim.inputs, threads: configuration.slots)
+            inputs: claim.inputs, threads: configuration.slots, calibrating: calibrating)
         computing.submit {
             let outcome = Result {
                 try control.check()

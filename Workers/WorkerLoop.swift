@@ -18,6 +18,7 @@ actor WorkerLoop {
     let computing: ThreadPool
     let finishing: ThreadPool
     let scratch = ScratchPool()
+    let calibrating = ThreadShare()
     /// Of jobs whose parts are written in place.
     var openArtifacts: [JobID: OpenArtifacts] = [:]
 
@@ -79,7 +80,8 @@ extension WorkerLoop {
     private func session() async throws -> SessionGrant {
         if let grant { return grant }
         if let opening { return try await opening.value }
-        let possible: [Stage] = artifacts == nil ? [.digest, .encode] : Stage.allCases
+        let possible: [Stage] =
+            artifacts == nil ? [.digest, .tokenize, .calibrate, .merge, .encode] : Stage.allCases
         let stages = possible.filter { configuration.stages?.contains($0) ?? true }
         let request = SessionRequest(
             node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)

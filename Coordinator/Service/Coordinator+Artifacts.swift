@@ -17,7 +17,7 @@ extension Coordinator {
             switch result {
             case .assemble(let file): digests[file.file] = (file.size, file.sha256)
             case .publish(let manifest): digests[Self.manifestName] = (manifest.size, manifest.sha256)
-            case .digest, .encode: break
+            case .digest, .tokenize, .calibrate, .merge, .encode: break
             }
         }
         var files = job.artifacts.flatMap { artifact in

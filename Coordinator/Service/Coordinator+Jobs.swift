@@ -113,7 +113,10 @@ enum SourceRoots {
     /// Blocking: follows symbolic links.
     /// - Throws: `.usage` for a path that is not absolute, `.unauthorized` for one outside the allowed folders.
     static func check(_ recipe: Recipe, allowed roots: [String]?) throws {
-        for (field, path) in [("source", recipe.source), ("imatrix", recipe.imatrix)] {
+        let paths = [
+            ("source", recipe.source), ("imatrix", recipe.imatrix), ("calibration.text", recipe.calibration?.text),
+        ]
+        for (field, path) in paths {
             guard let path else { continue }
             guard path.hasPrefix("/"), !path.utf8.contains(0) else {
                 throw QuernError(

@@ -57,9 +57,7 @@ public final class Coordinator: Sendable {
 
     /// Reads the headers of a recipe's source and plans its targets; blocking.
     @Sendable public static func plan(_ recipe: Recipe) throws -> Plan {
-        let source = try SourceModel.open(path: recipe.source)
-        let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
-        return try Planner.plan(recipe: recipe, source: source, importance: importance)
+        try Planner.plan(recipe)
     }
 
     /// A count that grows with every change of a job: look at it, then at the job, then wait for a larger one.

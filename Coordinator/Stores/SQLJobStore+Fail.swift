@@ -45,8 +45,7 @@ extension JobTransaction {
 
     /// Ordinals of the done items, among those that `item` depends on, whose results name one of `blobs`.
     fileprivate func makers(of blobs: [Digest], for item: WorkItemID) throws -> [Int] {
-        let lost = Set(blobs.map(\.hex))
-        guard !lost.isEmpty else { return [] }
+        guard !blobs.isEmpty else { return [] }
         return try connection.rows(
             """
             SELECT d.parent, r.result FROM item_dependencies d
@@ -55,8 +54,7 @@ extension JobTransaction {
             """, item.parameters
         ).compactMap { row in
             let result = try JSONText.decode(WorkResult.self, from: try row.text(1))
-            guard case .encode(let encoded) = result, encoded.parts.contains(where: { lost.contains($0.digest.hex) })
-            else { return nil }
+            guard blobs.contains(where: result.names) else { return nil }
             return try row.int(0)
         }
     }

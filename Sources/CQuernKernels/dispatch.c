@@ -63,3 +63,11 @@ bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count
     *result = kernels->divergence(a, b, count, of_a, of_b, offset);
     return true;
 }
+
+bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t columns, double *squares,
+                       double *magnitudes, float *maxima) {
+    const quern_kernel_table *kernels = table(set);
+    if (!kernels) return false;
+    kernels->moments(rows, count, columns, squares, magnitudes, maxima);
+    return true;
+}

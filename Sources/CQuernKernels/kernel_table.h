@@ -14,6 +14,8 @@ typedef struct {
     void (*softmax)(const float *values, size_t count, quern_softmax *result);
     double (*divergence)(const float *a, const float *b, size_t count, const quern_softmax *of_a,
                          const quern_softmax *of_b, float offset);
+    void (*moments)(const float *rows, size_t count, size_t columns, double *squares, double *magnitudes,
+                    float *maxima);
 } quern_kernel_table;
 
 extern const quern_kernel_table quern_kernels_plain;

@@ -10,14 +10,32 @@ public struct AssembleWork: Sendable, Codable, Equatable {
     public let size: UInt64
     /// Blobs that, joined, are the file's first bytes (metadata and tensor directory, padded).
     public let header: [Digest]
+    /// What could not be known when the header was laid out.
+    public let patches: [HeaderPatch]
     /// In ascending order of offset; the bytes between them are zero.
     public let tensors: [TensorPlacement]
-    public init(target: String, file: String, size: UInt64, header: [Digest], tensors: [TensorPlacement]) {
+    public init(
+        target: String, file: String, size: UInt64, header: [Digest], patches: [HeaderPatch] = [],
+        tensors: [TensorPlacement]
+    ) {
         self.target = target
         self.file = file
         self.size = size
         self.header = header
+        self.patches = patches
         self.tensors = tensors
+    }
+}
+
+/// The number of chunks that a merge item has gone through, to be put into a header.
+public struct HeaderPatch: Sendable, Codable, Equatable {
+    /// Where the little-endian 32-bit number stands, from the start of the file.
+    public let offset: UInt64
+    /// Ordinal of the merge item.
+    public let item: Int
+    public init(offset: UInt64, item: Int) {
+        self.offset = offset
+        self.item = item
     }
 }
 
@@ -90,18 +108,21 @@ public struct PublishWork: Sendable, Codable, Equatable {
     /// The recipe as resolved, as JSON text with sorted keys, without any path of the machine.
     public let recipe: String
     public let encoder: String
-    /// Digest of the statistics the encoders used; nil without an importance matrix.
+    /// Digest of the statistics the encoders used; nil without an importance matrix, and where a merge item knows it.
     public let statistics: Digest?
+    /// Ordinal of the merge item; nil without calibration.
+    public let merged: Int?
     /// Ordinals of digest items, in the order of the source's files.
     public let sources: [SourceReference]
     public let artifacts: [ArtifactReference]
     public init(
-        recipe: String, encoder: String, statistics: Digest?, sources: [SourceReference],
+        recipe: String, encoder: String, statistics: Digest?, merged: Int? = nil, sources: [SourceReference],
         artifacts: [ArtifactReference]
     ) {
         self.recipe = recipe
         self.encoder = encoder
         self.statistics = statistics
+        self.merged = merged
         self.sources = sources
         self.artifacts = artifacts
     }

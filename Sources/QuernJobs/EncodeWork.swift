@@ -36,7 +36,7 @@ public struct Span: Sendable, Codable, Equatable {
     /// What is added to every value, in single precision; nil where values are taken as they are.
     public let addend: Float?
     /// Distinct; one part is made of each, in this order.
-    public let outputs: [EncodeOutput]
+    public var outputs: [EncodeOutput]
 
     public init(
         tensor: String, extents: [Extent], scales: [Extent] = [], sourceType: ElementType, columns: Int, rows: Int,
@@ -81,13 +81,22 @@ public struct PartPlace: Sendable, Codable, Equatable {
 
 /// The weights of an importance matrix for one tensor.
 public struct Importance: Sendable, Codable, Equatable, Hashable {
-    /// A blob of little-endian F32 [matrices, columns]: the mean square of each input channel.
-    public let digest: Digest
+    /// Where the mean squares of the input channels are: little-endian F32 [matrices, columns].
+    public enum Vectors: Sendable, Codable, Equatable, Hashable {
+        case blob(Digest)
+        /// What a merge item of the same job says of a tensor: its ordinal, and the tensor's name in statistics.
+        case merged(item: Int, tensor: String)
+    }
+    public let vectors: Vectors
     /// Rows of the tensor in each matrix: row r of the tensor uses vector r / rowsPerMatrix.
     public let rowsPerMatrix: Int
-    public init(digest: Digest, rowsPerMatrix: Int) {
-        self.digest = digest
+    public init(vectors: Vectors, rowsPerMatrix: Int) {
+        self.vectors = vectors
         self.rowsPerMatrix = rowsPerMatrix
+    }
+
+    public init(digest: Digest, rowsPerMatrix: Int) {
+        self.init(vectors: .blob(digest), rowsPerMatrix: rowsPerMatrix)
     }
 }
 

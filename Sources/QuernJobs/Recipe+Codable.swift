@@ -4,13 +4,13 @@ import QuernFormats
 /// refused, and keys of things to come are named as such.
 extension Recipe: Codable {
     enum Key: String, RecipeKey {
-        case source, name, targets, imatrix, split
+        case source, name, targets, imatrix, calibration, split
         case allowRequantize = "allow_requantize"
         case includeWeights = "include_weights"
         case excludeWeights = "exclude_weights"
         case pruneLayers = "prune_layers"
         case overrides = "override_kv"
-        static let planned: Set<String> = ["calibration"]
+        static let planned: Set<String> = []
     }
 
     public init(from decoder: any Decoder) throws {
@@ -20,6 +20,7 @@ extension Recipe: Codable {
             name: try container.decodeIfPresent(String.self, forKey: .name),
             targets: try container.decode([Target].self, forKey: .targets),
             imatrix: try container.decodeIfPresent(String.self, forKey: .imatrix),
+            calibration: try container.decodeIfPresent(Calibration.self, forKey: .calibration),
             split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
             allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false,
             includeWeights: try container.decodeIfPresent([String].self, forKey: .includeWeights) ?? [],
@@ -34,6 +35,7 @@ extension Recipe: Codable {
         try container.encodeIfPresent(name, forKey: .name)
         try container.encode(targets, forKey: .targets)
         try container.encodeIfPresent(imatrix, forKey: .imatrix)
+        try container.encodeIfPresent(calibration, forKey: .calibration)
         try container.encodeIfPresent(split, forKey: .split)
         if allowRequantize { try container.encode(true, forKey: .allowRequantize) }
         if !includeWeights.isEmpty { try container.encode(includeWeights, forKey: .includeWeights) }
@@ -106,6 +108,32 @@ extension Recipe.TensorRule: Codable {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(pattern, forKey: .pattern)
         try container.encode(type, forKey: .type)
+    }
+}
+
+extension Recipe.Calibration: Codable {
+    enum Key: String, RecipeKey {
+        case text, chunks
+        case chunkTokens = "chunk_tokens"
+        case processOutput = "process_output"
+        static let planned: Set<String> = []
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            text: try container.decode(String.self, forKey: .text),
+            chunkTokens: try container.decodeIfPresent(Int.self, forKey: .chunkTokens) ?? Self.usualChunkTokens,
+            chunks: try container.decodeIfPresent(Int.self, forKey: .chunks),
+            processOutput: try container.decodeIfPresent(Bool.self, forKey: .processOutput) ?? false)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(text, forKey: .text)
+        try container.encode(chunkTokens, forKey: .chunkTokens)
+        try container.encodeIfPresent(chunks, forKey: .chunks)
+        if processOutput { try container.encode(true, forKey: .processOutput) }
     }
 }
 

@@ -10,6 +10,8 @@ public struct Recipe: Sendable, Equatable {
     public var targets: [Target]
     /// An importance matrix file, GGUF or legacy.
     public var imatrix: String?
+    /// The text that an importance matrix is computed from; in place of `imatrix`.
+    public var calibration: Calibration?
     public var split: SplitLimits?
     /// Encode a source that is quantized already.
     public var allowRequantize: Bool
@@ -22,14 +24,16 @@ public struct Recipe: Sendable, Equatable {
     public var overrides: [MetadataOverride]
 
     public init(
-        source: String, name: String? = nil, targets: [Target], imatrix: String? = nil, split: SplitLimits? = nil,
-        allowRequantize: Bool = false, includeWeights: [String] = [], excludeWeights: [String] = [],
-        pruneLayers: [Int] = [], overrides: [MetadataOverride] = []
+        source: String, name: String? = nil, targets: [Target], imatrix: String? = nil,
+        calibration: Calibration? = nil, split: SplitLimits? = nil, allowRequantize: Bool = false,
+        includeWeights: [String] = [], excludeWeights: [String] = [], pruneLayers: [Int] = [],
+        overrides: [MetadataOverride] = []
     ) {
         self.source = source
         self.name = name
         self.targets = targets
         self.imatrix = imatrix
+        self.calibration = calibration
         self.split = split
         self.allowRequantize = allowRequantize
         self.includeWeights = includeWeights
@@ -61,6 +65,32 @@ public struct Recipe: Sendable, Equatable {
             self.outputTensorType = outputTensorType
             self.tokenEmbeddingType = tokenEmbeddingType
             self.leaveOutputTensor = leaveOutputTensor
+        }
+    }
+
+    /// Text to go through the model, and how.
+    public struct Calibration: Sendable, Equatable {
+        /// A text file in UTF-8; made absolute before it is planned.
+        public var text: String
+        /// Tokens in a chunk.
+        public var chunkTokens: Int
+        /// Chunks to go through at most; nil: all that the text has.
+        public var chunks: Int?
+        /// Whether statistics are taken for `output.weight` too.
+        public var processOutput: Bool
+
+        public static let usualChunkTokens = 512
+
+        /// How the importance matrix file of artifacts called `name` is called.
+        public static func fileName(of name: String) -> String { "\(name).imatrix.gguf" }
+
+        public init(
+            text: String, chunkTokens: Int = usualChunkTokens, chunks: Int? = nil, processOutput: Bool = false
+        ) {
+            self.text = text
+            self.chunkTokens = chunkTokens
+            self.chunks = chunks
+            self.processOutput = processOutput
         }
     }
 

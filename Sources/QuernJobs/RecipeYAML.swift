@@ -19,6 +19,7 @@ extension Recipe {
             name: try fields[.name]?.text(),
             targets: try fields.required(.targets).list().map(Target.init(yaml:)),
             imatrix: try fields[.imatrix]?.text(),
+            calibration: try fields[.calibration].map(Calibration.init(yaml:)),
             split: try fields[.split].map(SplitLimits.init(yaml:)),
             allowRequantize: try fields[.allowRequantize]?.flag() ?? false,
             includeWeights: try fields[.includeWeights]?.list().map { try $0.text() } ?? [],
@@ -34,6 +35,7 @@ extension Recipe {
         if let name { root.append(("name", name.node)) }
         root.append(("targets", Node(targets.map(\.node))))
         if let imatrix { root.append(("imatrix", imatrix.node)) }
+        if let calibration { root.append(("calibration", calibration.node)) }
         if let split { root.append(("split", split.node)) }
         if allowRequantize { root.append(("allow_requantize", Node("true"))) }
         if !includeWeights.isEmpty { root.append(("include_weights", Node(includeWeights.map(\.node)))) }
@@ -67,6 +69,23 @@ extension Recipe.Target {
         if let outputTensorType { fields.append(("output_tensor_type", outputTensorType.description.node)) }
         if let tokenEmbeddingType { fields.append(("token_embedding_type", tokenEmbeddingType.description.node)) }
         if leaveOutputTensor { fields.append(("leave_output_tensor", Node("true"))) }
+        return Node(fields)
+    }
+}
+
+extension Recipe.Calibration {
+    fileprivate init(yaml value: RecipeValue) throws {
+        let fields = try RecipeFields<Key>(value)
+        self.init(
+            text: try fields.required(.text).text(),
+            chunkTokens: try fields[.chunkTokens]?.count() ?? Self.usualChunkTokens,
+            chunks: try fields[.chunks]?.count(), processOutput: try fields[.processOutput]?.flag() ?? false)
+    }
+
+    fileprivate var node: Node {
+        var fields: [(Node, Node)] = [("text", text.node), ("chunk_tokens", Node(String(chunkTokens)))]
+        if let chunks { fields.append(("chunks", Node(String(chunks)))) }
+        if processOutput { fields.append(("process_output", Node("true"))) }
         return Node(fields)
     }
 }

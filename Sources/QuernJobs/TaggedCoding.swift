@@ -7,6 +7,9 @@ extension WorkPayload {
         let (stage, container) = try decoder.onlyKey(Stage.self)
         switch stage {
         case .digest: self = .digest(try container.decode(DigestWork.self, forKey: stage))
+        case .tokenize: self = .tokenize(try container.decode(TokenizeWork.self, forKey: stage))
+        case .calibrate: self = .calibrate(try container.decode(CalibrateWork.self, forKey: stage))
+        case .merge: self = .merge(try container.decode(MergeWork.self, forKey: stage))
         case .encode: self = .encode(try container.decode(EncodeWork.self, forKey: stage))
         case .assemble: self = .assemble(try container.decode(AssembleWork.self, forKey: stage))
         case .publish: self = .publish(try container.decode(PublishWork.self, forKey: stage))
@@ -17,6 +20,9 @@ extension WorkPayload {
         var container = encoder.container(keyedBy: Stage.self)
         switch self {
         case .digest(let work): try container.encode(work, forKey: .digest)
+        case .tokenize(let work): try container.encode(work, forKey: .tokenize)
+        case .calibrate(let work): try container.encode(work, forKey: .calibrate)
+        case .merge(let work): try container.encode(work, forKey: .merge)
         case .encode(let work): try container.encode(work, forKey: .encode)
         case .assemble(let work): try container.encode(work, forKey: .assemble)
         case .publish(let work): try container.encode(work, forKey: .publish)
@@ -29,6 +35,9 @@ extension WorkResult {
         let (stage, container) = try decoder.onlyKey(Stage.self)
         switch stage {
         case .digest: self = .digest(try container.decode(DigestResult.self, forKey: stage))
+        case .tokenize: self = .tokenize(try container.decode(TokenizeResult.self, forKey: stage))
+        case .calibrate: self = .calibrate(try container.decode(CalibrateResult.self, forKey: stage))
+        case .merge: self = .merge(try container.decode(MergeResult.self, forKey: stage))
         case .encode: self = .encode(try container.decode(EncodeResult.self, forKey: stage))
         case .assemble: self = .assemble(try container.decode(AssembleResult.self, forKey: stage))
         case .publish: self = .publish(try container.decode(PublishResult.self, forKey: stage))
@@ -39,6 +48,9 @@ extension WorkResult {
         var container = encoder.container(keyedBy: Stage.self)
         switch self {
         case .digest(let result): try container.encode(result, forKey: .digest)
+        case .tokenize(let result): try container.encode(result, forKey: .tokenize)
+        case .calibrate(let result): try container.encode(result, forKey: .calibrate)
+        case .merge(let result): try container.encode(result, forKey: .merge)
         case .encode(let result): try container.encode(result, forKey: .encode)
         case .assemble(let result): try container.encode(result, forKey: .assemble)
         case .publish(let result): try container.encode(result, forKey: .publish)
@@ -47,3 +59,33 @@ extension WorkResult {
 }
 
 extension Stage: CodingKey {}
+
+extension Importance.Vectors {
+    private enum Kind: String, CodingKey {
+        case blob, merged
+    }
+
+    private struct Merged: Codable {
+        let item: Int
+        let tensor: String
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let (kind, container) = try decoder.onlyKey(Kind.self)
+        switch kind {
+        case .blob: self = .blob(try container.decode(Digest.self, forKey: kind))
+        case .merged:
+            let merged = try container.decode(Merged.self, forKey: kind)
+            self = .merged(item: merged.item, tensor: merged.tensor)
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Kind.self)
+        switch self {
+        case .blob(let digest): try container.encode(digest, forKey: .blob)
+        case .merged(let item, let tensor):
+            try container.encode(Merged(item: item, tensor: tensor), forKey: .merged)
+        }
+    }
+}

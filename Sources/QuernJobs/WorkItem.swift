@@ -5,6 +5,12 @@ import QuernStore
 public enum Stage: String, Sendable, Codable, CaseIterable {
     /// Hash a source file.
     case digest
+    /// Cut a text into chunks of tokens.
+    case tokenize
+    /// Run chunks through the model for the statistics of its linear layers' inputs.
+    case calibrate
+    /// Add up the statistics of all groups of chunks.
+    case merge
     /// Encode spans of the source into parts.
     case encode
     /// Write one artifact file from its header and parts.
@@ -16,6 +22,9 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
 /// What a worker is told: everything an item needs, so that it looks nothing up.
 public enum WorkPayload: Sendable, Codable, Equatable {
     case digest(DigestWork)
+    case tokenize(TokenizeWork)
+    case calibrate(CalibrateWork)
+    case merge(MergeWork)
     case encode(EncodeWork)
     case assemble(AssembleWork)
     case publish(PublishWork)
@@ -23,6 +32,9 @@ public enum WorkPayload: Sendable, Codable, Equatable {
     public var stage: Stage {
         switch self {
         case .digest: .digest
+        case .tokenize: .tokenize
+        case .calibrate: .calibrate
+        case .merge: .merge
         case .encode: .encode
         case .assemble: .assemble
         case .publish: .publish
@@ -33,6 +45,9 @@ public enum WorkPayload: Sendable, Codable, Equatable {
 /// What came out of an item, as the job store keeps it.
 public enum WorkResult: Sendable, Codable, Equatable {
     case digest(DigestResult)
+    case tokenize(TokenizeResult)
+    case calibrate(CalibrateResult)
+    case merge(MergeResult)
     case encode(EncodeResult)
     case assemble(AssembleResult)
     case publish(PublishResult)

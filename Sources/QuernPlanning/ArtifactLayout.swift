@@ -8,6 +8,8 @@ struct ArtifactLayout: Sendable {
         let size: UInt64
         /// Metadata and tensor directory, padded to where tensor data begin.
         let header: [UInt8]
+        /// Where in the header the value of the open key stands, if it is there.
+        let openValue: Int?
         let tensors: [Placement]
     }
 
@@ -21,12 +23,13 @@ struct ArtifactLayout: Sendable {
 
     /// - Parameters:
     ///   - stem: the file name without `.gguf`.
+    ///   - openKey: a key whose value is to be written later.
     ///   - tensors: in the order of the artifact.
     ///   - limits: where to begin another file; a tensor that is larger than `maxBytes` has one to itself.
     ///   - sourceFiles: for each tensor the source file that holds it, ascending, to be kept apart; nil where the limits
     ///     decide.
     init(
-        stem: String, metadata: [(key: String, value: GGUFValue)], tensors: [PlannedTensor],
+        stem: String, metadata: [(key: String, value: GGUFValue)], openKey: String? = nil, tensors: [PlannedTensor],
         limits: Recipe.SplitLimits?, sourceFiles: [Int]? = nil
     ) throws {
         let alignment = Self.alignment(metadata)
@@ -52,13 +55,14 @@ struct ArtifactLayout: Sendable {
                 entries += sourceFiles == nil ? split : [split[0], split[2], split[1]]
                 name = GGUFSplitName(prefix: stem, number: number + 1, count: groups.count).fileName
             }
-            return Self.file(name: name, metadata: entries, tensors: tensors, group: group, alignment: alignment)
+            return Self.file(
+                name: name, metadata: entries, openKey: openKey, tensors: tensors, group: group, alignment: alignment)
         }
     }
 
     private static func file(
-        name: String, metadata: [(key: String, value: GGUFValue)], tensors: [PlannedTensor], group: Range<Int>,
-        alignment: UInt64
+        name: String, metadata: [(key: String, value: GGUFValue)], openKey: String?, tensors: [PlannedTensor],
+        group: Range<Int>, alignment: UInt64
     ) -> File {
         var offset: UInt64 = 0
         var placements: [Placement] = []
@@ -74,6 +78,7 @@ struct ArtifactLayout: Sendable {
         let start = UInt64(header.count)
         return File(
             name: name, size: start + offset, header: header,
+            openValue: openKey.flatMap { GGUFHeaderWriter.valueOffset(of: $0, in: metadata) },
             tensors: placements.map { Placement(tensor: $0.tensor, offset: start + $0.offset) })
     }
 

@@ -10,8 +10,37 @@ enum ArtifactMetadata {
     struct Statistics {
         /// Base name of the importance matrix file; its folder is nobody's business.
         let file: String
-        let matrix: ImportanceMatrix
+        /// Base name of the text it was made from, where that is known.
+        let dataset: String?
+        let entries: Int
+        /// Chunks of text; 0 where a file does not say.
+        let chunks: Int
+
+        /// What stands for the number of chunks until it is known.
+        static let unknownChunks = Int(UInt32.max)
+
+        /// - Returns: nil where nothing is encoded with importance.
+        init?(_ origin: ImportanceVectors.Origin, _ recipe: Recipe, name: String) {
+            switch origin {
+            case .none: return nil
+            case .matrix(let matrix):
+                guard let path = recipe.imatrix, !matrix.entries.isEmpty else { return nil }
+                file = Planner.baseName(path)
+                dataset = matrix.datasets.first
+                entries = matrix.entries.count
+                chunks = matrix.chunkCount
+            case .calibration(let values, _):
+                guard let text = recipe.calibration?.text, !values.isEmpty else { return nil }
+                file = Recipe.Calibration.fileName(of: name)
+                dataset = Planner.baseName(text)
+                entries = values.count
+                chunks = Self.unknownChunks
+            }
+        }
     }
+
+    /// The number of chunks of text behind an importance matrix.
+    static let chunksKey = "quantize.imatrix.chunks_count"
 
     /// The source's key-values with those that a preset changes.
     ///
@@ -49,16 +78,15 @@ enum ArtifactMetadata {
     }
 
     private static func entries(_ statistics: Statistics?) -> [(key: String, value: GGUFValue)] {
-        guard let statistics, !statistics.matrix.entries.isEmpty else { return [] }
+        guard let statistics else { return [] }
         var entries: [(key: String, value: GGUFValue)] = [
             ("quantize.imatrix.file", .string(GGUFString(statistics.file)))
         ]
-        if let dataset = statistics.matrix.datasets.first {
+        if let dataset = statistics.dataset {
             entries.append(("quantize.imatrix.dataset", .string(GGUFString(dataset))))
         }
-        entries.append(("quantize.imatrix.entries_count", .uint32(UInt32(clamping: statistics.matrix.entries.count))))
-        let chunks = statistics.matrix.chunkCount
-        if chunks > 0 { entries.append(("quantize.imatrix.chunks_count", .uint32(UInt32(clamping: chunks)))) }
+        entries.append(("quantize.imatrix.entries_count", .uint32(UInt32(clamping: statistics.entries))))
+        if statistics.chunks > 0 { entries.append((chunksKey, .uint32(UInt32(clamping: statistics.chunks)))) }
         return entries
     }
 }

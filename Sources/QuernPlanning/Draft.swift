@@ -27,7 +27,7 @@ struct Draft {
     /// - Parameters:
     ///   - model: of the source before blocks were left out, as the rules of llama.cpp see it.
     ///   - keepsOrder: whether tensors stay in the order of the source's files.
-    init(source: SourceModel, model: ModelFacts, importance: ImportanceMatrix?, keepsOrder: Bool) throws {
+    init(source: SourceModel, model: ModelFacts, importance: ImportanceVectors, keepsOrder: Bool) throws {
         guard !source.tensors.isEmpty else {
             throw QuernError(.invalidInput, "there is no tensor in it", at: source.name)
         }
@@ -40,7 +40,7 @@ struct Draft {
         let cutter = SpanCutter(tensors: tensors)
         self.cutter = cutter
         ranges = tensors.map { tensor in Result { () throws(QuernError) in try cutter.ranges(of: tensor) } }
-        vectors = ImportanceVectors(importance)
+        vectors = importance
     }
 
     /// Chooses a target's types and notes what refuses them.

@@ -58,6 +58,8 @@ struct EncodeItems {
         var cost = 0
         var memory = 0
         var parts = 0
+        /// Merge items that it takes importance from.
+        var merged: Set<Int> = []
     }
 
     /// - Parameter firstOrdinal: of the first item made here.
@@ -102,7 +104,10 @@ struct EncodeItems {
         for (output, wanted) in encoding.outputs.enumerated() {
             let bytes = wanted.type.bytes(elements: elements) ?? 0
             largest = max(largest, bytes)
-            if let vectors = wanted.importance { importance = max(importance, tensor.rows / vectors.rowsPerMatrix) }
+            if let vectors = wanted.importance {
+                importance = max(importance, tensor.rows / vectors.rowsPerMatrix)
+                if case .merged(let item, _) = vectors.vectors { open.merged.insert(item) }
+            }
             open.cost += bytes
             parts[index][output].append(PartReference(ordinal: firstOrdinal + items.count, index: open.parts))
             open.parts += 1
@@ -146,7 +151,8 @@ struct EncodeItems {
             : "\(first.tensor) … \(last.tensor)"
         items.append(
             PlannedItem(
-                payload: .encode(work), cost: Int64(max(open.cost, 1)), memory: Int64(open.memory), label: label))
+                payload: .encode(work), cost: Int64(max(open.cost, 1)), memory: Int64(open.memory),
+                dependencies: open.merged.sorted(), label: label))
         open = OpenItem()
     }
 }

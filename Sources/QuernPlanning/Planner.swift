@@ -5,29 +5,32 @@ import QuernStore
 /// From a recipe and the headers of a source to everything that will be done. Pure: the same arguments give the same
 /// plan on every machine.
 public enum Planner {
-    /// - Parameter importance: what `recipe.imatrix` names; nil where it names nothing.
+    /// - Parameters:
+    ///   - importance: what `recipe.imatrix` names; nil where it names nothing.
+    ///   - calibrationText: what `recipe.calibration` names, likewise.
     /// - Returns: a plan whose `refusals` say what cannot be made, for all targets at once.
     /// - Throws: `QuernError` `.usage` where the recipe itself is wrong (unknown or repeated presets, a bad pattern or
     ///   name), `.invalidInput` where the source contradicts itself.
-    public static func plan(recipe: Recipe, source: SourceModel, importance: ImportanceMatrix?) throws -> Plan {
+    public static func plan(
+        recipe: Recipe, source: SourceModel, importance: ImportanceMatrix?, calibrationText: SourceFile? = nil
+    ) throws -> Plan {
         let name = try artifactName(recipe, source)
         let presets = try presets(of: recipe)
         try check(recipe.split, source)
         try recipe.overrides.validate()
         let model = ModelFacts(
             architecture: source.architecture, metadata: recipe.overrides.applied(to: source.metadata))
+        let calibration = try calibration(recipe, text: calibrationText, model: source)
         let source = try source.pruned(Set(recipe.pruneLayers))
-        let importance = try importance.map { try restricted($0, recipe) }
+        let origin = try importanceOrigin(recipe, importance, calibration)
         let keepsSplit = recipe.split?.keep ?? false
-        var draft = try Draft(source: source, model: model, importance: importance, keepsOrder: keepsSplit)
+        var draft = try Draft(
+            source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
         for (target, preset) in zip(recipe.targets, presets) {
             try draft.add(target, preset: preset, allowRequantize: recipe.allowRequantize)
         }
 
-        let imatrix = recipe.imatrix.map(baseName)
-        let statistics = importance.flatMap { matrix in
-            imatrix.map { ArtifactMetadata.Statistics(file: $0, matrix: matrix) }
-        }
+        let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
         var planned: [PlannedTarget] = []
         var targets: [TargetPlan] = []
         for choice in draft.choices {
@@ -40,7 +43,8 @@ public enum Planner {
                 metadata: ArtifactMetadata.make(
                     source: source, preset: choice.preset, statistics: statistics, overrides: recipe.overrides,
                     blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
-                tensors: choice.tensors, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
+                openKey: calibration == nil ? nil : ArtifactMetadata.chunksKey, tensors: choice.tensors,
+                limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
             planned.append(
                 PlannedTarget(
                     target: choice.preset.name, layout: layout, tensors: choice.tensors, outputs: choice.outputs))
@@ -54,8 +58,9 @@ public enum Planner {
         }
 
         let work = try WorkItems(
-            source: source, targets: planned, encodings: try draft.encodings, cutter: draft.cutter,
-            recipe: resolved(recipe, name: name, presets: presets), statistics: draft.vectors.digest)
+            source: source, calibration: calibration, targets: planned, encodings: try draft.encodings,
+            cutter: draft.cutter, recipe: resolved(recipe, name: name, presets: presets),
+            statistics: draft.vectors.digest)
         let blobs = source.blobs.merging(draft.vectors.blobs) { first, _ in first }
             .merging(work.blobs) { first, _ in first }
         return Plan(
@@ -69,12 +74,13 @@ public enum Planner {
         resolved.source = baseName(recipe.source)
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
+        if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
         for (index, preset) in presets.enumerated() { resolved.targets[index].gguf = preset.name }
         return resolved
     }
 
     private static func presets(of recipe: Recipe) throws -> [Preset] {
-        guard !recipe.targets.isEmpty else {
+        guard !recipe.targets.isEmpty || recipe.calibration != nil else {
             throw QuernError(.usage, "the recipe has no targets", remedy: "Name at least one, such as Q4_K_M")
         }
         var presets: [Preset] = []
@@ -107,18 +113,49 @@ public enum Planner {
         }
     }
 
-    /// The entries of an importance matrix that the recipe wants used.
-    private static func restricted(_ matrix: ImportanceMatrix, _ recipe: Recipe) throws -> ImportanceMatrix {
+    private static func calibration(
+        _ recipe: Recipe, text: SourceFile?, model: SourceModel
+    ) throws -> CalibrationItems? {
+        guard let calibration = recipe.calibration else { return nil }
+        guard recipe.imatrix == nil else {
+            throw QuernError(
+                .usage, "an importance matrix file and a text to compute one from are given at once",
+                at: "calibration", remedy: "Give one of the two")
+        }
+        guard let text else { throw QuernError(.notFound, "there is no such text", at: calibration.text) }
+        return try CalibrationItems(
+            calibration, text: text, path: recipe.source, model: model,
+            firstOrdinal: recipe.targets.isEmpty ? 0 : model.files.count)
+    }
+
+    private static func importanceOrigin(
+        _ recipe: Recipe, _ matrix: ImportanceMatrix?, _ calibration: CalibrationItems?
+    ) throws -> ImportanceVectors.Origin {
+        let isUsed = try restriction(recipe)
+        if let calibration {
+            let values = calibration.inputs.flatMap { input in
+                input.tensors.filter(isUsed).map { ($0, input.channels * input.matrices) }
+            }
+            return .calibration(Dictionary(values, uniquingKeysWith: { first, _ in first }), merged: calibration.merged)
+        }
+        guard let matrix else { return .none }
+        return .matrix(
+            ImportanceMatrix(
+                entries: matrix.entries.filter { isUsed($0.key) }, datasets: matrix.datasets,
+                chunkCount: matrix.chunkCount))
+    }
+
+    /// Which tensors the recipe wants an importance matrix used for, by name.
+    private static func restriction(_ recipe: Recipe) throws -> (String) -> Bool {
         let (included, excluded) = (recipe.includeWeights, recipe.excludeWeights)
         guard included.isEmpty || excluded.isEmpty else {
             throw QuernError(
                 .usage, "weights are included and excluded at once", at: "include_weights",
                 remedy: "Give one of the two lists")
         }
-        let entries = matrix.entries.filter { name, _ in
+        return { name in
             (included.isEmpty || included.contains { name.contains($0) }) && !excluded.contains { name.contains($0) }
         }
-        return ImportanceMatrix(entries: entries, datasets: matrix.datasets, chunkCount: matrix.chunkCount)
     }
 
     private static func artifactName(_ recipe: Recipe, _ source: SourceModel) throws -> String {
@@ -134,7 +171,7 @@ public enum Planner {
     }
 
     /// The last component of a path.
-    private static func baseName(_ path: String) -> String {
+    static func baseName(_ path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? path
     }
 }

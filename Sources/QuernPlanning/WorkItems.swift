@@ -23,8 +23,8 @@ struct WorkItems {
     ///   - encodings: one for every tensor, in the order of the artifacts.
     ///   - recipe: as resolved, without a path.
     init(
-        source: SourceModel, targets: [PlannedTarget], encodings: [TensorEncodings], cutter: SpanCutter,
-        recipe: Recipe, statistics: Digest?
+        source: SourceModel, calibration: CalibrationItems?, targets: [PlannedTarget], encodings: [TensorEncodings],
+        cutter: SpanCutter, recipe: Recipe, statistics: Digest?
     ) throws {
         var encodings = encodings
         for target in targets {
@@ -38,35 +38,41 @@ struct WorkItems {
             }
         }
         var sources: [SourceReference] = []
-        for file in source.files {
+        // Without targets there is nothing to say about the source, and nothing to encode.
+        for file in targets.isEmpty ? [] : source.files {
             sources.append(SourceReference(name: file.name, ordinal: items.count))
             items.append(
                 PlannedItem(
                     payload: .digest(DigestWork(file: file)), cost: Int64(clamping: max(file.size, 1)),
                     memory: Self.buffers, label: "hash \(file.name)"))
         }
-        let encode = try EncodeItems(encodings, files: source.files, cutter: cutter, firstOrdinal: items.count)
+        items += calibration?.items ?? []
+        let encode = try EncodeItems(
+            targets.isEmpty ? [] : encodings, files: source.files, cutter: cutter, firstOrdinal: items.count)
         items += encode.items
         var artifacts: [ArtifactReference] = []
         for target in targets {
             var ordinals: [Int] = []
             for file in target.layout.files {
                 ordinals.append(items.count)
-                items.append(assemble(file, of: target, encodings: encodings, encode: encode))
+                items.append(
+                    assemble(file, of: target, merged: calibration?.merged, encodings: encodings, encode: encode))
             }
             artifacts.append(ArtifactReference(target: target.target, files: ordinals))
         }
         let work = PublishWork(
             recipe: try Self.json(recipe), encoder: EncoderVersion.reference, statistics: statistics,
-            sources: sources, artifacts: artifacts)
+            merged: calibration?.merged, sources: sources, artifacts: artifacts)
         items.append(
             PlannedItem(
                 payload: .publish(work), cost: 1, memory: Self.buffers,
-                dependencies: sources.map(\.ordinal) + artifacts.flatMap(\.files), label: "manifest"))
+                dependencies: sources.map(\.ordinal) + (calibration.map { [$0.merged] } ?? [])
+                    + artifacts.flatMap(\.files), label: "manifest"))
     }
 
     private mutating func assemble(
-        _ file: ArtifactLayout.File, of target: PlannedTarget, encodings: [TensorEncodings], encode: EncodeItems
+        _ file: ArtifactLayout.File, of target: PlannedTarget, merged: Int?, encodings: [TensorEncodings],
+        encode: EncodeItems
     ) -> PlannedItem {
         let header = stride(from: 0, to: file.header.count, by: maximumBlobBytes).map { start in
             let bytes = Array(file.header[start..<min(start + maximumBlobBytes, file.header.count)])
@@ -84,8 +90,14 @@ struct WorkItems {
                 name: tensor.name, shape: tensor.shape, type: tensor.type, offset: placement.offset,
                 bytes: tensor.bytes, parts: parts)
         }
+        var patches: [HeaderPatch] = []
+        if let merged, let offset = file.openValue {
+            patches.append(HeaderPatch(offset: UInt64(offset), item: merged))
+            needed.insert(merged)
+        }
         let work = AssembleWork(
-            target: target.target, file: file.name, size: file.size, header: header, tensors: placements)
+            target: target.target, file: file.name, size: file.size, header: header, patches: patches,
+            tensors: placements)
         let largestHeader = min(file.header.count, maximumBlobBytes)
         return PlannedItem(
             payload: .assemble(work), cost: Int64(clamping: file.size),

@@ -25,6 +25,8 @@ struct RecipeOptions: ParsableArguments {
     @Option(help: "An importance matrix file, GGUF or legacy.", completion: .file())
     var imatrix: String?
 
+    @OptionGroup var calibrationOptions: CalibrationOptions
+
     @Flag(help: "Give every tensor the preset's base type.")
     var pure = false
 
@@ -95,6 +97,9 @@ struct RecipeOptions: ParsableArguments {
             let folder = URL(fileURLWithPath: recipe).deletingLastPathComponent().path
             parsed.source = Self.absolute(parsed.source, from: folder)
             parsed.imatrix = parsed.imatrix.map { Self.absolute($0, from: folder) }
+            if let text = parsed.calibration?.text {
+                parsed.calibration?.text = Self.absolute(text, from: folder)
+            }
             return parsed
         }
         guard let source else {
@@ -114,9 +119,11 @@ struct RecipeOptions: ParsableArguments {
                     gguf: String($0), pure: pure, tensors: rules, outputTensorType: output,
                     tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
             },
-            imatrix: imatrix.map { Self.absolute($0, from: folder) }, split: try splitLimits(),
-            allowRequantize: allowRequantize, includeWeights: includeWeights, excludeWeights: excludeWeights,
-            pruneLayers: try prunedLayers(), overrides: try overrides.map { try MetadataOverride($0) })
+            imatrix: imatrix.map { Self.absolute($0, from: folder) },
+            calibration: try calibrationOptions.calibration(from: folder), split: try splitLimits(),
+            allowRequantize: allowRequantize,
+            includeWeights: includeWeights, excludeWeights: excludeWeights, pruneLayers: try prunedLayers(),
+            overrides: try overrides.map { try MetadataOverride($0) })
     }
 
     private func prunedLayers() throws -> [Int] {

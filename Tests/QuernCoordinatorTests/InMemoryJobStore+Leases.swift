@@ -118,8 +118,8 @@ extension InMemoryJobStore {
     }
 
     private func makes(_ ordinal: Int, of lease: Lease, _ blobs: [Digest]) -> Bool {
-        guard case .encode(let result) = jobs[lease.item.job]?.items[ordinal].result else { return false }
-        return result.parts.contains { blobs.contains($0.digest) }
+        guard let result = jobs[lease.item.job]?.items[ordinal].result else { return false }
+        return blobs.contains(where: result.names)
     }
 
     /// - Returns: whether anything changed.

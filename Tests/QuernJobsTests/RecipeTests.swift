@@ -13,7 +13,9 @@ import Testing
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
             Recipe.Target(gguf: "F16"),
         ],
-        imatrix: "stats.gguf", split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
+        imatrix: "stats.gguf",
+        calibration: .init(text: "~/text: 1.txt", chunkTokens: 128, chunks: 20, processOutput: true),
+        split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
         includeWeights: ["ffn", "no"], excludeWeights: ["attn"], pruneLayers: [0, 7],
         overrides: [
             .init(key: "a.b", value: .int(7)), .init(key: "c", value: .float(0.1)),
@@ -40,6 +42,7 @@ import Testing
                 prune_layers: [0, 7]
                 override_kv: ["a.b=int:7", "c=float:0.1", "d=bool:false", "e=str:x=y:z"]
                 imatrix: stats.gguf
+                calibration: { text: "~/text: 1.txt", chunk_tokens: 128, chunks: 20, process_output: true }
                 allow_requantize: yes
                 """#)
         #expect(recipe == Self.full)
@@ -62,7 +65,9 @@ import Testing
         ("source: x", "'targets' is missing", .usage),
         ("targets: []", "'source' is missing", .usage),
         ("source: x\ntargets:\n  - gguf: Q8_0\n    tensor: 3", "r.yaml:4: unknown key 'tensor'", .usage),
-        ("source: x\ntargets: []\ncalibration: {text: a}", "r.yaml:3: 'calibration' is not yet", .unsupported),
+        ("source: x\ntargets: []\ncalibration: {chunks: 2}", "r.yaml:3: calibration: 'text' is missing", .usage),
+        ("source: x\ntargets: []\ncalibration: {text: a, chunks: 0}", "r.yaml:3: calibration.chunks: expected", .usage),
+        ("source: x\ntargets: []\ncalibration: {text: a, tokens: 1}", "r.yaml:3: unknown key 'tokens'", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16}]", "'compressed_tensors' is not yet", .unsupported),
         ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
@@ -94,6 +99,10 @@ import Testing
         let minimal = Data(#"{"source": "a", "targets": [{"gguf": "Q4_K_M"}]}"#.utf8)
         let recipe = try JSONDecoder().decode(Recipe.self, from: minimal)
         #expect(recipe == Recipe(source: "a", targets: [.init(gguf: "Q4_K_M")]))
+        let calibrated = Data(#"{"source": "a", "targets": [], "calibration": {"text": "t"}}"#.utf8)
+        #expect(
+            try JSONDecoder().decode(Recipe.self, from: calibrated).calibration
+                == .init(text: "t", chunkTokens: 512, chunks: nil, processOutput: false))
         let split = Data(
             #"{"source": "a", "targets": [{"gguf": "F16", "tensors": {"x": "q8_0"}}], "split": {"max_size": "2G"}}"#
                 .utf8)
@@ -105,7 +114,7 @@ import Testing
     @Test(arguments: [
         (#"{"source": "a", "targets": [], "workers": 3}"#, QuernError.Code.usage),
         (#"{"source": "a", "targets": [{"gguf": "F16", "pur": true}]}"#, .usage),
-        (#"{"source": "a", "targets": [], "calibration": {}}"#, .unsupported),
+        (#"{"source": "a", "targets": [], "calibration": {"text": "a", "tokens": 1}}"#, .usage),
         (#"{"source": "a", "targets": [{"bpw": 4.25}]}"#, .unsupported),
         (#"{"source": "a", "targets": [], "override_kv": ["a=b"]}"#, .usage),
     ])

@@ -42,16 +42,43 @@ struct AssembleStage {
         var regions: [AssembleCheck.Region] = []
         for digest in work.header {
             let start = offset
+            guard work.patches.isEmpty else {
+                var bytes = try context.blobs.get(digest, context.control)
+                guard UInt64(bytes.count) <= limit - offset else { throw headerTooLong }
+                try patch(&bytes, at: start)
+                try bytes.withUnsafeBytes { try file.write(at: start, $0) }
+                offset += UInt64(bytes.count)
+                regions.append(
+                    AssembleCheck.Region(offset: start, count: UInt64(bytes.count), digest: Digest(of: bytes)))
+                continue
+            }
             try context.blobs.stream(digest, checked: true, context.control) { piece in
-                guard UInt64(piece.count) <= limit - offset else {
-                    throw QuernError(.invalidInput, "the header reaches into the first tensor", at: work.file)
-                }
+                guard UInt64(piece.count) <= limit - offset else { throw headerTooLong }
                 try file.write(at: offset, piece)
                 offset += UInt64(piece.count)
             }
             regions.append(AssembleCheck.Region(offset: start, count: offset - start, digest: digest))
         }
         return regions
+    }
+
+    private var headerTooLong: QuernError {
+        QuernError(.invalidInput, "the header reaches into the first tensor", at: work.file)
+    }
+
+    /// Fills in what other items found out, as far as it lies in these bytes of the header.
+    private func patch(_ bytes: inout [UInt8], at start: UInt64) throws {
+        for patch in work.patches {
+            guard case .merge(let result)? = context.inputs[patch.item] else {
+                throw QuernError(.invalidInput, "the result of item \(patch.item) is missing", at: work.file)
+            }
+            let value = UInt32(clamping: result.chunks)
+            for place in 0..<4 {
+                let (offset, below) = (patch.offset &+ UInt64(place)).subtractingReportingOverflow(start)
+                guard !below, offset < UInt64(bytes.count) else { continue }
+                bytes[Int(offset)] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(place)))
+            }
+        }
     }
 
     /// Writes all parts. Those that are lost are gathered, so that all are made again at once.

@@ -15,7 +15,8 @@ struct EncodeStage {
     func run() throws -> StageOutcome {
         let files = SourceFiles(work.files)
         let control = context.control
-        let spans = try work.spans.map { span in
+        let vectors = try MergedVectors(work, context: context)
+        let spans = try work.spans.map(vectors.resolve).map { span in
             let reader = try SpanReader(
                 extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
                 rows: span.rows, name: span.tensor, files: files
@@ -47,11 +48,13 @@ struct EncodeStage {
         var writers: [PartWriter] = []
         for ((span, reader), keys) in zip(spans, keys) {
             let missing = zip(span.outputs, keys).filter { $0.1.flatMap { known[$0] } == nil }.map(\.0)
-            let made = try context.scratch.withScratch { scratch in
-                try SpanEncoder(
-                    span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control,
-                    makeWriter: makeWriter
-                ).run(scratch) { try advance($0 * 5) }
+            let made = try vectors.healing {
+                try context.scratch.withScratch { scratch in
+                    try SpanEncoder(
+                        span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control,
+                        makeWriter: makeWriter
+                    ).run(scratch) { try advance($0 * 5) }
+                }
             }
             if missing.isEmpty { try advance(reader.count * 5) }
             var next = made.makeIterator()

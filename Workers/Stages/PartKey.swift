@@ -11,7 +11,9 @@ extension Digest {
         let addend = span.addend.map { String($0.bitPattern, radix: 16) } ?? "none"
         // Where statistics do not matter they must not part what is the same.
         let importance =
-            output.weights(span).map { "\($0.digest.hex) \(span.firstRow) \($0.rowsPerMatrix)" } ?? "none"
+            output.weights(span).map {
+                "\($0.digest?.hex ?? "unknown") \(span.firstRow) \($0.rowsPerMatrix)"
+            } ?? "none"
         let text = """
             quern-part
             encoder \(encoder)

@@ -28,7 +28,7 @@ struct PublishStage {
             throw QuernError(.invalidInput, error.explanation, at: "recipe")
         }
         return Manifest(
-            encoder: work.encoder, statistics: work.statistics, recipe: recipe,
+            encoder: work.encoder, statistics: try statistics(), recipe: recipe,
             sources: try work.sources.map { source in
                 guard case .digest(let result)? = context.inputs[source.ordinal] else {
                     throw missing(source.ordinal)
@@ -38,6 +38,12 @@ struct PublishStage {
             artifacts: try work.artifacts.map { artifact in
                 Manifest.Artifact(target: artifact.target, files: try artifact.files.map(file))
             })
+    }
+
+    private func statistics() throws -> Digest? {
+        guard let merged = work.merged else { return work.statistics }
+        guard case .merge(let result)? = context.inputs[merged] else { throw missing(merged) }
+        return result.sha256
     }
 
     private func file(_ ordinal: Int) throws -> Manifest.File {

@@ -87,7 +87,10 @@ struct SpanEncoder {
 
     /// The vectors of an importance matrix, held to cover all rows of the span.
     private func vectors(_ importance: Importance) throws -> [Float] {
-        let bytes = try blobs.get(importance.digest, control)
+        guard let digest = importance.digest else {
+            throw QuernError(.internalFault, "its importance is not known yet", at: span.tensor)
+        }
+        let bytes = try blobs.get(digest, control)
         let matrices = bytes.count / 4 / span.columns
         guard importance.rowsPerMatrix > 0, bytes.count == matrices * span.columns * 4,
             (span.firstRow + span.rows - 1) / importance.rowsPerMatrix < matrices

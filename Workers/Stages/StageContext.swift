@@ -15,6 +15,8 @@ struct StageContext: Sendable {
     let inputs: [Int: WorkResult]
     /// Threads a stage may use for itself.
     let threads: Int
+    /// Shares them among the items that compute on a model.
+    let calibrating: ThreadShare
 }
 
 /// The artifacts of a job, as a worker that makes them has them.
@@ -36,6 +38,9 @@ extension WorkPayload {
     func run(in context: StageContext) throws -> StageOutcome {
         switch self {
         case .digest(let work): try DigestStage(work: work, context: context).run()
+        case .tokenize(let work): try TokenizeStage(work: work, context: context).run()
+        case .calibrate(let work): try CalibrateStage(work: work, context: context).run()
+        case .merge(let work): try MergeStage(work: work, context: context).run()
         case .encode(let work): try EncodeStage(work: work, context: context).run()
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
         case .publish(let work): try PublishStage(work: work, context: context).run()
@@ -48,6 +53,9 @@ extension WorkPayload {
         let buffers: Int64 = 8 << 20
         switch self {
         case .digest, .publish: return buffers
+        case .tokenize(let work): return buffers + 16 * Int64(clamping: min(work.text.size, 1 << 40))
+        case .calibrate(let work): return work.memory
+        case .merge(let work): return work.memory
         case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
         case .encode(let work):
             guard !streaming else { return buffers }

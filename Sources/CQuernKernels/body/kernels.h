@@ -57,4 +57,5 @@
 #include "compare.h"
 #include "exponential.h"
 #include "softmax.h"
+#include "moments.h"
 #include "table.h"

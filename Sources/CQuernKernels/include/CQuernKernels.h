@@ -120,4 +120,11 @@ bool quern_softmax_of(uint32_t set, const float *values, size_t count, quern_sof
 bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count, const quern_softmax *of_a,
                       const quern_softmax *of_b, float offset, double *result);
 
+/// Adds `count` rows of `columns` values to the sums of each column, row after row in double precision: Σx² to
+/// `squares`, Σ|x| to `magnitudes`; `maxima` become the larger of what they are (at least 0) and |x|, a NaN being larger
+/// than all.
+/// - Returns: false where `set` is not available.
+bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t columns, double *squares,
+                       double *magnitudes, float *maxima);
+
 #endif

@@ -48,6 +48,19 @@ public enum GGUFHeaderWriter {
         return output.bytes
     }
 
+    /// Where the value of a key stands in a header of these metadata, behind its type; nil where the key is missing.
+    public static func valueOffset(of key: String, in metadata: [(key: String, value: GGUFValue)]) -> Int? {
+        guard let place = metadata.firstIndex(where: { $0.key == key }) else { return nil }
+        var output = Output()
+        for (key, value) in metadata[..<place] {
+            output.append(GGUFString(key))
+            output.append(value)
+        }
+        output.append(GGUFString(key))
+        // Magic, version and two counts come before, the type of the value after.
+        return 24 + output.bytes.count + 4
+    }
+
     private struct Output {
         var bytes: [UInt8] = []
 

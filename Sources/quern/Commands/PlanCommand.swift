@@ -16,9 +16,7 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         let recipe = try recipeOptions.resolve()
-        let source = try SourceModel.open(path: recipe.source)
-        let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
-        let plan = try Planner.plan(recipe: recipe, source: source, importance: importance)
+        let plan = try Planner.plan(recipe)
         if json {
             try Console.json(PlanReport(plan))
         } else {

@@ -1,0 +1,122 @@
+import QuernFormats
+import QuernStore
+
+/// The model that an item computes on: what `SourceModel.open` is given, and the files it must find there.
+public struct ModelReference: Sendable, Codable, Equatable {
+    /// An absolute path.
+    public let path: String
+    /// The files of tensors, as they were when the job was planned.
+    public let files: [SourceFile]
+    public init(path: String, files: [SourceFile]) {
+        self.path = path
+        self.files = files
+    }
+}
+
+/// Cut a text into chunks of tokens.
+public struct TokenizeWork: Sendable, Codable, Equatable {
+    public let model: ModelReference
+    public let text: SourceFile
+    /// Tokens in a chunk.
+    public let chunkTokens: Int
+    /// Chunks beyond these are left out: there are no items for them.
+    public let maximumChunks: Int
+    public init(model: ModelReference, text: SourceFile, chunkTokens: Int, maximumChunks: Int) {
+        self.model = model
+        self.text = text
+        self.chunkTokens = chunkTokens
+        self.maximumChunks = maximumChunks
+    }
+}
+
+public struct TokenizeResult: Sendable, Codable, Equatable {
+    /// A blob of little-endian I32 [chunks, chunk tokens].
+    public let tokens: Digest
+    /// At least 2.
+    public let chunks: Int
+    /// The sha256 of the text file.
+    public let text: Digest
+    public init(tokens: Digest, chunks: Int, text: Digest) {
+        self.tokens = tokens
+        self.chunks = chunks
+        self.text = text
+    }
+}
+
+/// Run a group of chunks through the model and sum up the inputs of its linear layers.
+public struct CalibrateWork: Sendable, Codable, Equatable {
+    public let model: ModelReference
+    /// Ordinal of the tokenize item.
+    public let tokens: Int
+    public let chunkTokens: Int
+    /// The group: chunks `firstChunk ..< firstChunk + maximumChunks`, as far as the text has them.
+    public let firstChunk: Int
+    public let maximumChunks: Int
+    /// Whether the input of `output.weight` counts too.
+    public let processOutput: Bool
+    /// Peak bytes, as the plan estimates them.
+    public let memory: Int64
+    public init(
+        model: ModelReference, tokens: Int, chunkTokens: Int, firstChunk: Int, maximumChunks: Int,
+        processOutput: Bool, memory: Int64
+    ) {
+        self.model = model
+        self.tokens = tokens
+        self.chunkTokens = chunkTokens
+        self.firstChunk = firstChunk
+        self.maximumChunks = maximumChunks
+        self.processOutput = processOutput
+        self.memory = memory
+    }
+}
+
+public struct CalibrateResult: Sendable, Codable, Equatable {
+    /// Blobs that, joined, are the statistics file of the group; none where the text ends before it.
+    public let statistics: [Digest]
+    public init(statistics: [Digest]) { self.statistics = statistics }
+}
+
+/// Add the statistics of all groups, in the order of the text.
+public struct MergeWork: Sendable, Codable, Equatable {
+    /// Ordinal of the tokenize item.
+    public let tokens: Int
+    /// Ordinals of the calibrate items, in the order of the text.
+    public let groups: [Int]
+    /// Peak bytes, as the plan estimates them.
+    public let memory: Int64
+    public init(tokens: Int, groups: [Int], memory: Int64) {
+        self.tokens = tokens
+        self.groups = groups
+        self.memory = memory
+    }
+}
+
+public struct MergeResult: Sendable, Codable, Equatable {
+    /// The sha256 of the statistics file.
+    public let sha256: Digest
+    /// Blobs that, joined, are the statistics file.
+    public let statistics: [Digest]
+    /// A blob that tells where the importance vectors of every tensor are: see `VectorIndex`.
+    public let index: Digest
+    /// Chunks of text that were gone through.
+    public let chunks: Int
+    public init(sha256: Digest, statistics: [Digest], index: Digest, chunks: Int) {
+        self.sha256 = sha256
+        self.statistics = statistics
+        self.index = index
+        self.chunks = chunks
+    }
+}
+
+extension WorkResult {
+    /// Whether the item made `blob`, so that doing it again brings the blob back.
+    public func names(_ blob: Digest) -> Bool {
+        switch self {
+        case .digest, .assemble, .publish: false
+        case .tokenize(let result): result.tokens == blob
+        case .calibrate(let result): result.statistics.contains(blob)
+        case .merge(let result): result.index == blob || result.statistics.contains(blob)
+        case .encode(let result): result.parts.contains { $0.digest == blob }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+import QuernFormats
+import QuernStore
+
+/// Statistics as a safetensors file. Equal statistics give equal bytes.
+///
+/// For each input, sorted by name: `NAME.count` I64 [matrices], `NAME.max_abs` F32, `NAME.sum_abs` F64 and
+/// `NAME.sum_squares` F64 [matrices, channels]. Its metadata say what they were made from, and `tensors` lists for each
+/// input the GGUF tensors that read it: names separated by spaces, a line for each input.
+public enum StatisticsFile {
+    private static let format = "quern-statistics-1"
+    private static let suffixes: [(name: String, type: SafetensorsType)] = [
+        ("count", .i64), ("max_abs", .f32), ("sum_abs", .f64), ("sum_squares", .f64),
+    ]
+    /// Larger than those of any model.
+    private static let maximumBytes: UInt64 = 64 << 30
+
+    /// - Throws: `QuernError` `.invalidInput` where the sums do not fit their shapes.
+    public static func bytes(_ statistics: ModelStatistics) throws(QuernError) -> [UInt8] {
+        let origin = statistics.origin
+        let header = try SafetensorsWriter.header(
+            tensors: statistics.inputs.flatMap { input in
+                suffixes.map { suffix in
+                    SafetensorsTensorInfo(
+                        name: "\(input.name).\(suffix.name)", type: suffix.type,
+                        shape: suffix.name == "count" ? [input.matrices] : [input.matrices, input.channels])
+                }
+            },
+            metadata: [
+                "format": format, "architecture": origin.architecture, "files": origin.files.joined(separator: "\n"),
+                "text": origin.text.hex, "chunk_tokens": String(origin.chunkTokens),
+                "arithmetic": statistics.arithmetic.joined(separator: "\n"), "chunks": String(statistics.chunks),
+                "tensors": statistics.inputs.map { $0.tensors.joined(separator: " ") }.joined(separator: "\n"),
+            ])
+        var bytes = header
+        bytes.reserveCapacity(
+            header.count + statistics.inputs.reduce(0) { $0 + 8 * $1.matrices + 20 * $1.squares.count })
+        for input in statistics.inputs {
+            bytes.append(littleEndian: input.counts)
+            bytes.append(littleEndian: input.maxima.map(\.bitPattern))
+            bytes.append(littleEndian: input.magnitudes.map(\.bitPattern))
+            bytes.append(littleEndian: input.squares.map(\.bitPattern))
+        }
+        return bytes
+    }
+
+    /// - Throws: `QuernError` `.invalidInput` where the file is no such statistics, naming the tensor or the key.
+    public static func read(from source: any ByteSource) throws -> ModelStatistics {
+        do {
+            guard source.size <= maximumBytes else {
+                throw QuernError(.invalidInput, "\(source.size) bytes, at most \(maximumBytes) are read")
+            }
+            return try statistics(SafetensorsHeader.read(from: source), in: source)
+        } catch let error as QuernError where !error.location.hasPrefix(source.name) {
+            throw error.located(in: source.name)
+        }
+    }
+
+    private static func statistics(
+        _ header: SafetensorsHeader, in source: any ByteSource
+    ) throws -> ModelStatistics {
+        func text(_ key: String) throws(QuernError) -> String {
+            guard let text = header.metadata[key] else {
+                throw QuernError(.invalidInput, "'\(key)' is missing: these are no statistics", at: "__metadata__")
+            }
+            return text
+        }
+        func number(_ key: String) throws(QuernError) -> Int {
+            guard let number = Int(try text(key)), number > 0, number <= Int32.max else {
+                throw QuernError(.invalidInput, "'\(key)' is no number above 0", at: "__metadata__")
+            }
+            return number
+        }
+        let format = try text("format")
+        guard format == self.format else {
+            throw QuernError(
+                .unsupported, "the format \(format.quotedForMessage) is not known", at: "__metadata__",
+                remedy: "Use the release of quern that wrote it, or a newer one")
+        }
+        guard let digest = Digest(hex: try text("text")) else {
+            throw QuernError(.invalidInput, "'text' is no sha256", at: "__metadata__")
+        }
+        let tensors = Dictionary(
+            header.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let list = try text("tensors")
+        let lines = list.isEmpty ? [] : list.split(separator: "\n", omittingEmptySubsequences: false)
+        guard lines.count * suffixes.count == header.tensors.count else {
+            throw QuernError(.invalidInput, "'tensors' does not list the inputs of the file", at: "__metadata__")
+        }
+        let names = header.tensors.map(\.name).filter { $0.hasSuffix(".count") }
+            .map { String($0.dropLast(".count".count)) }
+            .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        guard names.count == lines.count else {
+            throw QuernError(.invalidInput, "an input without a count", at: "__metadata__")
+        }
+        let inputs = try zip(names, lines).map { name, line in
+            try input(name, tensors: line.split(separator: " ").map(String.init), in: tensors, source)
+        }
+        let files = try text("files")
+        return ModelStatistics(
+            origin: ModelStatistics.Origin(
+                architecture: try text("architecture"),
+                files: files.isEmpty ? [] : files.split(separator: "\n").map(String.init), text: digest,
+                chunkTokens: try number("chunk_tokens")),
+            arithmetic: try text("arithmetic").split(separator: "\n").map(String.init), chunks: try number("chunks"),
+            inputs: inputs)
+    }
+
+    private static func input(
+        _ name: String, tensors names: [String], in tensors: [String: SafetensorsTensor], _ source: any ByteSource
+    ) throws -> InputStatistics {
+        let found = try suffixes.map { suffix throws(QuernError) in
+            guard let tensor = tensors["\(name).\(suffix.name)"], tensor.type == suffix.type else {
+                throw fault(name, "\(suffix.name) in \(suffix.type.rawValue) is missing")
+            }
+            return tensor
+        }
+        let shape = found[1].shape
+        guard shape.count == 2, shape[0] > 0, shape[1] > 0, found[0].shape == [shape[0]],
+            found[2].shape == shape, found[3].shape == shape, !names.isEmpty
+        else { throw fault(name, "its sums do not have one shape [matrices, channels]") }
+        var input = InputStatistics(name: name, tensors: names, channels: shape[1], matrices: shape[0])
+        input.counts = try source.littleEndian(found[0]).map { Int64(bitPattern: $0) }
+        input.maxima = try source.littleEndian(found[1]).map { Float(bitPattern: $0) }
+        input.magnitudes = try source.littleEndian(found[2]).map { Double(bitPattern: $0) }
+        input.squares = try source.littleEndian(found[3]).map { Double(bitPattern: $0) }
+        // So that counts can be added without an overflow.
+        guard input.counts.allSatisfy({ $0 >= 0 && $0 <= 1 << 48 }) else {
+            throw fault(name, "a count that is negative or out of range")
+        }
+        guard (input.squares + input.magnitudes).allSatisfy({ $0 >= 0 }), input.maxima.allSatisfy({ $0 >= 0 }),
+            input.isFinite
+        else { throw fault(name, "a sum that is negative or not finite") }
+        return input
+    }
+
+    private static func fault(_ name: String, _ message: String) -> QuernError {
+        QuernError(
+            .invalidInput, message, at: "input \(name.quotedForMessage)",
+            remedy: "The file is damaged: calibrate again")
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append<Value: FixedWidthInteger>(littleEndian values: [Value]) {
+        values.map(\.littleEndian).withUnsafeBytes { append(contentsOf: $0) }
+    }
+}
+
+extension ByteSource {
+    /// The values of a tensor whose header was checked against the size of the source.
+    fileprivate func littleEndian<Value: FixedWidthInteger>(_ tensor: SafetensorsTensor) throws -> [Value] {
+        let count = Int(tensor.length) / MemoryLayout<Value>.size
+        return try [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
+            try read(at: tensor.offset, into: UnsafeMutableRawBufferPointer(buffer))
+            for index in 0..<count { buffer[index] = Value(littleEndian: buffer[index]) }
+            initialized = count
+        }
+    }
+}

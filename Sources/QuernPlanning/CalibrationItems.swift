@@ -1,0 +1,151 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// The work items of a calibration: cut the text, go through groups of chunks, add up.
+struct CalibrationItems {
+    let items: [PlannedItem]
+    /// Ordinal of the last, the merge item.
+    let merged: Int
+    /// Inputs that statistics are taken of.
+    let inputs: [LinearInput]
+
+    /// Tokens in a group, about: so many that decoding the weights for each group anew costs a few percent, and so few
+    /// that there are groups for all workers. It must not depend on the workers: sums are added group by group.
+    private static let groupTokens = 4096
+    static let chunkTokens = 16...131_072
+    /// Bytes of text for a token, about, where nothing is known of the tokenizer.
+    private static let bytesPerToken: UInt64 = 3
+    /// Operations that take as long as encoding one byte, about: costs of different stages add up to a time.
+    private static let operationsPerByte = 512
+    private static let buffers: Int64 = 16 << 20
+
+    /// - Parameters:
+    ///   - model: the source as it is, before blocks are left out.
+    ///   - firstOrdinal: of the first item made here.
+    /// - Throws: `QuernError` `.unsupported` where nothing is known of the model's forward pass, `.usage` where the
+    ///   recipe asks for the impossible, `.invalidInput` for a text that is too short.
+    init(
+        _ calibration: Recipe.Calibration, text: SourceFile, path: String, model: SourceModel, firstOrdinal: Int
+    ) throws {
+        let graph: DecoderGraph
+        do {
+            graph = try DecoderGraph.of(model)
+        } catch let error as QuernError where error.code == .unsupported {
+            throw QuernError(
+                .unsupported, "the model cannot be calibrated: \(error.message)", at: model.name,
+                remedy: "Give an importance matrix file that was made elsewhere. \(error.remedy)")
+        }
+        let tensors = Set(model.tensors.map(\.name))
+        inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
+
+        let chunkTokens = calibration.chunkTokens
+        let limit = try Self.chunks(calibration, text: text)
+        let reference = ModelReference(path: path, files: model.files)
+        let group = max(1, Self.groupTokens / chunkTokens)
+        let groups = (limit + group - 1) / group
+        let likely = Int(clamping: text.size / Self.bytesPerToken) / chunkTokens
+        let size = CalibrationSize(model: model, graph: graph, inputs: inputs, chunks: group, chunkTokens: chunkTokens)
+
+        var items = [
+            PlannedItem(
+                payload: .tokenize(
+                    TokenizeWork(model: reference, text: text, chunkTokens: chunkTokens, maximumChunks: limit)),
+                cost: Int64(clamping: max(text.size, 1)),
+                // The text, and its tokens while they are made.
+                memory: Self.buffers + Int64(clamping: text.size.multipliedReportingOverflow(by: 16).partialValue),
+                label: "tokenize \(text.name)")
+        ]
+        for index in 0..<groups {
+            let first = index * group
+            let count = min(group, limit - first)
+            let operations = size.operations * Double(count) / Double(group)
+            let cost = Int64(operations / Double(Self.operationsPerByte))
+            items.append(
+                PlannedItem(
+                    payload: .calibrate(
+                        CalibrateWork(
+                            model: reference, tokens: firstOrdinal, chunkTokens: chunkTokens, firstChunk: first,
+                            maximumChunks: count, processOutput: calibration.processOutput, memory: size.memory)),
+                    // Groups that the text probably does not reach weigh little, lest they shift the progress.
+                    cost: max(1, first <= likely ? cost : cost / 16), memory: size.memory,
+                    dependencies: [firstOrdinal], label: "calibrate on chunks \(first)–\(first + count - 1)"))
+        }
+        merged = firstOrdinal + items.count
+        let ordinals = Array((firstOrdinal + 1)..<merged)
+        let memory = Self.buffers + 4 * size.statistics
+        items.append(
+            PlannedItem(
+                payload: .merge(MergeWork(tokens: firstOrdinal, groups: ordinals, memory: memory)),
+                cost: max(1, size.statistics), memory: memory, dependencies: [firstOrdinal] + ordinals,
+                label: "add up statistics"))
+        self.items = items
+    }
+
+    /// The most chunks that there can be: those that were asked for, or as many as the text has tokens for if every
+    /// byte were one.
+    private static func chunks(_ calibration: Recipe.Calibration, text: SourceFile) throws -> Int {
+        let chunkTokens = calibration.chunkTokens
+        guard Self.chunkTokens.contains(chunkTokens) else {
+            throw QuernError(
+                .usage, "chunks have \(Self.chunkTokens.lowerBound) to \(Self.chunkTokens.upperBound) tokens",
+                at: "calibration.chunk_tokens", remedy: "512 is usual")
+        }
+        guard calibration.chunks ?? 1 >= 1 else {
+            throw QuernError(.usage, "at least one chunk is needed", at: "calibration.chunks")
+        }
+        // One more for the token that begins a text.
+        let possible = Int(clamping: text.size) / chunkTokens + 1
+        guard text.size > 0, Int(clamping: text.size) + 1 >= 2 * chunkTokens else {
+            throw QuernError(
+                .invalidInput, "\(text.size) bytes of text cannot be two chunks of \(chunkTokens) tokens",
+                at: text.path, remedy: "Give more text, or smaller chunks")
+        }
+        return min(calibration.chunks ?? possible, possible, maximumBlobBytes / 4 / chunkTokens)
+    }
+}
+
+/// What a group of chunks costs.
+struct CalibrationSize {
+    /// Bytes of a statistics file.
+    let statistics: Int64
+    /// Peak bytes of a group.
+    let memory: Int64
+    /// Multiplications and additions of a group.
+    let operations: Double
+
+    init(model: SourceModel, graph: DecoderGraph, inputs: [LinearInput], chunks: Int, chunkTokens: Int) {
+        /// Σx² and Σ|x| in double precision, max|x| in single.
+        func bytes(_ inputs: some Sequence<LinearInput>) -> Double {
+            inputs.reduce(0) { $0 + 20 * Double($1.channels) * Double($1.matrices) }
+        }
+        let names = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var largestLayer = 0.0
+        var largestSums = 0.0
+        var widest = Double(graph.hiddenSize)
+        var operations = 0.0
+        for layer in graph.layers {
+            let inputs = layer.linearInputs
+            let tensors = Set(inputs.flatMap(\.tensors)).compactMap { names[$0] }
+            largestLayer = max(largestLayer, tensors.reduce(0) { $0 + Double($1.elements) })
+            largestSums = max(largestSums, bytes(inputs))
+            widest = max(widest, inputs.map { Double($0.channels) }.max() ?? 0)
+            operations += 2 * tensors.reduce(0) { $0 + Double($1.elements) }
+        }
+        let sums = bytes(inputs)
+        let tokens = Double(chunks) * Double(chunkTokens)
+        // The residual stream of all chunks; of the chunk at hand a few rows as wide as the widest, and its scores.
+        let activations =
+            4
+            * (2 * tokens * Double(graph.hiddenSize) + 8 * Double(chunkTokens) * widest
+                + 4 * Double(chunkTokens) * Double(chunkTokens))
+        statistics = Int64(clamping: sums)
+        memory = Int64(
+            clamping: 4 * largestLayer + activations + 2 * sums + largestSums * Double(chunks) + Double(16 << 20))
+        self.operations = operations * tokens
+    }
+}
+
+extension Int64 {
+    fileprivate init(clamping value: Double) { self = value < 9e18 ? Int64(value) : .max }
+}
