@@ -36,10 +36,16 @@ public struct TokenizeResult: Sendable, Codable, Equatable {
     public let chunks: Int
     /// The sha256 of the text file.
     public let text: Digest
-    public init(tokens: Digest, chunks: Int, text: Digest) {
+    /// Different tokens in the chunks.
+    public let distinctTokens: Int
+    /// Tokens that the model knows.
+    public let vocabulary: Int
+    public init(tokens: Digest, chunks: Int, text: Digest, distinctTokens: Int, vocabulary: Int) {
         self.tokens = tokens
         self.chunks = chunks
         self.text = text
+        self.distinctTokens = distinctTokens
+        self.vocabulary = vocabulary
     }
 }
 

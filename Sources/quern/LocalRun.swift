@@ -20,6 +20,8 @@ struct LocalRun: Sendable {
     /// Bytes for work in progress.
     let memory: Int64
     let progress: ProgressBar.Style
+    /// Takes what is wanted from the results of a finished job, before the state goes.
+    var collect: (@Sendable (JobRecord, any JobStore, any BlobStore) async throws -> Void)?
 
     /// - Returns: the finished job.
     /// - Throws: `QuernError`; `.cancelled` where a signal interrupted it.
@@ -70,6 +72,7 @@ struct LocalRun: Sendable {
                 record.state == .cancelled ? .cancelled : .invalidInput,
                 record.failure ?? "the job ended as \(record.state.rawValue)")
         }
+        try await collect?(record, store, blobs)
         if !keepsState {
             // A part that was made twice may have begun a file again that was whole already.
             folder.removePartials(owner: record.id.rawValue)

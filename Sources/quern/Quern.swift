@@ -16,7 +16,7 @@ struct Quern: AsyncParsableCommand {
             """,
         version: quernVersion,
         subcommands: [
-            QuantizeCommand.self, PlanCommand.self, InspectCommand.self, TokenizeCommand.self,
+            QuantizeCommand.self, PlanCommand.self, ImatrixCommand.self, InspectCommand.self, TokenizeCommand.self,
             VerifyCommand.self,
             CoordinatorCommand.self, WorkerCommand.self, SubmitCommand.self, StatusCommand.self, WatchCommand.self,
             ListCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self, ResumeCommand.self,

@@ -15,7 +15,8 @@ struct MergeStage {
             try context.control.check()
             guard case .calibrate(let result)? = context.inputs[ordinal] else { throw missing(ordinal) }
             guard !result.statistics.isEmpty else { continue }
-            let file = JoinedBlobs(try result.statistics.map { try context.blobs.get($0, context.control) })
+            let file = JoinedByteSource(
+                try result.statistics.map { try context.blobs.get($0, context.control) }, name: "statistics")
             let group = try StatisticsFile.read(from: file)
             if sum == nil { sum = group } else { try sum?.add(group) }
             context.control.report(UInt64(done + 1), of: UInt64(work.groups.count + 1))
@@ -50,35 +51,5 @@ struct MergeStage {
 
     private func missing(_ ordinal: Int) -> QuernError {
         QuernError(.invalidInput, "the result of item \(ordinal) is missing", at: "statistics")
-    }
-}
-
-/// Blobs, one behind the other, as one file.
-struct JoinedBlobs: ByteSource {
-    private let pieces: [[UInt8]]
-    let size: UInt64
-    var name: String { "statistics" }
-
-    init(_ pieces: [[UInt8]]) {
-        self.pieces = pieces
-        size = pieces.reduce(0) { $0 + UInt64($1.count) }
-    }
-
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw QuernError(.invalidInput, "\(buffer.count) bytes at offset \(offset) lie beyond its end", at: name)
-        }
-        var (start, done) = (Int(offset), 0)
-        for piece in pieces where done < buffer.count {
-            let count = min(max(0, piece.count - start), buffer.count - done)
-            if count > 0 {
-                piece.withUnsafeBytes { bytes in
-                    UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
-                        .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
-                }
-            }
-            start = max(0, start - piece.count)
-            done += count
-        }
     }
 }

@@ -1,4 +1,6 @@
 extension ImatrixFile {
+    private static let distinctKey = "quern.imatrix.distinct_tokens"
+    private static let vocabularyKey = "quern.imatrix.vocabulary_size"
     private static let sumsSuffix = ".in_sum2"
     private static let countsSuffix = ".counts"
     /// Bytes of the sums and counts of one tensor: thousands of experts of the widest models.
@@ -47,7 +49,14 @@ extension ImatrixFile {
                 throw error.located(in: "entry \(name.quotedForMessage)")
             }
         }
-        self.init(entries: entries, datasets: names ?? [], chunkCount: chunks, chunkTokens: tokens)
+        self.init(entries: entries, datasets: names ?? [], chunkCount: chunks, chunkTokens: tokens, text: Self.text(header))
+    }
+
+    private static func text(_ header: GGUFHeader) -> Text? {
+        guard let distinct = header[distinctKey]?.unsigned.flatMap(Int.init(exactly:)),
+            let vocabulary = header[vocabularyKey]?.unsigned.flatMap(Int.init(exactly:))
+        else { return nil }
+        return Text(distinctTokens: distinct, vocabulary: vocabulary)
     }
 
     private static func entry(sums: GGUFTensor, counts: GGUFTensor, in source: any ByteSource) throws -> Entry {
@@ -72,14 +81,19 @@ extension ImatrixFile {
         return try source.floats(at: tensor.offset, count: Int(tensor.bytes / 4))
     }
 
-    /// The file in the GGUF form, entries sorted by name: the bytes that llama-imatrix writes for the same content.
+    /// The file in the GGUF form, entries sorted by name: the bytes that llama-imatrix writes for the same content. Only
+    /// keys about the text are our own.
     public func gguf() -> [UInt8] {
-        let metadata: [(key: String, value: GGUFValue)] = [
+        var metadata: [(key: String, value: GGUFValue)] = [
             ("general.type", .string(GGUFString("imatrix"))),
             ("imatrix.datasets", .array(.string(datasets.map { GGUFString($0) }))),
             ("imatrix.chunk_count", .uint32(UInt32(clamping: chunkCount))),
             ("imatrix.chunk_size", .uint32(UInt32(clamping: chunkTokens))),
         ]
+        if let text {
+            metadata.append((Self.distinctKey, .uint32(UInt32(clamping: text.distinctTokens))))
+            metadata.append((Self.vocabularyKey, .uint32(UInt32(clamping: text.vocabulary))))
+        }
         var tensors: [GGUFTensorInfo] = []
         var data: [UInt8] = []
         for (name, entry) in sorted {

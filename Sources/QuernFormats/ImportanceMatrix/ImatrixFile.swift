@@ -21,17 +21,33 @@ public struct ImatrixFile: Sendable, Equatable {
     /// Chunks of text it was made from; 0 where a legacy file does not say.
     public var chunkCount: Int
     public var chunkTokens: Int
+    /// How varied the text was; nil where the file does not say.
+    public var text: Text?
+
+    public struct Text: Sendable, Equatable {
+        /// Different tokens in it.
+        public let distinctTokens: Int
+        /// Tokens that the model knows.
+        public let vocabulary: Int
+
+        public init(distinctTokens: Int, vocabulary: Int) {
+            self.distinctTokens = distinctTokens
+            self.vocabulary = vocabulary
+        }
+    }
 
     /// What llama-imatrix takes where nothing is said.
     public static let usualChunkTokens = 512
 
     public init(
-        entries: [String: Entry], datasets: [String], chunkCount: Int, chunkTokens: Int = usualChunkTokens
+        entries: [String: Entry], datasets: [String], chunkCount: Int, chunkTokens: Int = usualChunkTokens,
+        text: Text? = nil
     ) {
         self.entries = entries
         self.datasets = datasets
         self.chunkCount = chunkCount
         self.chunkTokens = chunkTokens
+        self.text = text
     }
 
     /// Reads a file of either form: GGUF, or the older `.dat`, told apart by their first bytes. Sums of the older form
