@@ -25,7 +25,8 @@ struct TokenizeStage {
         guard let digest = blob.digests.first, blob.digests.count == 1 else {
             throw QuernError(.unsupported, "its tokens do not fit one blob", at: work.text.path)
         }
-        let result = TokenizeResult(tokens: digest, chunks: tokens.chunks.count, text: Digest(of: text),
+        let result = TokenizeResult(
+            tokens: digest, chunks: tokens.chunks.count, text: Digest(of: text),
             distinctTokens: Set(tokens.chunks.joined()).count, vocabulary: tokenizer.vocabularySize)
         return StageOutcome { [context] in
             try context.blobs.commit(blob.writers, context.control)

@@ -49,7 +49,8 @@ extension ImatrixFile {
                 throw error.located(in: "entry \(name.quotedForMessage)")
             }
         }
-        self.init(entries: entries, datasets: names ?? [], chunkCount: chunks, chunkTokens: tokens, text: Self.text(header))
+        self.init(
+            entries: entries, datasets: names ?? [], chunkCount: chunks, chunkTokens: tokens, text: Self.text(header))
     }
 
     private static func text(_ header: GGUFHeader) -> Text? {

@@ -59,7 +59,8 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         let settings = try Settings.load()
         let here = FileManager.default.currentDirectoryPath
         let model = RecipeOptions.absolute(source, from: here)
-        let usual = Recipe.Calibration.fileName(of: URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent)
+        let usual = Recipe.Calibration.fileName(
+            of: URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent)
         let file = RecipeOptions.absolute(output ?? usual, from: here)
         let keptState = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
         let folder = keptState ?? file + ".quern"
