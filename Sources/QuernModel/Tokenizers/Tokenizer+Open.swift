@@ -1,5 +1,6 @@
 import Foundation
 import QuernFormats
+import QuernPlanning
 
 extension Tokenizer {
     /// Opens the tokenizer of a checkpoint folder (tokenizer.json, else tokenizer.model) or of a `.gguf`. Weights and
@@ -10,18 +11,36 @@ extension Tokenizer {
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
             throw QuernError(.notFound, "there is no such file or folder", at: path, remedy: "Check the path")
         }
-        guard isFolder.boolValue else {
-            throw QuernError(.unsupported, "neither a folder nor a .gguf file", at: path)
+        if isFolder.boolValue { return try checkpoint(try CheckpointFolder(path: path)) }
+        guard path.lowercased().hasSuffix(".gguf") else {
+            throw QuernError(
+                .unsupported, "neither a folder nor a .gguf file", at: path,
+                remedy: "Give the folder that holds tokenizer.json or tokenizer.model, or a GGUF")
         }
-        return try checkpoint(try CheckpointFolder(path: path))
+        return try located(in: path) { try GGUFTokenizer.encoder(GGUFModel.open(path: path).metadata) }
+    }
+
+    /// Opens the tokenizer that the vocabulary keys of a GGUF describe.
+    public static func open(metadata: [(key: String, value: GGUFValue)]) throws -> Tokenizer {
+        Tokenizer(try GGUFTokenizer.encoder(metadata))
+    }
+
+    private static func located(in place: String, _ encoder: () throws -> any TextEncoder) throws -> Tokenizer {
+        do {
+            return Tokenizer(try encoder())
+        } catch let error as QuernError where !error.location.hasPrefix(place) {
+            throw error.located(in: place)
+        }
     }
 
     private static func checkpoint(_ folder: CheckpointFolder) throws -> Tokenizer {
         if let json = try folder.json("tokenizer.json") {
-            do {
-                return Tokenizer(try HubTokenizer(json))
-            } catch let error as QuernError {
-                throw error.located(in: "\(folder.path)/tokenizer.json")
+            return try located(in: "\(folder.path)/tokenizer.json") { try HubTokenizer(json) }
+        }
+        if let bytes = try folder.bytes("tokenizer.model") {
+            let settings = try folder.json("tokenizer_config.json")
+            return try located(in: "\(folder.path)/tokenizer.model") {
+                try PieceTokenizer(SentencePieceModel(bytes), settings: settings)
             }
         }
         throw QuernError(

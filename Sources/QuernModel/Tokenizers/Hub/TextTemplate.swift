@@ -32,7 +32,8 @@ extension Fields {
 
     /// ["</s>", 2].
     private func namedToken(_ key: String) throws -> Int32 {
-        guard let pair = try optionalArray(key), pair.count == 2, let id = pair[1].integer.flatMap({ Int32(exactly: $0) }),
+        guard let pair = try optionalArray(key), pair.count == 2,
+            let id = pair[1].integer.flatMap({ Int32(exactly: $0) }),
             id >= 0
         else { throw fault("'\(key)' is no pair of a token and an id") }
         return id

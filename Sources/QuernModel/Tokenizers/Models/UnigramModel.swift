@@ -13,18 +13,29 @@ struct UnigramModel: SubwordModel {
     /// By byte: the id of `<0xXX>`, or -1. Empty where bytes are no fallback.
     private let bytes: [Int32]
 
+    /// What an unknown character costs more than the worst piece, as in SentencePiece.
+    private static let unknownPenalty = 10.0
+
     /// - Parameters:
     ///   - pieces: by id, with the logarithms of their probabilities.
     ///   - unknown: the id for what has none.
-    init(pieces: [(text: [UInt8], score: Double)], unknown: Int32?, hasByteFallback: Bool) {
+    ///   - matches: by id, whether a text may be cut into the piece; nil for all.
+    ///   - worst: the score of the worst piece, where not all count.
+    init(
+        pieces: [(text: [UInt8], score: Double)], unknown: Int32?, hasByteFallback: Bool, matches: [Bool]? = nil,
+        worst: Double? = nil
+    ) {
         var vocabulary = ByteTable(capacity: pieces.count)
-        for (id, piece) in pieces.enumerated() { vocabulary.set(piece.text, Int32(id)) }
+        var keys: [(key: [UInt8], value: Int32)] = []
+        for (id, piece) in pieces.enumerated() {
+            vocabulary.set(piece.text, Int32(id))
+            if matches?[id] ?? true { keys.append((piece.text, Int32(id))) }
+        }
         self.vocabulary = vocabulary
         self.unknown = unknown
         scores = pieces.map(\.score)
-        trie = ByteTrie(pieces.enumerated().map { ($1.text, Int32($0)) })
-        // An unknown character is worse than the worst piece, by as much as in SentencePiece.
-        unknownScore = (scores.min() ?? 0) - 10
+        trie = ByteTrie(keys)
+        unknownScore = (worst ?? scores.min() ?? 0) - Self.unknownPenalty
         vocabularyCount = pieces.count
         largestID = Int32(pieces.count) - 1
         bytes = hasByteFallback ? ByteTokens.ids(in: vocabulary) : []

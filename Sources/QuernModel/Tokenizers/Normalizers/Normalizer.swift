@@ -80,7 +80,9 @@ enum CharacterRewriting {
     /// Every character by itself: no rule looks at its neighbours.
     static func lowercase(_ scalar: UInt32) -> Rewriting {
         if scalar < 0x80 { return (0x41...0x5A).contains(scalar) ? .replace(scalar + 0x20) : .keep }
-        guard let properties = Unicode.Scalar(scalar)?.properties, properties.changesWhenLowercased else { return .keep }
+        guard let properties = Unicode.Scalar(scalar)?.properties, properties.changesWhenLowercased else {
+            return .keep
+        }
         return .spell(properties.lowercaseMapping)
     }
 

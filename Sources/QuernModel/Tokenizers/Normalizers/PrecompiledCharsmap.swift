@@ -48,15 +48,17 @@ struct PrecompiledCharsmap: Normalizer {
         matches(bytes, longest: false).map(\.replacement)
     }
 
-    /// The replacement of the longest prefix that has one, and the length of the prefix.
-    func longestPrefix(of bytes: ArraySlice<UInt8>) -> (replacement: ArraySlice<UInt8>, length: Int)? {
-        matches(bytes, longest: true)
+    /// The replacement of the longest text at `start` that has one, and the length of that text.
+    func longestPrefix(
+        of text: UnsafeBufferPointer<UInt8>, at start: Int
+    ) -> (replacement: ArraySlice<UInt8>, length: Int)? {
+        matches(text[start...], longest: true)
     }
 
     /// A unit has the label in its low byte, whether a value hangs below it in bit 8, and the way to its children in
     /// bits 10 and up, shifted further where bit 9 is set.
     private func matches(
-        _ bytes: ArraySlice<UInt8>, longest: Bool
+        _ bytes: some Sequence<UInt8>, longest: Bool
     ) -> (replacement: ArraySlice<UInt8>, length: Int)? {
         guard !units.isEmpty else { return nil }
         var found: (replacement: ArraySlice<UInt8>, length: Int)?

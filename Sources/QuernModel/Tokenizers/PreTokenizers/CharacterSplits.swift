@@ -99,7 +99,8 @@ struct MetaspaceStep: PreTokenizer {
         UTF8Text.append(replacement, to: &mark)
         var text: [UInt8] = []
         text.reserveCapacity(piece.count + piece.count / 2 + 4)
-        if piece.first != UInt8(ascii: " "), !piece.starts(with: mark), prefix == .always || prefix == .first && isFirst {
+        if piece.first != UInt8(ascii: " "), !piece.starts(with: mark), prefix == .always || prefix == .first && isFirst
+        {
             text += mark
         }
         for byte in piece {

@@ -22,7 +22,8 @@ final class Regex: @unchecked Sendable {
         self.pattern = pattern
         let bytes = Array(pattern.utf8)
         guard bytes.count <= Self.maximumBytes else {
-            throw QuernError(.invalidInput, "a pattern of \(bytes.count) bytes, at most \(Self.maximumBytes) are allowed")
+            throw QuernError(
+                .invalidInput, "a pattern of \(bytes.count) bytes, at most \(Self.maximumBytes) are allowed")
         }
         var compiled: OnigRegex?
         var info = OnigErrorInfo()
@@ -38,7 +39,8 @@ final class Regex: @unchecked Sendable {
         }
         guard status == ONIG_NORMAL, let compiled else {
             throw QuernError(
-                .invalidInput, "the pattern \(pattern.quotedForMessage) is no regular expression: \(Self.text(status, &info))")
+                .invalidInput,
+                "the pattern \(pattern.quotedForMessage) is no regular expression: \(Self.text(status, &info))")
         }
         self.compiled = compiled
     }

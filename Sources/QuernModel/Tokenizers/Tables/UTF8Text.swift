@@ -57,7 +57,8 @@ enum UTF8Text {
 
     /// The same bytes if they are UTF-8; otherwise what is broken becomes U+FFFD.
     static func repaired(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.withUnsafeBufferPointer { UTF8Validation.isValid($0) } ? bytes : Array(String(decoding: bytes, as: UTF8.self).utf8)
+        bytes.withUnsafeBufferPointer { UTF8Validation.isValid($0) }
+            ? bytes : Array(String(decoding: bytes, as: UTF8.self).utf8)
     }
 }
 

@@ -1,6 +1,6 @@
 import QuernFormats
 
-/// A SentencePiece model (`tokenizer.model`): a protocol buffer, of which the pieces are read.
+/// A SentencePiece model (`tokenizer.model`): a protocol buffer, of which the pieces are read, and how text is prepared.
 ///
 /// Field numbers: sentencepiece_model.proto of google/sentencepiece.
 package struct SentencePieceModel: Sendable {
@@ -19,21 +19,69 @@ package struct SentencePieceModel: Sendable {
         case byte = 6
     }
 
+    /// How text is cut into pieces.
+    package enum Algorithm: UInt64, Sendable {
+        case unigram = 1
+        case bytePair = 2
+        case word = 3
+        case character = 4
+    }
+
+    /// How text is prepared.
+    package struct Normalization: Sendable, Equatable {
+        /// A map of characters in sentencepiece's own form; empty where there is none.
+        package var charsmap: [UInt8] = []
+        package var addsSpacePrefix = true
+        /// Whether spaces at the ends go, and of several only one stays.
+        package var removesExtraSpaces = true
+    }
+
     /// By id.
-    package let pieces: [Piece]
+    package private(set) var pieces: [Piece] = []
+    package private(set) var algorithm = Algorithm.unigram
+    package private(set) var normalization = Normalization()
 
     /// - Throws: `.invalidInput` where the bytes are no such model.
     package init(_ bytes: [UInt8]) throws {
         var pieces: [Piece] = []
         var message = ProtobufReader(bytes)
         while let field = try message.next() {
-            guard field.number == 1, case .bytes(let range) = field.value else { continue }
-            pieces.append(try Self.piece(ProtobufReader(bytes, in: range), bytes: bytes))
+            guard case .bytes(let range) = field.value else { continue }
+            let part = ProtobufReader(bytes, in: range)
+            switch field.number {
+            case 1: pieces.append(try Self.piece(part, bytes: bytes))
+            case 2: try readTraining(part)
+            case 3: try readNormalization(part, bytes: bytes)
+            default: break
+            }
         }
         guard !pieces.isEmpty else {
             throw QuernError(.invalidInput, "holds no pieces", remedy: "It is no SentencePiece model")
         }
         self.pieces = pieces
+    }
+
+    private mutating func readTraining(_ reader: ProtobufReader) throws {
+        var reader = reader
+        while let field = try reader.next() {
+            guard field.number == 3, case .integer(let number) = field.value else { continue }
+            guard let algorithm = Algorithm(rawValue: number) else {
+                throw QuernError(.invalidInput, "the model is of the unknown type \(number)")
+            }
+            self.algorithm = algorithm
+        }
+    }
+
+    private mutating func readNormalization(_ reader: ProtobufReader, bytes: [UInt8]) throws {
+        var reader = reader
+        while let field = try reader.next() {
+            switch (field.number, field.value) {
+            case (2, .bytes(let range)): normalization.charsmap = Array(bytes[range])
+            case (3, .integer(let number)): normalization.addsSpacePrefix = number != 0
+            case (4, .integer(let number)): normalization.removesExtraSpaces = number != 0
+            default: break
+            }
+        }
     }
 
     private static func piece(_ reader: ProtobufReader, bytes: [UInt8]) throws -> Piece {
