@@ -5,18 +5,23 @@ import QuernStore
 extension Coordinator {
     static let manifestName = "manifest.json"
 
-    /// The files of a job's output: those of every target in the order of the plan, then the manifest. Digests are
-    /// there for what is written.
+    /// The files of a job's output: those of every target in the order of the plan, then reports once they are
+    /// written, then the manifest. Digests are there for what is written.
     public func artifacts(of id: JobID) async throws -> [OutputFile] {
         let job = try await job(id)
         let written = try await store.items(of: id).filter {
             ($0.stage == .assemble || $0.stage == .publish) && $0.state == .done
         }
         var digests: [String: (size: UInt64, sha256: Digest)] = [:]
+        var reports: [OutputFile] = []
         for result in try await store.results(of: id, ordinals: written.map(\.ordinal)).values {
             switch result {
             case .assemble(let file): digests[file.file] = (file.size, file.sha256)
-            case .publish(let manifest): digests[Self.manifestName] = (manifest.size, manifest.sha256)
+            case .publish(let manifest):
+                digests[Self.manifestName] = (manifest.size, manifest.sha256)
+                reports = manifest.reports.map {
+                    OutputFile(target: nil, name: $0.name, bytes: $0.size, sha256: $0.sha256)
+                }
             case .digest, .tokenize, .calibrate, .merge, .encode: break
             }
         }
@@ -26,6 +31,7 @@ extension Coordinator {
                     target: artifact.target, name: file.name, bytes: file.bytes, sha256: digests[file.name]?.sha256)
             }
         }
+        files += reports
         let manifest = digests[Self.manifestName]
         files.append(
             OutputFile(target: nil, name: Self.manifestName, bytes: manifest?.size, sha256: manifest?.sha256))

@@ -151,8 +151,23 @@ public struct PublishResult: Sendable, Codable, Equatable {
     /// Of `manifest.json`.
     public let sha256: Digest
     public let size: UInt64
-    public init(sha256: Digest, size: UInt64) {
+    /// What was written beside it: `report.html`, and `report.json` where the job has measured something.
+    public let reports: [ReportFile]
+
+    public struct ReportFile: Sendable, Codable, Equatable {
+        public let name: String
+        public let sha256: Digest
+        public let size: UInt64
+        public init(name: String, sha256: Digest, size: UInt64) {
+            self.name = name
+            self.sha256 = sha256
+            self.size = size
+        }
+    }
+
+    public init(sha256: Digest, size: UInt64, reports: [ReportFile] = []) {
         self.sha256 = sha256
         self.size = size
+        self.reports = reports
     }
 }

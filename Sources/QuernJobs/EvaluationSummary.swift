@@ -40,7 +40,7 @@ public struct CandidateSummary: Sendable, Codable, Equatable {
     /// Probability of the true token, candidate minus reference, in [−1, 1].
     public let probabilityChange: Distribution
     /// Root of the mean square of `probabilityChange`.
-    public let probabilityChangeRMS: Estimate
+    public let rootMeanSquareChange: Estimate
     /// Share of positions where both think the same token most likely, in [0, 1].
     public let sameTop: Estimate
     /// Relative error of the hidden state after each layer: √(Σ(candidate − reference)² / Σ reference²).
@@ -49,7 +49,7 @@ public struct CandidateSummary: Sendable, Codable, Equatable {
     public init(
         name: String, perplexity: Estimate, logRatio: Estimate, ratio: Estimate, difference: Estimate,
         correlation: Double, divergence: Distribution, probabilityChange: Distribution,
-        probabilityChangeRMS: Estimate, sameTop: Estimate, layerErrors: [Double]
+        rootMeanSquareChange: Estimate, sameTop: Estimate, layerErrors: [Double]
     ) {
         self.name = name
         self.perplexity = perplexity
@@ -59,7 +59,7 @@ public struct CandidateSummary: Sendable, Codable, Equatable {
         self.correlation = correlation
         self.divergence = divergence
         self.probabilityChange = probabilityChange
-        self.probabilityChangeRMS = probabilityChangeRMS
+        self.rootMeanSquareChange = rootMeanSquareChange
         self.sameTop = sameTop
         self.layerErrors = layerErrors
     }

@@ -32,6 +32,7 @@ import Testing
         var found = try contents(of: bench.output)
         let published = found.removeValue(forKey: "manifest.json")
         let manifest = try #require(published)
+        let report = found.removeValue(forKey: "report.html")
         #expect(found == pipeline.expected)
         let parsed = try Manifest.parse(manifest)
         #expect(
@@ -47,8 +48,9 @@ import Testing
         }
         #expect(try parsed.json() == manifest)
         #expect(!String(decoding: manifest, as: UTF8.self).contains(bench.folder.path))
-        let report = try Verifier.verify(folder: bench.output)
-        #expect(report.passed && report.files == 3 && report.tensors == 4)
+        #expect(report == Array(Report(manifest: parsed).html().utf8))
+        let verification = try Verifier.verify(folder: bench.output)
+        #expect(verification.passed && verification.files == 3 && verification.tensors == 4)
     }
 
     @Test func manifestIsTheSameEveryTime() async throws {

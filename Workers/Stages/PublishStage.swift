@@ -3,7 +3,7 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
-/// Writes the manifest, last of all: a folder with a manifest is whole.
+/// Writes the report and then, last of all, the manifest: a folder with a manifest is whole.
 struct PublishStage {
     let work: PublishWork
     let context: StageContext
@@ -12,9 +12,14 @@ struct PublishStage {
         guard let folder = context.files?.folder else {
             throw QuernError(.unsupported, "this worker has no folder for artifacts", at: Manifest.fileName)
         }
-        let json = try manifest().json()
-        let result = PublishResult(sha256: Digest(of: json), size: UInt64(json.count))
+        let manifest = try manifest()
+        let json = try manifest.json()
+        let reports = [(Report.fileName, Array(Report(manifest: manifest).html().utf8))]
+        let result = PublishResult(
+            sha256: Digest(of: json), size: UInt64(json.count),
+            reports: reports.map { .init(name: $0, sha256: Digest(of: $1), size: UInt64($1.count)) })
         return StageOutcome {
+            for (name, bytes) in reports { try folder.write(bytes, as: name) }
             try folder.write(json, as: Manifest.fileName)
             return Completion(result: .publish(result))
         }

@@ -5,9 +5,6 @@ import Synchronization
 
 /// Holds an output folder against its manifest, and its files against their format.
 public enum Verifier {
-    /// Most bytes of a manifest that is read: room for a hundred thousand tensors.
-    private static let manifestLimit: UInt64 = 256 << 20
-
     /// Reads every byte of every file that the manifest names. Blocks; holds a few megabytes, whatever the size.
     /// - Parameters:
     ///   - folder: holds `manifest.json` and the artifacts.
@@ -18,7 +15,7 @@ public enum Verifier {
     public static func verify(
         folder: String, threads: Int = 2, progress: (@Sendable (UInt64, UInt64) -> Void)? = nil
     ) throws -> VerificationReport {
-        let manifest = try readManifest(folder)
+        let manifest = try Manifest.read(folder: folder)
         let artifacts = ArtifactFolder(root: folder)
         let files = manifest.artifacts.flatMap { artifact in
             artifact.files.map { (artifact: artifact, file: $0) }
@@ -34,21 +31,6 @@ public enum Verifier {
         return VerificationReport(
             findings: files.indices.flatMap { byFile[$0] ?? [] } + repeatedNames(files.map(\.file.name)),
             files: files.count, tensors: files.reduce(0) { $0 + $1.file.tensors.count }, bytes: counter.read)
-    }
-
-    private static func readManifest(_ folder: String) throws -> Manifest {
-        let path = "\(folder)/\(Manifest.fileName)"
-        do {
-            let file = try FileByteSource(path: path)
-            guard file.size <= manifestLimit else {
-                throw QuernError(.invalidInput, "\(file.size) bytes are more than a manifest takes", at: path)
-            }
-            return try Manifest.parse(try file.bytes(at: 0, count: Int(file.size)))
-        } catch let error as QuernError where error.code == .notFound {
-            throw QuernError(
-                .notFound, "there is no manifest", at: path,
-                remedy: "Name the folder that quern wrote; while a job runs there is no manifest yet")
-        }
     }
 
     private static func repeatedNames(_ names: [String]) -> [VerificationReport.Finding] {

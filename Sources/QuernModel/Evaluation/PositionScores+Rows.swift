@@ -52,15 +52,33 @@ struct RowScore {
 }
 
 extension PositionScores {
-    /// Scores of neighbouring positions, in their order.
-    init(rows: [RowScore], candidates count: Int) {
-        losses = rows.map(\.loss)
-        candidates = (0..<count).map { index in
-            var scores = CandidateScores()
-            scores.losses = rows.map { $0.candidates[index].loss }
-            scores.divergences = rows.map { $0.candidates[index].divergence }
-            scores.sameTop = rows.map { $0.candidates[index].sameTop }
-            return scores
+    /// Scores neighbouring positions.
+    /// - Parameters:
+    ///   - reference: logits [tokens.count, vocabulary].
+    ///   - candidates: the same of each candidate.
+    ///   - tokens: what follows each position, below the vocabulary.
+    /// - Throws: `.invalidInput` where logits are no distribution, or give no probability to what happens.
+    package init(
+        reference: UnsafeBufferPointer<Float>, candidates: [UnsafeBufferPointer<Float>], tokens: ArraySlice<Int32>
+    ) throws {
+        self.init(candidates: candidates.count)
+        guard !tokens.isEmpty else { return }
+        let vocabulary = reference.count / tokens.count
+        precondition(candidates.allSatisfy { $0.count == reference.count }, "one vocabulary")
+        for (row, token) in tokens.enumerated() {
+            guard let token = Int(exactly: token), (0..<vocabulary).contains(token) else {
+                throw QuernError(.invalidInput, "token \(token) is beyond a vocabulary of \(vocabulary)")
+            }
+            let span = row * vocabulary..<(row + 1) * vocabulary
+            let score = try RowScore(
+                reference: UnsafeBufferPointer(rebasing: reference[span]),
+                candidates: candidates.map { UnsafeBufferPointer(rebasing: $0[span]) }, token: token)
+            losses.append(score.loss)
+            for (index, candidate) in score.candidates.enumerated() {
+                self.candidates[index].losses.append(candidate.loss)
+                self.candidates[index].divergences.append(candidate.divergence)
+                self.candidates[index].sameTop.append(candidate.sameTop)
+            }
         }
     }
 }

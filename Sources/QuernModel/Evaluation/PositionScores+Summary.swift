@@ -58,7 +58,7 @@ extension CandidateScores {
             difference: Estimate(value: own.value - base.value, error: max(0, differenceVariance).squareRoot()),
             correlation: errors > 0 ? covariance / errors : 0,
             divergence: PositionScores.divergences(Sample(divergences.map(Double.init))),
-            probabilityChange: PositionScores.changes(changes), probabilityChangeRMS: Self.rootMeanSquare(changes),
+            probabilityChange: PositionScores.changes(changes), rootMeanSquareChange: Self.rootMeanSquare(changes),
             sameTop: Estimate(
                 value: share, error: (share * (1 - share) / Double(max(1, sameTop.count - 1))).squareRoot()),
             layerErrors: layerErrors)

@@ -12,11 +12,6 @@ public struct PositionScores: Sendable, Equatable {
         self.candidates = Array(repeating: CandidateScores(), count: candidates)
     }
 
-    init(losses: [Float], candidates: [CandidateScores]) {
-        self.losses = losses
-        self.candidates = candidates
-    }
-
     /// Joins the scores of the chunks that follow; of as many candidates.
     public mutating func append(_ following: PositionScores) {
         precondition(following.candidates.count == candidates.count, "the same candidates")

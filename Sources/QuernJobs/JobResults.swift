@@ -1,0 +1,51 @@
+import Foundation
+import QuernFormats
+
+/// `report.json`: what a job has measured. Unlike the manifest it hangs on the machines that measured: products of
+/// matrices differ in their last bits from one processor to another.
+public struct JobResults: Sendable, Codable, Equatable {
+    public static let fileName = "report.json"
+
+    /// Every target against the source; nil where the recipe asks for none.
+    public var evaluation: EvaluationSummary?
+    /// How often calibration reached each expert, layer by layer; empty without calibration or without experts.
+    public var coverage: [ExpertCoverage]
+
+    public init(evaluation: EvaluationSummary? = nil, coverage: [ExpertCoverage] = []) {
+        self.evaluation = evaluation
+        self.coverage = coverage
+    }
+
+    public var isEmpty: Bool { evaluation == nil && coverage.isEmpty }
+
+    /// The bytes of `report.json`: sorted keys, a line end at the end.
+    public func json() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    }
+
+    /// - Throws: `.invalidInput` where `json` is something else.
+    public static func parse(_ json: [UInt8]) throws -> JobResults {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do {
+            return try decoder.decode(JobResults.self, from: Data(json))
+        } catch let error as DecodingError {
+            throw QuernError(
+                .invalidInput, error.explanation, at: fileName, remedy: "Remove the damaged file, or make it again")
+        }
+    }
+}
+
+/// Tokens that reached each expert of a layer.
+public struct ExpertCoverage: Sendable, Codable, Equatable {
+    public let layer: Int
+    /// By expert.
+    public let tokens: [Int]
+    public init(layer: Int, tokens: [Int]) {
+        self.layer = layer
+        self.tokens = tokens
+    }
+}

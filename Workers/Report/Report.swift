@@ -1,0 +1,87 @@
+import QuernJobs
+
+/// `report.html`: what a job made and how good it is, as one page that needs nothing else: no network, no scripts.
+/// The same manifest and results give the same bytes.
+public struct Report: Sendable {
+    public static let fileName = "report.html"
+
+    let manifest: Manifest
+    let results: JobResults
+
+    public init(manifest: Manifest, results: JobResults = JobResults()) {
+        self.manifest = manifest
+        self.results = results
+    }
+
+    public func html() -> String {
+        let title = name + " · Quern report"
+        let head = [
+            HTML.element("title", [], HTML.escape(title)), HTML.element("style", [], "\n" + ReportStyle.sheet),
+        ]
+        let body =
+            header + artifactTable + evaluation + manifest.artifacts.map(artifact).joined() + coverage + sources
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            \(head.joined(separator: "\n"))
+            </head>
+            <body>
+            <main>
+            \(body)</main>
+            </body>
+            </html>
+
+            """
+    }
+
+    /// What the artifacts are called, or else their source.
+    var name: String { manifest.recipe.name ?? manifest.recipe.source }
+
+    private var header: String {
+        let targets = manifest.artifacts.map(\.target).joined(separator: ", ")
+        let facts = [
+            ("Source", "\(manifest.recipe.source), \(Figure.bytes(sourceBytes))"),
+            ("Importance", manifest.statistics.map { "statistics \($0.hex.prefix(12))…" } ?? "none"),
+            ("Encoder", manifest.encoder),
+        ]
+        let list = facts.map { HTML.element("dt", [], HTML.escape($0)) + HTML.element("dd", [], HTML.escape($1)) }
+        return HTML.element(
+            "header", [],
+            HTML.element("p", [("class", "kicker")], "Quern report") + HTML.element("h1", [], HTML.escape(name))
+                + HTML.element("p", [("class", "lead")], HTML.escape(targets))
+                + HTML.element("dl", [], list.joined())) + "\n"
+    }
+
+    private var sources: String {
+        let rows = manifest.sources.map { source in
+            [
+                HTML.escape(source.name), HTML.escape(Figure.bytes(source.size)),
+                HTML.element("code", [], HTML.escape(source.sha256.hex)),
+            ]
+        }
+        return HTML.section("Source files", HTML.table(["File", "Size", "sha256"], rows))
+    }
+
+    private var sourceBytes: UInt64 { manifest.sources.reduce(0) { $0 &+ $1.size } }
+}
+
+extension Manifest.Artifact {
+    var tensors: [AssembledTensor] { files.flatMap(\.tensors) }
+    var size: UInt64 { files.reduce(0) { $0 &+ $1.size } }
+
+    /// Bits of all tensors over their elements.
+    var bitsPerWeight: Double {
+        let (bits, elements) = tensors.reduce((0.0, 0.0)) { sum, tensor in
+            (sum.0 + 8 * Double(tensor.bytes), sum.1 + tensor.elements)
+        }
+        return elements > 0 ? bits / elements : 0
+    }
+}
+
+extension AssembledTensor {
+    var elements: Double { shape.reduce(1) { $0 * Double($1) } }
+}
