@@ -48,7 +48,7 @@ struct Draft {
     mutating func add(_ target: Recipe.Target, preset: Preset, allowRequantize: Bool) throws {
         var chooser = TypeChooser(
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
-            facts: facts, hasImportance: vectors.isPresent)
+            facts: facts, hasImportance: vectors.isPresent, allowRequantize: allowRequantize)
         var planned: [PlannedTensor] = []
         var outputs: [EncodeOutput] = []
         var unweighted: [String] = []

@@ -35,6 +35,10 @@ extension SourceModel {
                 name: "blk.\(number).\(block.rest)", shape: tensor.shape, type: tensor.type, extents: tensor.extents,
                 scales: tensor.scales, addend: tensor.addend, fixedType: tensor.fixedType, importanceName: tensor.name)
         }
+        var hints = hints
+        hints.windows = hints.windows.map { windows in
+            windows.indices.filter { !layers.contains($0) }.map { windows[$0] }
+        }
         return SourceModel(
             name: name, architecture: architecture, metadata: metadata, tensors: kept, files: files, blobs: blobs,
             hints: hints)

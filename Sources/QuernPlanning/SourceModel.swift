@@ -49,7 +49,7 @@ public struct SourceTensor: Sendable, Equatable {
     /// What is added to every value, in single precision; nil where values are taken as they are.
     public let addend: Float?
     /// The type that the tensor has in every artifact: F32 for norms, biases, factors and routers, MXFP4 where the
-    /// source has it so and was made that way; nil where targets choose.
+    /// model was made that way, unless encoding it again is allowed; nil where targets choose.
     public let fixedType: ElementType?
 
     public init(

@@ -7,6 +7,7 @@ struct TypeChooser {
     private let preset: Preset
     private let target: Recipe.Target
     private let rules: [TensorNameRule]
+    private let allowRequantize: Bool
     private var mixture: MixtureRules
 
     /// - Parameters:
@@ -14,9 +15,10 @@ struct TypeChooser {
     ///   - facts: of all tensors of the model.
     init(
         preset: Preset, target: Recipe.Target, rules: [TensorNameRule], model: ModelFacts, facts: [TensorFacts],
-        hasImportance: Bool
+        hasImportance: Bool, allowRequantize: Bool
     ) {
         self.preset = preset
+        self.allowRequantize = allowRequantize
         self.target = target
         self.rules = rules
         mixture = MixtureRules(
@@ -26,7 +28,7 @@ struct TypeChooser {
 
     /// - Throws: `QuernError` saying why the target cannot have this tensor.
     mutating func type(of tensor: SourceTensor, _ facts: TensorFacts) throws(QuernError) -> ElementType {
-        if let type = tensor.fixedType { return type }
+        if let type = tensor.fixedType, !(allowRequantize && type.isQuantized) { return type }
         guard facts.isQuantizable, !(target.leaveOutputTensor && facts.category == .output) else { return tensor.type }
         let type = try wanted(tensor, facts)
         guard tensor.columns % type.blockSize == 0 else {

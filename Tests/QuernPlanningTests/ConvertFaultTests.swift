@@ -96,7 +96,7 @@ import Testing
         Fault(testDescription: "head neither there nor tied", says: ["lm_head.weight", "lacks"]) {
             try $0.edit("config.json") { $0["tie_word_embeddings"] = false }
         },
-        Fault(testDescription: "biases switched on", says: ["self_attn.k_proj.bias", "lacks"]) {
+        Fault(testDescription: "biases switched on", says: ["self_attn.q_proj.bias", "lacks"]) {
             try $0.edit("config.json") { $0["attention_bias"] = true }
         },
     ]

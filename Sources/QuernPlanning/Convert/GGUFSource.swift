@@ -19,7 +19,9 @@ extension SourceModel {
             }
             return SourceTensor(
                 name: tensor.name, shape: tensor.shape, type: tensor.type,
-                extents: [Extent(origin: .file(tensor.file), offset: tensor.offset, length: tensor.bytes)])
+                extents: [Extent(origin: .file(tensor.file), offset: tensor.offset, length: tensor.bytes)],
+                // As in the checkpoint that such a file was converted from.
+                fixedType: architecture.text == "gpt-oss" && tensor.type == .mxfp4 ? .mxfp4 : nil)
         }
         try checkVocabulary(model.metadata, path: path)
         return SourceModel(
