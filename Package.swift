@@ -17,6 +17,7 @@ let package = Package(
     ],
     targets: [
         // C
+        .target(name: "CDNNL", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         .target(name: "CQuernKernels"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CMalloc"),
@@ -46,7 +47,10 @@ let package = Package(
         // The model: tokenizers, forward pass, statistics, evaluation
         .target(
             name: "QuernModel",
-            dependencies: ["COniguruma", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels", "QuernPlanning"]),
+            dependencies: [
+                "CDNNL", "COniguruma", "CQuernKernels", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels",
+                "QuernPlanning",
+            ]),
 
         // Client, coordinator and worker
         .target(

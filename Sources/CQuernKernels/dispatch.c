@@ -71,3 +71,8 @@ bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t col
     kernels->moments(rows, count, columns, squares, magnitudes, maxima);
     return true;
 }
+
+const quern_forward_kernels *quern_forward(uint32_t set) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels ? &kernels->forward : NULL;
+}

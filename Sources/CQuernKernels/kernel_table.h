@@ -16,6 +16,7 @@ typedef struct {
                          const quern_softmax *of_b, float offset);
     void (*moments)(const float *rows, size_t count, size_t columns, double *squares, double *magnitudes,
                     float *maxima);
+    quern_forward_kernels forward;
 } quern_kernel_table;
 
 extern const quern_kernel_table quern_kernels_plain;

@@ -58,4 +58,6 @@
 #include "exponential.h"
 #include "softmax.h"
 #include "moments.h"
+#include "forward_rows.h"
+#include "forward_activations.h"
 #include "table.h"

@@ -127,4 +127,36 @@ bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count
 bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t columns, double *squares,
                        double *magnitudes, float *maxima);
 
+/// Steps of a decoder on rows of `count` values, at least one, of any alignment. Sums are in double precision in
+/// sixteen places; exponentials and tangents are right to a few units in the last place.
+typedef struct {
+    /// x / sqrt(mean(x²) + epsilon) · weight
+    void (*rms_norm)(const float *from, size_t count, const float *weight, float epsilon, float *to);
+    /// (x − mean) / sqrt(variance + epsilon) · weight + bias, which may be NULL
+    void (*layer_norm)(const float *from, size_t count, const float *weight, const float *bias, float epsilon,
+                       float *to);
+    /// to += scale · from
+    void (*add)(float *to, const float *from, size_t count, float scale);
+    void (*scale)(float *values, size_t count, float scale);
+    /// Rotates (x_i, x_(i + pairs)) by the angle of which cosine and sine i are.
+    void (*rotate_halves)(float *values, const float *cosines, const float *sines, size_t pairs);
+    /// Rotates (x_2i, x_(2i + 1)).
+    void (*rotate_neighbours)(float *values, const float *cosines, const float *sines, size_t pairs);
+    /// silu(gate) · up
+    void (*silu)(const float *gate, const float *up, size_t count, float *to);
+    /// gelu(gate) · up in the form with tanh; gelu(gate) where `up` is NULL
+    void (*gelu)(const float *gate, const float *up, size_t count, float *to);
+    /// (u + 1) · g · sigmoid(alpha · g), g = min(gate, limit), u = up within ±limit
+    void (*clamped_silu)(const float *gate, const float *up, size_t count, float alpha, float limit, float *to);
+    /// cap · tanh(scale · x / cap)
+    void (*soft_cap)(float *values, size_t count, float scale, float cap);
+    /// In place; `sink`, where it is not NULL, is one more score that takes no place.
+    void (*softmax)(float *values, size_t count, const float *sink);
+    /// x ≈ high + low as BF16, to 2^-17 of its size.
+    void (*split)(const float *from, size_t count, uint16_t *high, uint16_t *low);
+} quern_forward_kernels;
+
+/// - Returns: NULL where `set` is not available.
+const quern_forward_kernels *quern_forward(uint32_t set);
+
 #endif

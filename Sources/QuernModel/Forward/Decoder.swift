@@ -4,18 +4,32 @@ import QuernPlanning
 /// The forward pass of a model, layer by layer: the weights of one layer at a time are read from the source, decoded
 /// and multiplied with every chunk. Results do not depend on the number of threads.
 ///
+/// Memory: the weights of half a layer in single precision (of a few experts, where there are any), the residual
+/// stream of all chunks, and for each thread the activations of one chunk.
+///
 /// Blocking: not for Swift's cooperative pool. One call at a time.
 public final class Decoder {
     public let graph: DecoderGraph
-    private let threads: Int
+    private let engine: MatrixEngine
+    private let loader: WeightLoader
+    private let crew: Crew
+    private let head: HeadWeights
 
     /// Reads no weights.
     /// - Parameter threads: at least 1.
-    /// - Throws: `QuernError` `.unsupported` for an architecture without a known forward pass, `.invalidInput` where
-    ///   tensors or keys contradict it.
-    public init(model: SourceModel, threads: Int) throws {
+    /// - Throws: `QuernError` `.unsupported` for an architecture without a known forward pass, and where the library
+    ///   for matrix products is not installed; `.invalidInput` where tensors or keys contradict the architecture.
+    public convenience init(model: SourceModel, threads: Int) throws {
+        try self.init(model: model, threads: threads, precision: nil)
+    }
+
+    /// - Parameter precision: nil for what is fastest here.
+    init(model: SourceModel, threads: Int, precision: MatrixEngine.Precision?) throws {
         graph = try DecoderGraph.of(model)
-        self.threads = threads
+        engine = try MatrixEngine(precision: precision)
+        loader = try WeightLoader(model: model, engine: engine)
+        crew = Crew(threads: threads)
+        head = HeadWeights(head: graph.head, loader: loader, engine: engine)
     }
 
     /// Runs chunks through all layers, each chunk by itself from position 0.
@@ -23,20 +37,130 @@ public final class Decoder {
     ///   - chunks: token ids, each from 0 to below the vocabulary; no chunk is empty. They may differ in length.
     ///   - progress: told the share that is done, in [0, 1], several times a second from the calling thread; what it
     ///     throws ends the work and is thrown.
+    /// - Throws: `QuernError` `.invalidInput` for chunks like that, `.conflict` where a source file has changed, and
+    ///   what reading throws.
     public func forward(
         chunks: [[Int32]], observer: (any ActivationObserver)? = nil, progress: (Double) throws -> Void
     ) throws -> HiddenStates {
-        throw QuernError(.unsupported, "the forward pass is not here yet")
+        try check(chunks)
+        let context = PassContext(graph: graph, engine: engine, loader: loader, crew: crew, observer: observer)
+        let states = try embed(chunks, progress)
+        let ropes = RopeTables(loader: loader, positions: chunks.map(\.count).max() ?? 1)
+        for layer in graph.layers {
+            // What each half takes is guessed; the bar moves on all the same.
+            func tick(_ share: Double) throws {
+                try progress((Double(layer.index) + share) / Double(graph.layers.count))
+            }
+            try attend(layer, states, ropes, context) { try tick($0 * 0.4) }
+            try feedForward(layer, states, context) { try tick(0.4 + $0 * 0.6) }
+        }
+        try loader.checkUnchanged()
+        return HiddenStates(hiddenSize: graph.hiddenSize, chunks: try states.map { try finish($0, context) })
     }
 
     /// Logits of some positions, for a next token each.
     /// - Parameters:
-    ///   - rows: positions of `chunk`. The head is decoded once for each call: the more rows the better.
+    ///   - rows: positions of `chunk`. A large head is decoded for each call: the more rows the better.
     ///   - output: receives [rows.count, vocabularySize].
+    ///   - progress: as for `forward`.
     public func logits(
         of states: HiddenStates, chunk: Int, rows: Range<Int>, into output: UnsafeMutableBufferPointer<Float>,
         progress: (Double) throws -> Void
     ) throws {
-        throw QuernError(.unsupported, "the forward pass is not here yet")
+        guard states.hiddenSize == graph.hiddenSize, states.chunks.indices.contains(chunk), rows.lowerBound >= 0,
+            rows.upperBound <= states.positions(of: chunk), output.count == rows.count * graph.vocabularySize
+        else { throw QuernError(.internalFault, "logits of rows \(rows) into \(output.count) values") }
+        let width = graph.hiddenSize
+        let input = FloatBuffer(PackedMatrix.padded(rows.count) * width)
+        input.base.initialize(repeating: 0, count: input.count)
+        states.chunks[chunk].withUnsafeBufferPointer { values in
+            guard let base = values.baseAddress else { return }
+            input.base.update(from: base + rows.lowerBound * width, count: rows.count * width)
+        }
+        guard let base = output.baseAddress, !rows.isEmpty else { return }
+        try head.multiply(
+            input, rows: rows.count, into: Rows(base: base, stride: graph.vocabularySize), crew, progress)
+    }
+
+    private func check(_ chunks: [[Int32]]) throws {
+        for (index, chunk) in chunks.enumerated() {
+            guard !chunk.isEmpty else { throw QuernError(.invalidInput, "it has no tokens", at: "chunk \(index)") }
+            if let token = chunk.first(where: { $0 < 0 || $0 >= graph.vocabularySize }) {
+                throw QuernError(
+                    .invalidInput, "the token \(token) is none of the vocabulary's \(graph.vocabularySize)",
+                    at: "chunk \(index)", remedy: "Use the tokenizer that belongs to the model")
+            }
+        }
+    }
+
+    private func embed(_ chunks: [[Int32]], _ progress: (Double) throws -> Void) throws -> [ChunkState] {
+        let width = graph.hiddenSize
+        let states = chunks.enumerated().map {
+            ChunkState(index: $0.offset, positions: $0.element.count, hiddenSize: width)
+        }
+        let reader = try loader.reader(graph.embedding.tensor)
+        let (scale, steps) = (graph.embedding.scale, engine.steps)
+        try crew.forEach(chunks.count, tick: { _ in try progress(0) }) { index, _ in
+            let residual = states[index].residual
+            for (row, token) in chunks[index].enumerated() {
+                try reader.read(
+                    Int(token)..<Int(token) + 1, into: UnsafeMutableBufferPointer(start: residual[row], count: width))
+                if scale != 1 { steps.scale(residual[row], width, scale) }
+            }
+        }
+        return states
+    }
+
+    private func attend(
+        _ layer: DecoderLayer, _ states: [ChunkState], _ ropes: RopeTables, _ context: PassContext,
+        _ tick: (Double) throws -> Void
+    ) throws {
+        let tables = try states.map { try ropes.table(layer.attention.rope, length: $0.positions) }
+        let loading: (Double) throws -> Void = { try tick($0 * 0.1) }
+        let computing: (Double) throws -> Void = { try tick(0.1 + $0 * 0.9) }
+        switch layer.attention.projections {
+        case .grouped(let projections):
+            let pass = try GroupedAttentionPass(layer, projections, context, tick: loading)
+            try crew.forEach(states.count, tick: computing) { index, workspace in
+                try pass.apply(to: states[index], rope: tables[index], workspace)
+            }
+        case .latent(let projections):
+            let pass = try LatentAttentionPass(layer, projections, context, tick: loading)
+            try crew.forEach(states.count, tick: computing) { index, workspace in
+                try pass.apply(to: states[index], rope: tables[index], workspace)
+            }
+        }
+    }
+
+    private func feedForward(
+        _ layer: DecoderLayer, _ states: [ChunkState], _ context: PassContext, _ tick: (Double) throws -> Void
+    ) throws {
+        let loading: (Double) throws -> Void = { try tick($0 * 0.1) }
+        let computing: (Double) throws -> Void = { try tick(0.1 + $0 * 0.9) }
+        switch layer.feedForward {
+        case .dense(let dense):
+            let pass = try DensePass(layer, dense, context, tick: loading)
+            try crew.forEach(states.count, tick: computing) { index, workspace in
+                try pass.apply(to: states[index], workspace)
+            }
+        case .experts(let experts):
+            try ExpertPass(layer, experts, context, tick: loading).apply(to: states, tick: computing)
+        }
+    }
+
+    /// The rows that the head reads.
+    private func finish(_ state: ChunkState, _ context: PassContext) throws -> [Float] {
+        let width = graph.hiddenSize
+        let norm = try LoadedNorm(graph.head.norm, loader)
+        let rows = [Float](unsafeUninitializedCapacity: state.positions * width) { buffer, count in
+            guard let base = buffer.baseAddress else { return }
+            norm.apply(engine.steps, from: state.residual, to: Rows(base: base, stride: width), count: state.positions)
+            count = state.positions * width
+        }
+        rows.withUnsafeBufferPointer { rows in
+            guard let base = rows.baseAddress else { return }
+            context.observe(graph.head.input, base, count: state.positions, chunk: state.index)
+        }
+        return rows
     }
 }

@@ -1,0 +1,51 @@
+import CQuernKernels
+
+/// Causal attention of one head.
+struct AttentionScores {
+    let engine: MatrixEngine
+    let keyLength: Int
+    let valueLength: Int
+    let softCap: Float?
+    let window: Int?
+
+    /// Rows of queries that are taken together: half of so many keys are computed in vain.
+    private static let blockRows = 128
+
+    /// result = softmax(mask(queries·keysᵀ))·values
+    /// - Parameters:
+    ///   - queries: scaled already.
+    ///   - sink: one more score.
+    func apply(
+        queries: Rows, keys: Rows, values: Rows, sink: Float?, into result: Rows, positions: Int, _ workspace: Workspace
+    ) throws {
+        for first in stride(from: 0, to: positions, by: Self.blockRows) {
+            let end = min(positions, first + Self.blockRows)
+            let low = firstSeen(by: first)
+            let width = end - low
+            let scores = Rows(base: workspace.take(.scores, Self.blockRows * width), stride: width)
+            try engine.multiply(
+                Rows(base: queries[first], stride: queries.stride), Rows(base: keys[low], stride: keys.stride),
+                transposed: true, into: scores, rows: end - first, columns: width, inner: keyLength)
+            for position in first..<end {
+                let row = scores[position - first]
+                let seen = firstSeen(by: position) - low
+                let count = position + 1 - low - seen
+                if let softCap { engine.steps.soft_cap(row + seen, count, 1, softCap) }
+                softmax(row + seen, count, sink)
+                row.update(repeating: 0, count: seen)
+                (row + seen + count).update(repeating: 0, count: width - seen - count)
+            }
+            try engine.multiply(
+                scores, Rows(base: values[low], stride: values.stride), transposed: false,
+                into: Rows(base: result[first], stride: result.stride), rows: end - first, columns: valueLength,
+                inner: width)
+        }
+    }
+
+    private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ sink: Float?) {
+        guard var sink else { return engine.steps.softmax(row, count, nil) }
+        engine.steps.softmax(row, count, &sink)
+    }
+
+    private func firstSeen(by position: Int) -> Int { window.map { max(0, position - $0 + 1) } ?? 0 }
+}

@@ -1,0 +1,116 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Threads that share pieces of work, while the calling thread watches.
+///
+/// Pieces must not depend on each other, nor on which thread does them; then results depend on the pieces alone.
+final class Crew: Sendable {
+    let threads: Int
+    private let workspaces: Mutex<[Workspace]>
+
+    init(threads: Int) {
+        self.threads = max(1, threads)
+        workspaces = Mutex([])
+    }
+
+    /// Products of matrices take more stack than a thread has by default.
+    private static let stackBytes = 8 << 20
+    private static let tickSeconds = 0.2
+
+    private struct State {
+        var next = 0
+        var done = 0
+        var running = 0
+        var failure: (any Error)?
+    }
+
+    /// Calls `body` with 0 ..< count, each once. The first error, of `body` or of `tick`, ends the rest and is thrown.
+    /// - Parameter tick: told the share that is done, in [0, 1], several times a second on the calling thread.
+    func forEach(
+        _ count: Int, tick: (Double) throws -> Void, _ body: @escaping @Sendable (Int, Workspace) throws -> Void
+    ) throws {
+        guard count > 0 else { return }
+        let board = Board(count: count)
+        for _ in 0..<min(threads, count) { board.start { self.work(board, body) } }
+        while !board.wait(seconds: Self.tickSeconds) {
+            do { try tick(board.share) } catch { board.fail(error) }
+        }
+        if let failure = board.failure { throw failure }
+        try tick(1)
+    }
+
+    private func work(_ board: Board, _ body: @Sendable (Int, Workspace) throws -> Void) {
+        let workspace = take()
+        defer { give(workspace) }
+        while let index = board.next() {
+            do {
+                try body(index, workspace)
+                board.finish()
+            } catch { board.fail(error) }
+        }
+    }
+
+    /// Workspaces go from thread to thread, one at a time.
+    private struct Handed: @unchecked Sendable { let workspace: Workspace }
+
+    private func take() -> Workspace {
+        workspaces.withLock { list -> Handed in Handed(workspace: list.popLast() ?? Workspace()) }.workspace
+    }
+
+    private func give(_ workspace: Workspace) {
+        let handed = Handed(workspace: workspace)
+        workspaces.withLock { $0.append(handed.workspace) }
+    }
+
+    /// Which pieces are taken and done.
+    private final class Board: @unchecked Sendable {
+        private let condition = NSCondition()
+        private let count: Int
+        private var state = State()
+
+        init(count: Int) { self.count = count }
+
+        func start(_ work: @escaping @Sendable () -> Void) {
+            condition.withLock { state.running += 1 }
+            let thread = Thread { [self] in
+                work()
+                condition.withLock {
+                    state.running -= 1
+                    condition.signal()
+                }
+            }
+            thread.stackSize = Crew.stackBytes
+            thread.name = "forward"
+            thread.start()
+        }
+
+        func next() -> Int? {
+            condition.withLock {
+                guard state.failure == nil, state.next < count else { return nil }
+                state.next += 1
+                return state.next - 1
+            }
+        }
+
+        func finish() { condition.withLock { state.done += 1 } }
+
+        func fail(_ error: any Error) {
+            condition.withLock { if state.failure == nil { state.failure = error } }
+        }
+
+        var failure: (any Error)? { condition.withLock { state.failure } }
+        var share: Double { condition.withLock { Double(state.done) / Double(count) } }
+
+        /// - Returns: whether all threads have ended.
+        func wait(seconds: Double) -> Bool {
+            let end = Date(timeIntervalSinceNow: seconds)
+            return condition.withLock {
+                while state.running > 0 {
+                    if !condition.wait(until: end) { return state.running == 0 }
+                }
+                return true
+            }
+        }
+    }
+}

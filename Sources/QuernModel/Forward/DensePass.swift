@@ -1,0 +1,56 @@
+import QuernPlanning
+
+/// down(activation(gate(x), up(x)))
+struct GatedWeights: Sendable {
+    let up: LinearWeights
+    let down: LinearWeights
+    let isGated: Bool
+    let activation: Activation
+    let width: Int
+
+    /// The rows that `down` reads: [padded(rows), width].
+    func activated(
+        _ input: UnsafeMutablePointer<Float>, rows: Int, _ engine: MatrixEngine, _ workspace: Workspace
+    ) throws -> Rows {
+        let first = try up.multiply(input, rows: rows, .gate, engine, workspace)
+        let second: Rows? =
+            !isGated
+            ? nil
+            : up.parts.count == 1
+                ? first.from(column: width) : try up.multiply(input, rows: rows, part: 1, .up, engine, workspace)
+        let result = Rows(base: workspace.take(.activated, PackedMatrix.padded(rows) * width), stride: width)
+        engine.steps.activate(activation, gate: first, up: second, width: width, into: result, count: rows)
+        return result
+    }
+}
+
+/// The feed-forward of a layer without experts.
+struct DensePass {
+    private let context: PassContext
+    private let layer: DecoderLayer
+    private let dense: DenseFeedForward
+    private let weights: GatedWeights
+    private let norms: (before: LoadedNorm?, after: LoadedNorm?)
+
+    init(
+        _ layer: DecoderLayer, _ dense: DenseFeedForward, _ context: PassContext, tick: (Double) throws -> Void
+    ) throws {
+        self.context = context
+        self.layer = layer
+        self.dense = dense
+        let loaded = try context.loader.load([dense.up, dense.down], context.crew, tick: tick)
+        weights = GatedWeights(
+            up: loaded[0], down: loaded[1], isGated: dense.isGated, activation: dense.activation, width: dense.width)
+        norms = try layer.feedForwardNorms.load(context.loader)
+    }
+
+    func apply(to chunk: ChunkState, _ workspace: Workspace) throws {
+        let count = chunk.positions
+        let rows = context.normed(norms.before, chunk, workspace)
+        context.observe(dense.input, rows, count: count, chunk: chunk.index)
+        let activated = try weights.activated(rows, rows: count, context.engine, workspace)
+        context.observe(dense.downInput, activated.base, count: count, chunk: chunk.index)
+        let result = try weights.down.multiply(activated.base, rows: count, .output, context.engine, workspace)
+        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk)
+    }
+}

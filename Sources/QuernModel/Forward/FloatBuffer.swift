@@ -1,0 +1,46 @@
+/// Uninitialized memory for values, aligned for every instruction set.
+///
+/// Shared by threads that write to different places of it; whoever shares it sees to that.
+final class FloatBuffer: @unchecked Sendable {
+    let base: UnsafeMutablePointer<Float>
+    let count: Int
+
+    init(_ count: Int) {
+        self.count = max(count, 16)
+        let bytes = UnsafeMutableRawPointer.allocate(byteCount: self.count * 4, alignment: 64)
+        base = bytes.bindMemory(to: Float.self, capacity: self.count)
+    }
+
+    deinit { UnsafeMutableRawPointer(base).deallocate() }
+
+    var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(base) }
+}
+
+/// Buffers of one thread, by use: grown when a larger one is needed, and kept.
+final class Workspace {
+    enum Use: Int, CaseIterable {
+        case normed, queries, keys, values, scores, headQuery, headOutput, attended, output, gate, up, activated
+        case gathered, productHigh, productLow, productScratch, productBlock, decoded, latent, router
+    }
+    private var buffers: [Use: FloatBuffer] = [:]
+
+    func take(_ use: Use, _ count: Int) -> UnsafeMutablePointer<Float> {
+        if let buffer = buffers[use], buffer.count >= count { return buffer.base }
+        buffers[use] = nil
+        let buffer = FloatBuffer(count)
+        buffers[use] = buffer
+        return buffer.base
+    }
+}
+
+/// Rows somewhere in memory.
+struct Rows {
+    let base: UnsafeMutablePointer<Float>
+    /// From one row to the next.
+    let stride: Int
+
+    subscript(row: Int) -> UnsafeMutablePointer<Float> { base + row * stride }
+
+    /// The same rows from another column on.
+    func from(column: Int) -> Rows { Rows(base: base + column, stride: stride) }
+}
