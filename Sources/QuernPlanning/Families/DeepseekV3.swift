@@ -94,3 +94,9 @@ extension Family {
         return keys
     }
 }
+
+extension Architecture {
+    /// Files without a gating function are of DeepSeek-V2, which takes the softmax and leaves it as it is.
+    static let deepseek2 = Architecture(
+        name: "deepseek2", pairing: .neighbours, attention: .latent, routing: RoutingStyle(normalizes: false))
+}

@@ -77,3 +77,12 @@ extension [TensorRule] {
         }
         + .attention(bias: .ifSet("attention_bias"), outputBias: .ifSet("attention_bias")) + .feedForward()
 }
+
+extension Architecture {
+    /// A norm before and one after each half of a block.
+    static let gemma2 = Architecture(
+        name: "gemma2", pairing: .halves,
+        attentionNorms: BlockNorms(before: "attn_norm", after: "post_attention_norm"),
+        feedForwardNorms: BlockNorms(before: "ffn_norm", after: "post_ffw_norm"), activation: .gelu,
+        windows: .period(2, rope: .same), scalesEmbeddings: true, layersScaledByQuotient: 46)
+}

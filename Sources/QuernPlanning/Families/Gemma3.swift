@@ -40,3 +40,12 @@ extension Family {
             tokenizer: .gemma)
     }
 }
+
+extension Architecture {
+    static let gemma3 = Architecture(
+        name: "gemma3", pairing: .halves,
+        attentionNorms: BlockNorms(before: "attn_norm", after: "post_attention_norm"),
+        feedForwardNorms: BlockNorms(before: "ffn_norm", after: "post_ffw_norm"), queryKeyNorms: .eachHead,
+        activation: .gelu, windows: .period(6, rope: .unscaled(base: 10_000)), scalesEmbeddings: true,
+        layersScaledByQuotient: 62)
+}

@@ -31,3 +31,10 @@ extension Family {
                 (.eos, "<|endoftext|>"), (.eot, "<|user|>"), (.unk, "<|endoftext|>"), (.bos, "<|endoftext|>"),
             ]))
 }
+
+extension Architecture {
+    static let glm4 = Architecture(
+        name: "glm4", pairing: .neighbours,
+        attentionNorms: BlockNorms(before: "attn_norm", after: "post_attention_norm"),
+        feedForwardNorms: BlockNorms(before: "ffn_norm", after: "post_ffw_norm"), feedForward: .fusedGate)
+}

@@ -69,3 +69,11 @@ extension Family {
             ], shape: [.experts, .hidden, 2 * .expertFeedForward], presence: .optional),
     ]
 }
+
+extension Architecture {
+    /// What the file calls the norm after attention is the norm before the experts.
+    static let gptOss = Architecture(
+        name: "gpt-oss", pairing: .halves, feedForwardNorms: BlockNorms(before: "post_attention_norm"),
+        attention: .groupedWithSinks, activation: .clampedSilu(alpha: 1.702, limit: 7),
+        windows: .period(2, rope: .same), routing: RoutingStyle(scoring: .softmaxOfChosen, normalizes: false))
+}

@@ -24,3 +24,7 @@ extension Family {
         tokenizer: TokenizerStyle(
             writesSpacePrefix: true, splits: ["starcoder": "refact"], extraKeys: vocabularyKeys))
 }
+
+extension Architecture {
+    static let granite = Architecture(name: "granite", pairing: .neighbours)
+}

@@ -59,3 +59,7 @@ extension Family {
         }
     }
 }
+
+extension Architecture {
+    static let llama = Architecture(name: "llama", pairing: .neighbours)
+}

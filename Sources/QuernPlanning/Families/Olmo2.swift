@@ -17,3 +17,11 @@ extension Family {
             + .attention(bias: .ifSet("attention_bias"), outputBias: .ifSet("attention_bias")) + .feedForward(),
         hints: { try .yarn($0) })
 }
+
+extension Architecture {
+    /// Norms after each half of a block only. OLMo 3 comes under the same name, with windows.
+    static let olmo2 = Architecture(
+        name: "olmo2", pairing: .halves, attentionNorms: BlockNorms(after: "post_attention_norm"),
+        feedForwardNorms: BlockNorms(after: "post_ffw_norm"), queryKeyNorms: .allHeads,
+        windows: .period(4, rope: .unscaled(base: nil)))
+}

@@ -73,3 +73,7 @@ extension Family {
         return scale <= 1 ? 1 : (1 + log(scale) / log(Double(original))).squareRoot()
     }
 }
+
+extension Architecture {
+    static let phi3 = Architecture(name: "phi3", pairing: .halves, feedForward: .fusedGate)
+}

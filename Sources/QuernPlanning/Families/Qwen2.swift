@@ -24,3 +24,7 @@ extension ForwardHints {
         return hints
     }
 }
+
+extension Architecture {
+    static let qwen2 = Architecture(name: "qwen2", pairing: .halves)
+}

@@ -32,3 +32,8 @@ extension Family {
             return hints
         })
 }
+
+extension Architecture {
+    static let qwen2moe = Architecture(
+        name: "qwen2moe", pairing: .halves, routing: RoutingStyle(normalizes: false))
+}

@@ -10,3 +10,7 @@ extension Family {
             feedForwardBias: .ifSet("mlp_bias")) + .headNorms(),
         hints: { try .qwen($0) })
 }
+
+extension Architecture {
+    static let qwen3 = Architecture(name: "qwen3", pairing: .halves, queryKeyNorms: .eachHead)
+}

@@ -23,3 +23,7 @@ extension Family {
             return hints
         })
 }
+
+extension Architecture {
+    static let qwen3moe = Architecture(name: "qwen3moe", pairing: .halves, queryKeyNorms: .eachHead)
+}

@@ -26,3 +26,8 @@ extension Family {
             return hints
         })
 }
+
+extension Architecture {
+    static let starcoder2 = Architecture(
+        name: "starcoder2", pairing: .halves, norm: .layer, feedForward: .ungated, activation: .gelu)
+}

@@ -14,7 +14,7 @@ public struct ForwardHints: Sendable, Equatable {
     /// What YaRN multiplies cos and sin with: `attention_factor`, the quotient of `mscale` and `mscale_all_dim`, or
     /// 0.1·ln(factor) + 1, as transformers chooses.
     public var yarnMagnitude: Double?
-    /// What attention scores are multiplied with: 1/√`query_pre_attn_scalar`.
+    /// What attention scores are multiplied with, altogether: 1/√`query_pre_attn_scalar`, YaRN's share included.
     public var attentionScale: Double?
     /// Whether the weights of the chosen experts are divided by their sum (`norm_topk_prob`).
     public var normalizesExpertWeights: Bool?

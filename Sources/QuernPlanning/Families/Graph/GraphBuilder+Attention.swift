@@ -100,7 +100,8 @@ extension GraphBuilder {
 
     /// With YaRN, scores are multiplied with the square of 0.1·mscale_all_dim·ln(factor) + 1 as well.
     private func latentScale(_ keyLength: Int, _ rope: Rope) throws -> Double {
-        let scale = model.hints.attentionScale ?? 1 / Double(keyLength).squareRoot()
+        if let scale = model.hints.attentionScale { return scale }
+        let scale = 1 / Double(keyLength).squareRoot()
         guard let yarn = rope.yarn, yarn.factor > 1,
             let multiplier = try metadata.number("rope.scaling.yarn_log_multiplier")
         else { return scale }

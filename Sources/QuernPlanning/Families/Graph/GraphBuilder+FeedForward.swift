@@ -58,22 +58,26 @@ extension GraphBuilder {
         guard used <= experts else {
             throw GraphKeys.fault("\(used) of \(experts) experts", "key '\(architecture.name).expert_used_count'")
         }
-        let scoring: ExpertScoring
-        switch try metadata.count("expert_gating_func") {
-        case 1: scoring = .softmax
-        case 2: scoring = .sigmoid
-        case 3: scoring = .softmaxOfChosen
-        case nil, 0: scoring = model.hints.expertScoring ?? architecture.routing.scoring
-        case let other?:
-            throw GraphKeys.fault("\(other) is unknown", "key '\(architecture.name).expert_gating_func'")
-        }
         return Routing(
-            experts: experts, used: used, scoring: scoring,
+            experts: experts, used: used,
+            scoring: try model.hints.expertScoring ?? scoring() ?? architecture.routing.scoring,
             choiceBias: try takeIfThere("blk.\(layer).exp_probs_b.bias", shape: [experts]),
             groups: try groups(experts: experts, used: used),
             normalizes: try model.hints.normalizesExpertWeights ?? metadata.flag("expert_weights_norm")
                 ?? architecture.routing.normalizes,
             scale: try scale("expert_weights_scale") ?? 1)
+    }
+
+    /// - Returns: nil where the metadata say nothing.
+    private func scoring() throws -> ExpertScoring? {
+        switch try metadata.count("expert_gating_func") {
+        case nil, 0: return nil
+        case 1: return .softmax
+        case 2: return .sigmoid
+        case 3: return .softmaxOfChosen
+        case let other?:
+            throw GraphKeys.fault("\(other) is unknown", "key '\(architecture.name).expert_gating_func'")
+        }
     }
 
     private func groups(experts: Int, used: Int) throws -> Routing.Groups? {
