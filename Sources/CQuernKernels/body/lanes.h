@@ -96,6 +96,13 @@ KERNEL lane_float magnitude(lane_float a) { return lane_from_bits(lane_bits(a) &
 #define ROUNDING 12582912.0f
 #define ROUNDING_BITS 0x4b400000
 
+// The integer nearest to `a`, |a| < 2^22, the even one of two, as a float.
+#if defined(PERMUTE_LANES) || (defined(__aarch64__) && LANES > 1)
+#define NEAREST(a) __builtin_elementwise_rint(a)
+#else
+#define NEAREST(a) (((a) + ROUNDING) - ROUNDING)
+#endif
+
 /// The nearest integer. As in the reference, values from ±2^22 on wrap around: only the low 23 bits count.
 KERNEL lane_int nearest(lane_float a) { return (lane_bits(a + ROUNDING) & 0x7fffff) - 0x400000; }
 

@@ -36,18 +36,18 @@ KERNEL void encode_three_bits(const float *from, size_t count, size_t columns, c
         const lane_float mean_square = importance ? lane_twice_mean_square(x) : lane_float_of(0);
 
         lane_float scales[16], sums[16];
-        for (int j = 0; j < 16; ++j) {
-            const lane_float *part = x + 16 * j;
-            if (importance) {
+        if (importance) {
+            for (int j = 0; j < 16; ++j) {
+                const lane_float *part = x + 16 * j;
                 lane_float w[16];
                 lane_importance(w, &blocks, 16 * j, 16);
                 sums[j] = lane_weigh(w, part, 16, mean_square);
                 const symmetric_fit fit = search_symmetric(part, part, w, 16, 4);
                 for (int i = 0; i < 16; ++i) searched[16 * j + i] = symmetric_quant(&fit, part[i], 4);
                 scales[j] = fit.scale;
-            } else {
-                scales[j] = descend_symmetric(part, 16, 4, searched + 16 * j);
             }
+        } else {
+            for (int j = 0; j < 16; j += descents) descend_symmetric(x + 16 * j, 4, searched + 16 * j, scales + j);
         }
 
         lane_int scale_quants[16], quants[256];

@@ -34,17 +34,20 @@ KERNEL register_mask register_less(register_float a, register_float b) {
 #endif
 }
 
-/// The nearest integer to `a`, |a| < 2^22, the even one of two.
-KERNEL register_float register_nearest(register_float a) {
-#if defined(PERMUTE_LANES) || (defined(__aarch64__) && REGISTER > 1)
-    return __builtin_elementwise_rint(a);
-#else
-    return (a + ROUNDING) - ROUNDING;
-#endif
-}
-
 KERNEL register_float register_pick(register_mask mask, register_float a, register_float b) { return mask ? a : b; }
 KERNEL register_int register_pick_int(register_mask mask, register_int a, register_int b) { return mask ? a : b; }
+
+/// See `nearest_within`.
+KERNEL register_float register_nearest_within(register_float a, int low, int high) {
+#if REGISTER == 1
+    return nearest_within(a, low, high);
+#else
+    const register_int wrapped = ((register_int)(a + ROUNDING) & 0x7fffff) | 0x4b000000;
+    const register_int held = __builtin_elementwise_min(
+        __builtin_elementwise_max(wrapped, (register_int)(ROUNDING_BITS + low)), (register_int)(ROUNDING_BITS + high));
+    return (register_float)held - ROUNDING;
+#endif
+}
 
 /// a where it is less than b, else b.
 KERNEL register_float register_least(register_float a, float b) {

@@ -46,7 +46,7 @@ KERNEL void try_symmetric(symmetric_trials *trials, int first, int tried, const 
             const register_float weighted = ((const register_float *)&wx[i])[part];
 #pragma clang loop unroll(full)
             for (int trial = 0; trial < tried; ++trial) {
-                register_float q = register_nearest(inverse[trial] * value);
+                register_float q = NEAREST(inverse[trial] * value);
                 if (reaches_top) q = register_least(q, (float)(bound - 1));
                 if (passes_bottom) q = register_most(q, (float)-bound);
                 wxq[trial] += weighted * q;
@@ -106,45 +106,76 @@ KERNEL lane_int symmetric_quant(const symmetric_fit *fit, lane_float x, int boun
     return ~fit->zero & (held - (ROUNDING_BITS - bound));
 }
 
+/// Values in coordinate descent with their weights, x², and weights · values.
+typedef struct {
+    lane_float x[16], w[16], wx[16], quants[16], sum_wxq, sum_wqq;
+} symmetric_descent;
+
+/// Moves quant `i` of one register of lanes to its best value for the others.
+/// - Returns: where it changed.
+KERNEL register_mask descend(symmetric_descent *descent, int i, int part, int bound) {
+    const register_float x = ((const register_float *)&descent->x[i])[part];
+    const register_float w = ((const register_float *)&descent->w[i])[part];
+    const register_float wx = ((const register_float *)&descent->wx[i])[part];
+    register_float *quant = (register_float *)&descent->quants[i] + part;
+    register_float *sum_wxq = (register_float *)&descent->sum_wxq + part;
+    register_float *sum_wqq = (register_float *)&descent->sum_wqq + part;
+    const register_float zero = (register_float)0, q = *quant;
+    const register_float others_wxq = *sum_wxq - wx * q;
+    const register_float others_wqq = *sum_wqq - w * q * q;
+    const register_float moved = register_nearest_within(x * others_wqq / others_wxq, -bound, bound - 1);
+    const register_float moved_wxq = others_wxq + wx * moved;
+    const register_float moved_wqq = others_wqq + w * moved * moved;
+    const register_mask differs = register_less(q, moved) | register_less(moved, q);
+    const register_mask better = differs & register_less(zero, others_wxq) & register_less(zero, moved_wqq)
+        & register_less(*sum_wxq * *sum_wxq * moved_wqq, moved_wxq * moved_wxq * *sum_wqq);
+    *quant = register_pick(better, moved, q);
+    *sum_wxq = register_pick(better, moved_wxq, *sum_wxq);
+    *sum_wqq = register_pick(better, moved_wqq, *sum_wqq);
+    return better;
+}
+
+// How many blocks descend side by side: each step waits for the one before.
+enum { descents = 4 };
+
 /// Coordinate descent: each quant in turn moves to its best value for the others, in at most five passes, with
 /// weights x².
+/// - x: sixteen values for each of `descents` scales.
 /// - stored: the quants as they are stored: 0 ... 2 · bound − 1.
-/// - Returns: the scales.
-KERNEL lane_float descend_symmetric(const lane_float *x, int count, int bound, lane_int *stored) {
-    const lane_float max = largest(x, count);
-    const lane_mask zero = less(magnitude(max), lane_float_of(SMALLEST));
-    const lane_float inverse = lane_float_of((float)-bound) / max;
-    lane_float quants[16], sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
-    for (int i = 0; i < count; ++i) {
-        const lane_float w = x[i] * x[i];
-        const lane_float q = nearest_within(inverse * x[i], -bound, bound - 1);
-        quants[i] = q;
-        sum_wxq += w * x[i] * q;
-        sum_wqq += w * q * q;
+KERNEL void descend_symmetric(const lane_float *x, int bound, lane_int *stored, lane_float scales[descents]) {
+    symmetric_descent all[descents];
+    lane_mask zero[descents];
+    for (int j = 0; j < descents; ++j) {
+        symmetric_descent *descent = &all[j];
+        const lane_float max = largest(x + 16 * j, 16);
+        const lane_float inverse = lane_float_of((float)-bound) / max;
+        zero[j] = less(magnitude(max), lane_float_of(SMALLEST));
+        lane_float sum_wxq = lane_float_of(0), sum_wqq = lane_float_of(0);
+        for (int i = 0; i < 16; ++i) {
+            const lane_float value = x[16 * j + i], w = value * value;
+            const lane_float q = nearest_within(inverse * value, -bound, bound - 1);
+            descent->x[i] = value;
+            descent->w[i] = w;
+            descent->wx[i] = w * value;
+            descent->quants[i] = q;
+            sum_wxq += w * value * q;
+            sum_wqq += w * q * q;
+        }
+        descent->sum_wxq = sum_wxq;
+        descent->sum_wqq = sum_wqq;
     }
     // A pass that changes nothing in a lane would change nothing there again, so lanes may run on together.
     for (int pass = 0; pass < 5; ++pass) {
-        lane_mask changed = lane_int_of(0);
-        for (int i = 0; i < count; ++i) {
-            const lane_float w = x[i] * x[i];
-            const lane_float wx = w * x[i];
-            const lane_float q = quants[i];
-            const lane_float others_wxq = sum_wxq - wx * q;
-            const lane_float others_wqq = sum_wqq - w * q * q;
-            const lane_float moved = nearest_within(x[i] * others_wqq / others_wxq, -bound, bound - 1);
-            const lane_float moved_wxq = others_wxq + wx * moved;
-            const lane_float moved_wqq = others_wqq + w * moved * moved;
-            const lane_mask better = greater(others_wxq, lane_float_of(0)) & differs(moved, q)
-                & greater(moved_wqq, lane_float_of(0))
-                & greater(moved_wxq * moved_wxq * sum_wqq, sum_wxq * sum_wxq * moved_wqq);
-            quants[i] = pick(better, moved, q);
-            sum_wxq = pick(better, moved_wxq, sum_wxq);
-            sum_wqq = pick(better, moved_wqq, sum_wqq);
-            changed |= better;
-        }
-        if (!any(changed)) break;
+        register_mask changed = (register_mask)0;
+        for (int i = 0; i < 16; ++i)
+            for (int j = 0; j < descents; ++j)
+                for (int part = 0; part < LANES / REGISTER; ++part) changed |= descend(&all[j], i, part, bound);
+        if (register_lanes_with(changed, -1) == 0) break;
     }
-    for (int i = 0; i < count; ++i) stored[i] = ~zero & whole(quants[i] + (float)bound);
-    const lane_mask found = greater(sum_wqq, lane_float_of(0)) & ~zero;
-    return pick(found, sum_wxq / sum_wqq, lane_float_of(0));
+    for (int j = 0; j < descents; ++j) {
+        const symmetric_descent *descent = &all[j];
+        for (int i = 0; i < 16; ++i) stored[16 * j + i] = ~zero[j] & whole(descent->quants[i] + (float)bound);
+        const lane_mask found = greater(descent->sum_wqq, lane_float_of(0)) & ~zero[j];
+        scales[j] = pick(found, descent->sum_wxq / descent->sum_wqq, lane_float_of(0));
+    }
 }
