@@ -7,7 +7,10 @@ import TestSupport
 /// A checkpoint of the fixtures in a folder of its own, to be changed at will. Its safetensors headers are real; its
 /// weights are holes in sparse files.
 final class ConvertFixture {
-    static let families = ["llama", "mistral", "qwen2", "qwen3"]
+    static let families = [
+        "deepseek_v3", "gemma2", "gemma3", "glm4", "gpt_oss", "granite", "llama", "mistral", "mixtral", "olmo2", "phi3",
+        "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "starcoder2",
+    ]
 
     let family: String
     private let folder: TemporaryFolder
@@ -75,27 +78,43 @@ final class ConvertFixture {
     func resizeVocabulary(_ size: Int) throws {
         try edit("config.json") { $0["vocab_size"] = size }
         try editTensors { tensors in
-            var end = 0
-            for name in tensors.keys.sorted() where name != "__metadata__" {
+            for name in ["lm_head.weight", "model.embed_tokens.weight"] {
                 guard var tensor = tensors[name] as? [String: Any], var shape = tensor["shape"] as? [Int] else {
                     continue
                 }
-                if ["lm_head.weight", "model.embed_tokens.weight"].contains(name) { shape[0] = size }
-                let bytes = 2 * shape.reduce(1, *)
+                shape[0] = size
                 tensor["shape"] = shape
-                tensor["data_offsets"] = [end, end + bytes]
                 tensors[name] = tensor
-                end += bytes
             }
+            Self.layOut(&tensors)
         }
     }
 
-    /// Puts bytes where a tensor of model.safetensors lies.
-    func fill(_ extent: UInt64, with bytes: [UInt8]) throws {
-        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: "\(path)/model.safetensors"))
-        try handle.seek(toOffset: extent)
-        try handle.write(contentsOf: Data(bytes))
-        try handle.close()
+    /// Gives all tensors new places, one after the other by name.
+    static func layOut(_ tensors: inout [String: Any]) {
+        var end = 0
+        for name in tensors.keys.sorted() where name != "__metadata__" {
+            guard var tensor = tensors[name] as? [String: Any], let shape = tensor["shape"] as? [Int] else { continue }
+            let bytes = shape.reduce(["U8": 1, "F32": 4][tensor["dtype"] as? String ?? ""] ?? 2, *)
+            tensor["data_offsets"] = [end, end + bytes]
+            tensors[name] = tensor
+            end += bytes
+        }
+    }
+
+    /// Fills the data of every shard with the words that the fixtures' digests were computed from.
+    func fillShards() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.hasSuffix(".safetensors") {
+            let source = try FileByteSource(path: "\(path)/\(name)")
+            let start = 8 + (try source.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+            let words = (0..<(source.size - start) / 2).map { index -> UInt16 in
+                UInt16(truncatingIfNeeded: index * 40503 + (index >> 16) * 977 + 12345) & 0x7F7F
+            }
+            let handle = try FileHandle(forUpdating: URL(fileURLWithPath: "\(path)/\(name)"))
+            try handle.seek(toOffset: start)
+            try handle.write(contentsOf: words.map(\.littleEndian).withUnsafeBytes { Data($0) })
+            try handle.close()
+        }
     }
 
     private func writeShard(_ file: String, header: [UInt8]) throws {

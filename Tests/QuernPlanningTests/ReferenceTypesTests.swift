@@ -51,7 +51,7 @@ import Testing
 
     /// A checkpoint gives the very header that its converted file gives, for every preset but the plain ones, whose
     /// keys keep the converter's order.
-    @Test(arguments: ConvertFixture.families)
+    @Test(arguments: ReferenceTypes.families)
     func checkpointsGiveTheSameHeaders(family: String) throws {
         let converted = try ReferenceTypes.source(family)
         let checkpoint = try ConvertFixture(family).open()

@@ -12,13 +12,13 @@ import Testing
 
     private func work(
         _ source: SourceFile, type: ElementType, columns: Int, rows: Int, firstRow: Int = 0,
-        strides: Strides? = nil, offset: UInt64 = 0, outputs: [EncodeOutput]
+        strides: Strides? = nil, addend: Float? = nil, offset: UInt64 = 0, outputs: [EncodeOutput]
     ) -> EncodeWork {
         let bytes = UInt64(type.bytes(elements: columns * rows) ?? 0)
         let extents = [Extent(origin: .file(0), offset: offset, length: bytes, strides: strides)]
         let span = Span(
             tensor: "blk.0.attn_q.weight", extents: extents, sourceType: type, columns: columns, rows: rows,
-            firstRow: firstRow, outputs: outputs)
+            firstRow: firstRow, addend: addend, outputs: outputs)
         return EncodeWork(files: [source], spans: [span], encoder: "test-1")
     }
 
@@ -99,6 +99,25 @@ import Testing
                     outputs: [EncodeOutput(type: .f32)])))
         let expected: [Float] = [0, 2, 1, 3, 10, 12, 11, 13]
         #expect(try await bench.blobs.get(try parts(item)[0].digest) == expected.stored(as: .f32, columns: 8))
+    }
+
+    /// Norms that are stored less one, in F32 as well, and under a name of their own in the cache.
+    @Test(arguments: [ElementType.f32, .bf16]) func numbersAreAdded(source: ElementType) async throws {
+        let stored = [Float].noise(64, seed: 11).stored(as: source, columns: 64)
+        let file = try bench.source(stored)
+        var keys: Set<Digest> = []
+        for addend in [nil, 1, 2] as [Float?] {
+            let payload = WorkPayload.encode(
+                work(
+                    file, type: source, columns: 64, rows: 1, addend: addend, outputs: [EncodeOutput(type: .f32)]))
+            let service = MemoryService([PlannedItem(payload: payload, cost: 1, memory: 1, label: "item")])
+            try await bench.worker(service).run()
+            let part = try #require(try parts(await service.items[0]).first)
+            let expected = source.values(stored).map { $0 + (addend ?? 0) }
+            #expect(try await bench.blobs.get(part.digest) == expected.stored(as: .f32, columns: 64))
+            keys.formUnion(await service.cache.keys)
+        }
+        #expect(keys.count == 3)
     }
 
     /// Rows 3 to 10 of a tensor whose matrices have 4 rows each: three matrices take part.
