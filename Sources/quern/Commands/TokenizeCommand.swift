@@ -23,31 +23,65 @@ struct TokenizeCommand: ParsableCommand {
         let tokenizer = try Tokenizer.open(path: source)
         if jsonl { return try tokenizeLines(with: tokenizer) }
         let ids = try tokenizer.encode(utf8: [UInt8](FileHandle.standardInput.readDataToEndOfFile()))
-        Console.line(json ? Self.array(ids) : ids.map(String.init).joined(separator: " "))
+        var output = IDOutput()
+        if json { output.appendArray(ids) } else { output.append(ids, separator: " ") }
+        output.append("\n")
+        output.flush()
     }
 
     private func tokenizeLines(with tokenizer: Tokenizer) throws {
         var number = 0
-        var output = ""
+        var output = IDOutput()
+        defer { output.flush() }
         while let line = readLine() {
             number += 1
             do {
                 guard let text = try JSONValue.parse(Array(line.utf8)).object?["text"]?.string else {
                     throw QuernError(.invalidInput, "no object with a string 'text'")
                 }
-                output += "{\"ids\": \(Self.array(try tokenizer.encode(text)))}\n"
+                let ids = try tokenizer.encode(text)
+                output.append("{\"ids\": ")
+                output.appendArray(ids)
+                output.append("}\n")
             } catch let error as QuernError {
                 throw error.located(in: "standard input, line \(number)")
             }
-            if output.utf8.count > 1 << 16 {
-                FileHandle.standardOutput.write(Data(output.utf8))
-                output = ""
-            }
+            if output.isLarge { output.flush() }
         }
-        FileHandle.standardOutput.write(Data(output.utf8))
+    }
+}
+
+/// Numbers on their way to standard output. A text of a hundred megabytes has tens of millions.
+private struct IDOutput {
+    private var bytes: [UInt8] = []
+
+    var isLarge: Bool { bytes.count > 1 << 16 }
+
+    mutating func append(_ text: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    private static func array(_ ids: [Int32]) -> String {
-        "[" + ids.map(String.init).joined(separator: ", ") + "]"
+    mutating func appendArray(_ ids: [Int32]) {
+        append("[")
+        append(ids, separator: ", ")
+        append("]")
+    }
+
+    mutating func append(_ ids: [Int32], separator: StaticString) {
+        for (index, id) in ids.enumerated() {
+            if index > 0 { append(separator) }
+            let start = bytes.count
+            var rest = id.magnitude
+            repeat {
+                bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+                rest /= 10
+            } while rest > 0
+            bytes[start...].reverse()
+        }
+    }
+
+    mutating func flush() {
+        FileHandle.standardOutput.write(Data(bytes))
+        bytes.removeAll(keepingCapacity: true)
     }
 }

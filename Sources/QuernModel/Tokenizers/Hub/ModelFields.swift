@@ -92,7 +92,7 @@ extension Fields {
             guard let pair = entry.array, pair.count == 2, let text = pair[0].string, let score = pair[1].double else {
                 throw fault("entry \(index) of 'vocab' is no pair of a token and a score")
             }
-            return (Array(text.utf8), score)
+            return (Array(text.utf8), score.asSerdeReadsIt)
         }
         let unknown = try optionalInteger("unk_id")
         if let unknown, !pieces.indices.contains(unknown) {

@@ -24,10 +24,12 @@ struct PatternSplit: PreTokenizer {
             try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
         }
         var done = 0
-        try regex.forEachMatch(in: piece, try scratch.regex()) { match in
-            if done < match.lowerBound { try maker.add(done..<match.lowerBound, isMatch: false, emit: send) }
-            try maker.add(match, isMatch: true, emit: send)
-            done = match.upperBound
+        try StandIns.withReplaced(piece) { text in
+            try regex.forEachMatch(in: text, try scratch.regex()) { match in
+                if done < match.lowerBound { try maker.add(done..<match.lowerBound, isMatch: false, emit: send) }
+                try maker.add(match, isMatch: true, emit: send)
+                done = match.upperBound
+            }
         }
         if done < piece.count { try maker.add(done..<piece.count, isMatch: false, emit: send) }
         try maker.finish(emit: send)
