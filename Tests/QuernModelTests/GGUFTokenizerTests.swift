@@ -58,7 +58,9 @@ import Testing
         func parts(_ text: String) -> [String] {
             var parts: [String] = []
             Array(text.utf8).withUnsafeBufferPointer { bytes in
-                special.cut(bytes) { parts.append(String(decoding: bytes[$0], as: UTF8.self)) } token: {
+                special.cut(bytes) {
+                    parts.append(String(decoding: bytes[$0], as: UTF8.self))
+                } token: {
                     parts.append("\($0)")
                 }
             }

@@ -87,7 +87,9 @@ final class Regex: @unchecked Sendable {
                 throw QuernError(
                     .unsupported,
                     "the pattern \(pattern.quotedForMessage) fails on the text at byte \(position): \(Self.text(Int32(truncatingIfNeeded: status), &info))",
-                    remedy: "Either the text has a run of millions of like characters: break it; or the pattern is made to take too long")
+                    remedy:
+                        "Either the text has a run of millions of like characters: break it; or the pattern is made to take too long"
+                )
             }
             limit *= 8
         }
