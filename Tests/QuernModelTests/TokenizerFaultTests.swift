@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["(a+)+$", "(a|a)*b", #"(\w+\s?)+!"#]) func aCostlyPatternIsAnError(pattern: String) throws {
+    @Test(arguments: ["(a+)+$", "(a|aa)+$"]) func aCostlyPatternIsAnError(pattern: String) throws {
         let regex = try Regex(pattern)
         let text = Array((String(repeating: "a", count: 200) + "?").utf8)
         #expect(throws: QuernError.self) {

@@ -106,7 +106,7 @@ final class Regex: @unchecked Sendable {
 /// given beforehand: searches begin with a low one, and what reaches it is paid for and tried again with a higher one.
 private struct RegexBudget {
     static let firstLimit = 4096
-    static let lastLimit = 16 << 20
+    static let lastLimit = 2 << 20
     private var left: Int
 
     init(bytes: Int) { left = (128 << 20) + 64 * bytes }
