@@ -98,6 +98,9 @@ public struct Importance: Sendable, Codable, Equatable, Hashable {
     public init(digest: Digest, rowsPerMatrix: Int) {
         self.init(vectors: .blob(digest), rowsPerMatrix: rowsPerMatrix)
     }
+
+    /// The blob that holds the vectors; nil where a merge item makes it.
+    public var digest: Digest? { if case .blob(let digest) = vectors { digest } else { nil } }
 }
 
 /// The encoded spans of an item: for each span in order, for each of its outputs in order.

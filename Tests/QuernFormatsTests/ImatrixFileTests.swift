@@ -50,4 +50,44 @@ struct ImatrixFileTests {
                 == ImportanceMatrix.Entry(values: [0.25, 0.5, 1, 1, 3, 4], matrices: 3))
         #expect(matrix.chunkCount == 2 && matrix.datasets == ["a.txt", "b.txt"])
     }
+
+    @Test func keysAboutTheTextSurvive() throws {
+        var file = Self.file
+        file.text = .init(distinctTokens: 300, vocabulary: 32_000)
+        #expect(try read(file.gguf()) == file)
+    }
+
+    @Test func addingAddsSumsAndCounts() throws {
+        var sum = Self.file
+        sum.text = .init(distinctTokens: 3, vocabulary: 9)
+        try sum.add(
+            ImatrixFile(
+                entries: [
+                    "blk.1.ffn_up_exps.weight": .init(sums: [1, 1, 1, 1, 1, 1], counts: [1, 2, 3]),
+                    "output.weight": .init(sums: [9], counts: [2]),
+                ], datasets: ["b.txt", "c.txt"], chunkCount: 5))
+        #expect(
+            sum
+                == ImatrixFile(
+                    entries: [
+                        "blk.1.ffn_up_exps.weight": .init(sums: [2, 3, 1, 1, 7, 9], counts: [5, 2, 5]),
+                        "blk.0.attn_q.weight": .init(sums: [512, 1024], counts: [1024]),
+                        "output.weight": .init(sums: [9], counts: [2]),
+                    ], datasets: ["a.txt", "b.txt", "c.txt"], chunkCount: 7))
+    }
+
+    @Test(arguments: [
+        (ImatrixFile.Entry(sums: [1], counts: [1]), 512, "1 values for each of 1 matrices, and 2"),
+        (ImatrixFile.Entry(sums: [1, 2], counts: [1, 1]), 512, "1 values for each of 2 matrices, and 2"),
+        (ImatrixFile.Entry(sums: [1, 2], counts: [1]), 256, "chunks of 256 tokens, and of 512 before"),
+        (ImatrixFile.Entry(sums: [.greatestFiniteMagnitude, 2], counts: [1]), 512, "value 0 is inf"),
+    ])
+    func otherShapesAreNotAdded(entry: ImatrixFile.Entry, tokens: Int, message: String) throws {
+        var sum = Self.file
+        sum.entries["blk.0.attn_q.weight"]?.sums[0] = .greatestFiniteMagnitude
+        let other = ImatrixFile(
+            entries: ["blk.0.attn_q.weight": entry], datasets: [], chunkCount: 1, chunkTokens: tokens)
+        let error = try #require(quernError { try sum.add(other) })
+        #expect(error.code == .invalidInput && error.message.contains(message), "\(error)")
+    }
 }

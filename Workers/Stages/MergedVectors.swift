@@ -56,8 +56,3 @@ struct MergedVectors {
         }
     }
 }
-
-extension Importance {
-    /// The blob that holds the vectors; nil where a merge item makes it.
-    var digest: Digest? { if case .blob(let digest) = vectors { digest } else { nil } }
-}
