@@ -106,11 +106,14 @@ public struct MergeResult: Sendable, Codable, Equatable {
     public let index: Digest
     /// Chunks of text that were gone through.
     public let chunks: Int
-    public init(sha256: Digest, statistics: [Digest], index: Digest, chunks: Int) {
+    /// Rows that reached each expert; empty where there are none.
+    public let coverage: [ExpertCoverage]
+    public init(sha256: Digest, statistics: [Digest], index: Digest, chunks: Int, coverage: [ExpertCoverage] = []) {
         self.sha256 = sha256
         self.statistics = statistics
         self.index = index
         self.chunks = chunks
+        self.coverage = coverage
     }
 }
 

@@ -42,7 +42,8 @@ struct MergeStage {
         let index = try context.blobs.pieces(of: VectorIndex(vectors: vectors).bytes)
         guard let indexDigest = index.digests.first else { throw missing(work.tokens) }
         let result = MergeResult(
-            sha256: Digest(of: bytes), statistics: statistics.digests, index: indexDigest, chunks: sum.chunks)
+            sha256: Digest(of: bytes), statistics: statistics.digests, index: indexDigest, chunks: sum.chunks,
+            coverage: sum.coverage)
         return StageOutcome { [context, writers = writers + index.writers] in
             try context.blobs.commit(writers, context.control)
             return Completion(result: .merge(result))

@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernJobs
 
 extension ModelStatistics {
     /// The sums of squares as llama-imatrix would have them: an entry for each tensor that reads an input. Experts have
@@ -15,5 +16,14 @@ extension ModelStatistics {
         }
         return ImatrixFile(
             entries: entries, datasets: [dataset], chunkCount: chunks, chunkTokens: origin.chunkTokens)
+    }
+
+    /// The rows that reached each expert, layer by layer.
+    public var coverage: [ExpertCoverage] {
+        inputs.filter { $0.name.contains(".ffn_down_exps.") }.compactMap { input in
+            let parts = input.name.split(separator: ".")
+            guard parts.count > 1, let layer = Int(parts[1]) else { return nil }
+            return ExpertCoverage(layer: layer, tokens: input.counts.map { Int($0) })
+        }.sorted { $0.layer < $1.layer }
     }
 }

@@ -1,0 +1,174 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernModel
+import QuernStore
+import TestSupport
+import Testing
+
+@testable import QuernWorker
+
+@Suite struct MergeStageTests {
+    private let bench: Workbench
+    static let text = Digest(of: Array("text".utf8))
+
+    init() throws { bench = try Workbench() }
+
+    private static func statistics(_ seed: Double, chunks: Int = 1) -> ModelStatistics {
+        var input = InputStatistics(
+            name: "blk.0.attn_k.weight", tensors: ["blk.0.attn_k.weight", "blk.0.attn_q.weight"], channels: 256,
+            matrices: 1)
+        input.counts = [512]
+        for channel in 0..<256 { input.squares[channel] = seed * Double(channel % 5) + 0.1 }
+        return ModelStatistics(
+            origin: .init(architecture: "llama", files: ["1 m"], text: text, chunkTokens: 512),
+            arithmetic: ["single precision"], chunks: chunks, inputs: [input])
+    }
+
+    private func merge(_ groups: [ModelStatistics?], chunks: Int) async throws -> MemoryService.Item {
+        var inputs: [Int: WorkResult] = [
+            0: .tokenize(
+                TokenizeResult(
+                    tokens: Digest(of: []), chunks: chunks, text: Self.text, distinctTokens: 9, vocabulary: 10))
+        ]
+        for (index, group) in groups.enumerated() {
+            var pieces: [Digest] = []
+            if let group {
+                // In two blobs, as those of large models.
+                let bytes = try StatisticsFile.bytes(group)
+                for piece in [bytes[..<100], bytes[100...]] { pieces.append(try await bench.blobs.put(Array(piece))) }
+            }
+            inputs[index + 1] = .calibrate(CalibrateResult(statistics: pieces))
+        }
+        let work = MergeWork(tokens: 0, groups: Array(1...groups.count), memory: 1)
+        let service = MemoryService(
+            [PlannedItem(payload: .merge(work), cost: 1, memory: 1, label: "merge")], inputs: inputs)
+        try await bench.worker(service).run()
+        return await service.items[0]
+    }
+
+    private func result(_ item: MemoryService.Item) throws -> MergeResult {
+        guard case .merge(let result)? = item.result else {
+            throw QuernError(.internalFault, item.failures.map(\.message).joined())
+        }
+        return result
+    }
+
+    @Test func groupsAreAddedInOrder() async throws {
+        // In another order the last digits would differ.
+        let groups = [Self.statistics(1e9), Self.statistics(0.3), Self.statistics(0.7)]
+        let result = try result(try await merge([groups[0], groups[1], nil, groups[2], nil], chunks: 3))
+        var sum = groups[0]
+        try sum.add(groups[1])
+        try sum.add(groups[2])
+        let bytes = try StatisticsFile.bytes(sum)
+        #expect(result.sha256 == Digest(of: bytes) && result.chunks == 3)
+        #expect(try await bench.blobs.get(try #require(result.statistics.first)) == bytes)
+        let index = try VectorIndex(bytes: try await bench.blobs.get(result.index))
+        let expected = try sum.imatrix(dataset: "").importanceMatrix()
+        #expect(Set(index.vectors.keys) == ["blk.0.attn_k.weight", "blk.0.attn_q.weight"])
+        for (name, digest) in index.vectors {
+            #expect(try await bench.blobs.get(digest) == expected.entries[name]?.bytes)
+        }
+    }
+
+    @Test func missingChunksAreAFault() async throws {
+        let item = try await merge([Self.statistics(1), nil], chunks: 2)
+        #expect(item.failures.first?.class == .permanent)
+        #expect(item.failures.first?.message.contains("statistics of 1 chunks, the text has 2") == true)
+    }
+
+    @Test func encodersTakeTheirVectors() async throws {
+        let merged = try result(try await merge([Self.statistics(3)], chunks: 1))
+        let stored = [Float].noise(256 * 4, seed: 1).stored(as: .f32, columns: 256)
+        let file = try bench.source(stored)
+        func work(_ importance: Importance) -> WorkPayload {
+            .encode(
+                EncodeWork(
+                    files: [file],
+                    spans: [
+                        Span(
+                            tensor: "blk.0.attn_q.weight",
+                            extents: [Extent(origin: .file(0), offset: 0, length: UInt64(stored.count))],
+                            sourceType: .f32, columns: 256, rows: 4, firstRow: 0,
+                            outputs: [EncodeOutput(type: .q4_K, importance: importance)])
+                    ], encoder: "test-1"))
+        }
+        let index = try VectorIndex(bytes: try await bench.blobs.get(merged.index))
+        let vectors = try #require(index.vectors["blk.0.attn_q.weight"])
+        let reference = try await bench.run(work(Importance(digest: vectors, rowsPerMatrix: 4)))
+        let payload = work(
+            Importance(vectors: .merged(item: 7, tensor: "blk.0.attn_q.weight"), rowsPerMatrix: 4))
+        let items = [PlannedItem(payload: payload, cost: 1, memory: 1, label: "encode")]
+        let service = MemoryService(items, inputs: [7: .merge(merged)])
+        try await bench.worker(service).run()
+        #expect(await service.items[0].result == reference.result)
+        // Found again by the content of the vectors, wherever they come from.
+        let keys = Set(await service.cache.keys)
+        let plain = MemoryService(
+            [
+                PlannedItem(
+                    payload: work(Importance(digest: vectors, rowsPerMatrix: 4)), cost: 1, memory: 1, label: "encode")
+            ])
+        try await bench.worker(plain).run()
+        #expect(keys.count == 1 && Set(await plain.cache.keys) == keys)
+
+        // What is lost is brought back by the merge item, which its result names by the index.
+        let path = bench.folder.path("blobs") + "/sha256/\(vectors.hex.prefix(2))/\(vectors.hex.dropFirst(2).prefix(2))"
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.hasPrefix(vectors.hex) {
+            try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+        }
+        let again = MemoryService(items, inputs: [7: .merge(merged)])
+        let worker = Task { try await bench.worker(again, exitWhenIdle: nil).run() }
+        await again.wait { !$0.items[0].failures.isEmpty }
+        worker.cancel()
+        try await worker.value
+        let failure = try #require(await again.items[0].failures.first)
+        #expect(failure.class == .lostInput && Set(failure.blobs) == [vectors, merged.index])
+        #expect(failure.blobs.contains(where: WorkResult.merge(merged).names))
+    }
+}
+
+struct TokenChunksTests {
+    private func chunks(_ count: Int, beginning: Int32?, maximum: Int = 9) throws -> [[Int32]] {
+        try TokenChunks(
+            (0..<count).map { Int32($0) + 100 }, beginning: beginning, chunkTokens: 4, maximumChunks: maximum, text: "t"
+        ).chunks
+    }
+
+    /// As llama-imatrix: the token that begins a text counts where the text is divided, and replaces the first of a chunk.
+    @Test func chunksBeginWithTheirToken() throws {
+        #expect(try chunks(9, beginning: 1) == [[1, 100, 101, 102], [1, 104, 105, 106]])
+        #expect(try chunks(9, beginning: nil) == [[100, 101, 102, 103], [104, 105, 106, 107]])
+        #expect(try chunks(7, beginning: 1).count == 2)
+        #expect(try chunks(30, beginning: 1, maximum: 3).count == 3)
+    }
+
+    @Test(arguments: [(7, nil), (6, 1)] as [(Int, Int32?)])
+    func twoChunksAreNeeded(count: Int, beginning: Int32?) {
+        #expect(throws: QuernError.self) { try chunks(count, beginning: beginning) }
+    }
+
+    @Test func blobs() throws {
+        let tokens = try TokenChunks(
+            (0..<12).map { Int32($0 * 70_000) }, beginning: nil, chunkTokens: 4, maximumChunks: 9, text: "t")
+        #expect(tokens.bytes.count == 48 && tokens.bytes[4..<8] == [0x70, 0x11, 1, 0])
+        let read = try TokenChunks(blob: tokens.bytes, chunkTokens: 4, chunks: 1..<3)
+        #expect(read.chunks == Array(tokens.chunks[1..<3]))
+        #expect(throws: QuernError.self) { try TokenChunks(blob: tokens.bytes, chunkTokens: 4, chunks: 2..<4) }
+    }
+}
+
+struct VectorIndexTests {
+    @Test func bytesAreSortedLines() throws {
+        let (a, b) = (Digest(of: [1]), Digest(of: [2]))
+        let index = VectorIndex(vectors: ["blk.1.x": a, "blk.0.y z": b])
+        #expect(index.bytes == Array("\(b.hex) blk.0.y z\n\(a.hex) blk.1.x\n".utf8))
+        #expect(try VectorIndex(bytes: index.bytes) == index)
+    }
+
+    @Test(arguments: ["x", "\(String(repeating: "g", count: 64)) n\n", "\(String(repeating: "0", count: 64))\n"])
+    func damage(text: String) {
+        #expect(throws: QuernError.self) { try VectorIndex(bytes: Array(text.utf8)) }
+    }
+}
