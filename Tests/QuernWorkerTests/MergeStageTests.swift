@@ -6,8 +6,6 @@ import QuernStore
 import TestSupport
 import Testing
 
-@testable import QuernWorker
-
 @Suite struct MergeStageTests {
     private let bench: Workbench
     static let text = Digest(of: Array("text".utf8))
@@ -126,49 +124,5 @@ import Testing
         let failure = try #require(await again.items[0].failures.first)
         #expect(failure.class == .lostInput && Set(failure.blobs) == [vectors, merged.index])
         #expect(failure.blobs.contains(where: WorkResult.merge(merged).names))
-    }
-}
-
-struct TokenChunksTests {
-    private func chunks(_ count: Int, beginning: Int32?, maximum: Int = 9) throws -> [[Int32]] {
-        try TokenChunks(
-            (0..<count).map { Int32($0) + 100 }, beginning: beginning, chunkTokens: 4, maximumChunks: maximum, text: "t"
-        ).chunks
-    }
-
-    /// As llama-imatrix: the token that begins a text counts where the text is divided, and replaces the first of a chunk.
-    @Test func chunksBeginWithTheirToken() throws {
-        #expect(try chunks(9, beginning: 1) == [[1, 100, 101, 102], [1, 104, 105, 106]])
-        #expect(try chunks(9, beginning: nil) == [[100, 101, 102, 103], [104, 105, 106, 107]])
-        #expect(try chunks(7, beginning: 1).count == 2)
-        #expect(try chunks(30, beginning: 1, maximum: 3).count == 3)
-    }
-
-    @Test(arguments: [(7, nil), (6, 1)] as [(Int, Int32?)])
-    func twoChunksAreNeeded(count: Int, beginning: Int32?) {
-        #expect(throws: QuernError.self) { try chunks(count, beginning: beginning) }
-    }
-
-    @Test func blobs() throws {
-        let tokens = try TokenChunks(
-            (0..<12).map { Int32($0 * 70_000) }, beginning: nil, chunkTokens: 4, maximumChunks: 9, text: "t")
-        #expect(tokens.bytes.count == 48 && tokens.bytes[4..<8] == [0x70, 0x11, 1, 0])
-        let read = try TokenChunks(blob: tokens.bytes, chunkTokens: 4, chunks: 1..<3)
-        #expect(read.chunks == Array(tokens.chunks[1..<3]))
-        #expect(throws: QuernError.self) { try TokenChunks(blob: tokens.bytes, chunkTokens: 4, chunks: 2..<4) }
-    }
-}
-
-struct VectorIndexTests {
-    @Test func bytesAreSortedLines() throws {
-        let (a, b) = (Digest(of: [1]), Digest(of: [2]))
-        let index = VectorIndex(vectors: ["blk.1.x": a, "blk.0.y z": b])
-        #expect(index.bytes == Array("\(b.hex) blk.0.y z\n\(a.hex) blk.1.x\n".utf8))
-        #expect(try VectorIndex(bytes: index.bytes) == index)
-    }
-
-    @Test(arguments: ["x", "\(String(repeating: "g", count: 64)) n\n", "\(String(repeating: "0", count: 64))\n"])
-    func damage(text: String) {
-        #expect(throws: QuernError.self) { try VectorIndex(bytes: Array(text.utf8)) }
     }
 }

@@ -39,7 +39,7 @@ struct CalibrateStage {
         let collector = StatisticsCollector(
             inputs: decoder.graph.linearInputs, isTensor: { tensors.contains($0) }, chunks: range.count,
             processOutput: work.processOutput)
-        let arithmetic = Decoder.arithmetic
+        let arithmetic = decoder.arithmetic
         let key = Digest.statisticsKey(work, text: text, chunks: range, arithmetic: arithmetic)
         if let known = try known(key) {
             return StageOutcome { Completion(result: .calibrate(CalibrateResult(statistics: [known.digest]))) }

@@ -10,6 +10,8 @@ import QuernPlanning
 /// Blocking: not for Swift's cooperative pool. One call at a time.
 public final class Decoder {
     public let graph: DecoderGraph
+    /// What the last digits of this machine's products depend on.
+    public var arithmetic: String { engine.arithmetic }
     private let engine: MatrixEngine
     private let loader: WeightLoader
     private let crew: Crew
