@@ -76,28 +76,40 @@ def read_string(file):
     return file.read(struct.unpack("<Q", file.read(8))[0]).decode(errors="replace")
 
 
+def directory(file):
+    """Where the data of an open file begin, and its tensors: (name, shape, type number, offset from there)."""
+    magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", file.read(24))
+    if magic != b"GGUF" or version != 3:
+        raise ValueError(f"{file.name}: not a GGUF v3 file")
+    metadata = {}
+    for _ in range(key_count):
+        key = read_string(file)
+        metadata[key] = read_value(file, struct.unpack("<I", file.read(4))[0])
+    entries = []
+    for _ in range(tensor_count):
+        name = read_string(file)
+        (rank,) = struct.unpack("<I", file.read(4))
+        shape = struct.unpack("<%dQ" % rank, file.read(8 * rank))
+        entries.append((name, shape, *struct.unpack("<IQ", file.read(12))))
+    return padded(file.tell(), metadata.get("general.alignment", ALIGNMENT)), entries
+
+
+def places(path):
+    """The F32 tensors of a file: name -> (where they begin in the file, how many numbers they are)."""
+    with open(path, "rb") as file:
+        start, entries = directory(file)
+    return {name: (start + offset, math.prod(shape)) for name, shape, element, offset in entries if element == F32}
+
+
 def tensors(path):
     """The tensors of a file: name -> (shape, type number, sha256 of its bytes up to the next tensor's)."""
     with open(path, "rb") as file:
-        magic, version, tensor_count, key_count = struct.unpack("<4sIQQ", file.read(24))
-        if magic != b"GGUF" or version != 3:
-            raise ValueError(f"{path}: not a GGUF v3 file")
-        metadata = {}
-        for _ in range(key_count):
-            key = read_string(file)
-            metadata[key] = read_value(file, struct.unpack("<I", file.read(4))[0])
-        directory = []
-        for _ in range(tensor_count):
-            name = read_string(file)
-            (rank,) = struct.unpack("<I", file.read(4))
-            shape = struct.unpack("<%dQ" % rank, file.read(8 * rank))
-            directory.append((name, shape, *struct.unpack("<IQ", file.read(12))))
-        start = padded(file.tell(), metadata.get("general.alignment", ALIGNMENT))
+        start, entries = directory(file)
         end = file.seek(0, 2)
-        starts = sorted(entry[3] for entry in directory) + [end - start]
+        starts = sorted(entry[3] for entry in entries) + [end - start]
         following = dict(zip(starts, starts[1:]))
         found = {}
-        for name, shape, element, offset in directory:
+        for name, shape, element, offset in entries:
             file.seek(start + offset)
             left, digest = following[offset] - offset, hashlib.sha256()
             while left > 0:

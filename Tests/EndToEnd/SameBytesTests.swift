@@ -4,34 +4,49 @@ import Testing
 
 /// One job, run in every way there is: the artifacts and the manifest are the same to the byte.
 @Suite(.serialized) struct SameBytesTests {
-    static let targets = "Q4_K_M,Q8_0,Q3_K_L,Q6_K,F16"
+    enum Job: CaseIterable {
+        case plain
+        /// Encoders wait for statistics, which groups of chunks add to.
+        case calibrated
+
+        var arguments: [String] {
+            switch self {
+            case .plain: ["--to", "Q4_K_M,Q8_0,Q3_K_L,Q6_K,F16"]
+            case .calibrated:
+                [
+                    "--to", "Q4_K_M,IQ2_M", "--calibration", Fixtures.sample + "/calibration.txt",
+                    "--calibration-chunks", "20", "--chunk-tokens", "512",
+                ]
+            }
+        }
+    }
 
     private var source: String { Fixtures.sample }
 
     /// What one process makes, undisturbed.
-    private func undisturbed(_ folder: TemporaryFolder) async throws -> [String: String] {
+    private func undisturbed(_ job: Job, _ folder: TemporaryFolder) async throws -> [String: String] {
         let output = folder.path("alone")
         let outcome = try await QuernProcess.run(
-            ["quantize", source, "--to", Self.targets, "--output", output, "--quiet"])
+            ["quantize", source, "--output", output, "--quiet"] + job.arguments)
         try #require(outcome.status == 0, "\(outcome.errors)")
         return try FolderDigests.of(output)
     }
 
-    @Test(arguments: [1, 3])
-    func theNumberOfWorkersDoesNotMatter(workers: Int) async throws {
+    @Test(arguments: [1, 3], Job.allCases)
+    func theNumberOfWorkersDoesNotMatter(workers: Int, job: Job) async throws {
         let folder = try TemporaryFolder()
         let output = folder.path("out")
-        let outcome = try await QuernProcess.run([
-            "quantize", source, "--to", Self.targets, "--output", output, "--workers", "\(workers)", "--quiet",
-        ])
+        let outcome = try await QuernProcess.run(
+            ["quantize", source, "--output", output, "--workers", "\(workers)", "--quiet"] + job.arguments)
         try #require(outcome.status == 0, "\(outcome.errors)")
-        #expect(try await FolderDigests.of(output) == undisturbed(folder))
+        #expect(try await FolderDigests.of(output) == undisturbed(job, folder))
     }
 
-    @Test func aKilledRunGoesOnWhereItStopped() async throws {
+    @Test(arguments: Job.allCases)
+    func aKilledRunGoesOnWhereItStopped(job: Job) async throws {
         let folder = try TemporaryFolder()
         let output = folder.path("out")
-        let arguments = ["quantize", source, "--to", Self.targets, "--output", output, "--quiet"]
+        let arguments = ["quantize", source, "--output", output, "--quiet"] + job.arguments
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<5 {
             let process = try QuernProcess(arguments)
@@ -41,32 +56,32 @@ import Testing
         }
         let outcome = try await QuernProcess.run(arguments)
         try #require(outcome.status == 0, "\(outcome.errors)")
-        #expect(try await FolderDigests.of(output) == undisturbed(folder))
+        #expect(try await FolderDigests.of(output) == undisturbed(job, folder))
     }
 
     static let databases = ["postgres", "sqlite"]
 
-    @Test(arguments: databases)
-    func threeWorkersOverHTTPMakeTheSame(database: String) async throws {
+    @Test(arguments: databases, Job.allCases)
+    func threeWorkersOverHTTPMakeTheSame(database: String, job: Job) async throws {
         let folder = try TemporaryFolder()
         let cluster = try Cluster(database: try await url(database, in: folder), folder: folder)
         try await cluster.start(workers: 3)
-        let made = try await run(on: cluster, folder: folder) {}
+        let made = try await run(job, on: cluster, folder: folder) {}
         let outcomes = await cluster.stop()
         #expect(outcomes.allSatisfy { $0.status == 0 }, "\(outcomes.map(\.errors))")
-        #expect(try await made == undisturbed(folder))
+        #expect(try await made == undisturbed(job, folder))
     }
 
     /// `QUERN_TEST_KILLS` sets how often something is killed; `QUERN_TEST_SEED` repeats a run.
-    @Test(arguments: databases)
-    func killingAnythingAtAnyTimeChangesNothing(database: String) async throws {
+    @Test(arguments: databases, Job.allCases)
+    func killingAnythingAtAnyTimeChangesNothing(database: String, job: Job) async throws {
         let environment = ProcessInfo.processInfo.environment
         let kills = environment["QUERN_TEST_KILLS"].flatMap(Int.init) ?? 8
         let seed = environment["QUERN_TEST_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64.max)
         let folder = try TemporaryFolder()
         let cluster = try Cluster(database: try await url(database, in: folder), folder: folder)
         try await cluster.start(workers: 3)
-        let made = try await run(on: cluster, folder: folder) {
+        let made = try await run(job, on: cluster, folder: folder) {
             var generator = SeededGenerator(seed: seed)
             for _ in 0..<kills {
                 try await Task.sleep(for: .milliseconds(Int.random(in: 50...500, using: &generator)))
@@ -74,7 +89,7 @@ import Testing
             }
         }
         _ = await cluster.stop()
-        #expect(try await made == undisturbed(folder), "seed \(seed)")
+        #expect(try await made == undisturbed(job, folder), "seed \(seed)")
     }
 
     private func url(_ database: String, in folder: TemporaryFolder) async throws -> String {
@@ -89,16 +104,16 @@ import Testing
 
     /// Submits, disturbs, waits and downloads.
     private func run(
-        on cluster: Cluster, folder: TemporaryFolder, disturbed: @Sendable () async throws -> Void
+        _ job: Job, on cluster: Cluster, folder: TemporaryFolder, disturbed: @Sendable () async throws -> Void
     ) async throws -> [String: String] {
-        let submitted = try await cluster.ask(["submit", source, "--to", Self.targets])
+        let submitted = try await cluster.ask(["submit", source] + job.arguments)
         try #require(submitted.status == 0, "\(submitted.errors)")
-        let job = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
         try await disturbed()
-        let watched = try await cluster.ask(["watch", job])
+        let watched = try await cluster.ask(["watch", id])
         try #require(watched.status == 0, "\(watched.errors)")
         let output = folder.path("downloaded")
-        let downloaded = try await cluster.ask(["download", job, "--output", output])
+        let downloaded = try await cluster.ask(["download", id, "--output", output])
         try #require(downloaded.status == 0, "\(downloaded.errors)")
         let verified = try await QuernProcess.run(["verify", output])
         #expect(verified.status == 0, "\(verified.output)")
