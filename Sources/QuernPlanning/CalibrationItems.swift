@@ -113,6 +113,8 @@ struct CalibrationSize {
     let memory: Int64
     /// Multiplications and additions of a group.
     let operations: Double
+    /// Experts whose weights are held at a time, with a few threads.
+    private static let experts = 16.0
 
     init(model: SourceModel, graph: DecoderGraph, inputs: [LinearInput], chunks: Int, chunkTokens: Int) {
         /// Σx² and Σ|x| in double precision, max|x| in single.
@@ -120,17 +122,24 @@ struct CalibrationSize {
             inputs.reduce(0) { $0 + 20 * Double($1.channels) * Double($1.matrices) }
         }
         let names = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        var largestLayer = 0.0
+        var largestHalf = 0.0
         var largestSums = 0.0
         var widest = Double(graph.hiddenSize)
         var operations = 0.0
         for layer in graph.layers {
             let inputs = layer.linearInputs
-            let tensors = Set(inputs.flatMap(\.tensors)).compactMap { names[$0] }
-            largestLayer = max(largestLayer, tensors.reduce(0) { $0 + Double($1.elements) })
+            for half in [layer.attention.linearInputs, layer.feedForward.linearInputs] {
+                var held = 0.0
+                for input in half {
+                    let elements = input.tensors.compactMap { names[$0] }.reduce(0) { $0 + Double($1.elements) }
+                    // Experts are read a few at a time, and each row goes through a few.
+                    held += elements * (input.hasExperts ? min(1, Self.experts / Double(input.matrices)) : 1)
+                    operations += 2 * elements * (input.hasExperts ? min(1, 4 / Double(input.matrices)) : 1)
+                }
+                largestHalf = max(largestHalf, held)
+            }
             largestSums = max(largestSums, bytes(inputs))
             widest = max(widest, inputs.map { Double($0.channels) }.max() ?? 0)
-            operations += 2 * tensors.reduce(0) { $0 + Double($1.elements) }
         }
         let sums = bytes(inputs)
         let tokens = Double(chunks) * Double(chunkTokens)
@@ -141,7 +150,7 @@ struct CalibrationSize {
                 + 4 * Double(chunkTokens) * Double(chunkTokens))
         statistics = Int64(clamping: sums)
         memory = Int64(
-            clamping: 4 * largestLayer + activations + 2 * sums + largestSums * Double(chunks) + Double(16 << 20))
+            clamping: 4 * largestHalf + activations + 2 * sums + largestSums * Double(chunks) + Double(16 << 20))
         self.operations = operations * tokens
     }
 }

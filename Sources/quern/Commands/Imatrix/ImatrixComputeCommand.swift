@@ -59,8 +59,8 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         let settings = try Settings.load()
         let here = FileManager.default.currentDirectoryPath
         let model = RecipeOptions.absolute(source, from: here)
-        let usual = Recipe.Calibration.fileName(
-            of: URL(fileURLWithPath: model).deletingPathExtension().lastPathComponent)
+        let base = URL(fileURLWithPath: model).lastPathComponent
+        let usual = Recipe.Calibration.fileName(of: base.hasSuffix(".gguf") ? String(base.dropLast(5)) : base)
         let file = RecipeOptions.absolute(output ?? usual, from: here)
         let keptState = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
         let folder = keptState ?? file + ".quern"
