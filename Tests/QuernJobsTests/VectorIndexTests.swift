@@ -1,3 +1,4 @@
+import QuernFormats
 import QuernJobs
 import QuernStore
 import Testing
