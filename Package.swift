@@ -101,7 +101,8 @@ let package = Package(
         // Tests
         .target(name: "TestSupport", dependencies: ["QuernFormats"], path: "Tests/Support"),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
-        .testTarget(name: "QuernKernelsTests", dependencies: ["QuernKernels", "QuernFormats", "TestSupport"]),
+        .testTarget(
+            name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
         .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "TestSupport"]),
         .testTarget(name: "QuernJobsTests", dependencies: ["QuernJobs", "QuernFormats", "TestSupport"]),
         .testTarget(name: "QuernPlanningTests", dependencies: ["QuernPlanning", "TestSupport"]),

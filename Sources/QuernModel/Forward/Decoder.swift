@@ -26,7 +26,7 @@ public final class Decoder {
     }
 
     /// - Parameter precision: nil for what is fastest here.
-    init(model: SourceModel, threads: Int, precision: MatrixEngine.Precision?) throws {
+    package init(model: SourceModel, threads: Int, precision: MatrixEngine.Precision?) throws {
         graph = try DecoderGraph.of(model)
         engine = try MatrixEngine(precision: precision)
         loader = try WeightLoader(model: model, engine: engine)

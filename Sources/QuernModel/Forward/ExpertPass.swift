@@ -72,7 +72,7 @@ struct ExpertPass {
                 outputs.set(index, try compute(some[index], routed, chunks, workspace))
             }
             try context.crew.forEach(
-                chunks.count, tick: { _ in try tick(0.1 + 0.8 * Double(first) / Double(all.count)) }
+                chunks.count, tick: { _ in try tick(0.1 + 0.8 * Double(first + some.count) / Double(all.count)) }
             ) { index, _ in
                 for (place, expert) in some.enumerated() {
                     let skipped = routed[..<index].reduce(0) { $0 + $1.rows[expert].count }

@@ -1,11 +1,11 @@
 /// Uninitialized memory for values, aligned for every instruction set.
 ///
 /// Shared by threads that write to different places of it; whoever shares it sees to that.
-final class FloatBuffer: @unchecked Sendable {
-    let base: UnsafeMutablePointer<Float>
+package final class FloatBuffer: @unchecked Sendable {
+    package let base: UnsafeMutablePointer<Float>
     let count: Int
 
-    init(_ count: Int) {
+    package init(_ count: Int) {
         self.count = max(count, 16)
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: self.count * 4, alignment: 64)
         base = bytes.bindMemory(to: Float.self, capacity: self.count)
@@ -17,12 +17,14 @@ final class FloatBuffer: @unchecked Sendable {
 }
 
 /// Buffers of one thread, by use: grown when a larger one is needed, and kept.
-final class Workspace {
+package final class Workspace {
     enum Use: Int, CaseIterable {
         case normed, queries, keys, values, scores, headQuery, headOutput, attended, output, gate, up, activated
         case gathered, productHigh, productLow, productScratch, productBlock, decoded, latent, router
     }
     private var buffers: [Use: FloatBuffer] = [:]
+
+    package init() {}
 
     func take(_ use: Use, _ count: Int) -> UnsafeMutablePointer<Float> {
         if let buffer = buffers[use], buffer.count >= count { return buffer.base }

@@ -5,8 +5,8 @@ import QuernKernels
 import Synchronization
 
 /// Products of matrices by oneDNN, each on the calling thread.
-final class MatrixEngine: Sendable {
-    enum Precision: Sendable, CaseIterable {
+package final class MatrixEngine: Sendable {
+    package enum Precision: Sendable, CaseIterable {
         /// IEEE single precision.
         case single
         /// Operands as the sum of two BF16 numbers, of which the product of the low halves is left out: about 2^-17 of
@@ -21,7 +21,7 @@ final class MatrixEngine: Sendable {
     /// - Parameter precision: nil for what is fastest here: split operands where the processor has tiles for BF16,
     ///   single precision otherwise.
     /// - Throws: `QuernError` `.unsupported` where oneDNN is not there, or the precision is not.
-    init(precision: Precision? = nil) throws {
+    package init(precision: Precision? = nil) throws {
         if let reason = quern_dnnl_load() {
             throw QuernError(
                 .unsupported, String(cString: reason), at: "forward pass",
@@ -38,7 +38,7 @@ final class MatrixEngine: Sendable {
     }
 
     /// Whether processors like this one can be asked for BF16.
-    static var hasBF16: Bool { quern_dnnl_load() == nil && quern_dnnl_has_bf16() }
+    package static var hasBF16: Bool { quern_dnnl_load() == nil && quern_dnnl_has_bf16() }
 
     struct Key: Hashable {
         let isBF16: Bool

@@ -1,7 +1,7 @@
 import CDNNL
 
 /// Weights [outputs, inputs] in the layout in which oneDNN multiplies best, in blocks of outputs.
-final class PackedMatrix: @unchecked Sendable {
+package final class PackedMatrix: @unchecked Sendable {
     let outputs: Int
     let inputs: Int
     private let engine: MatrixEngine
@@ -9,37 +9,37 @@ final class PackedMatrix: @unchecked Sendable {
     /// For each block the weights, or their high halves, and the low halves where there are any.
     private var blocks: [(high: FloatBuffer, low: FloatBuffer?)?]
 
-    /// A block's values in single precision take this at most, as long as it is no smaller than `leastRows`.
-    private static let blockBytes = 64 << 20
+    package static let usualBlockBytes = 64 << 20
     private static let leastRows = 64
     /// Activations are multiplied in pieces of so many rows: any other number costs a primitive of its own, which is
     /// why rows are filled up to a multiple of `rowMultiple`.
     static let pieceRows = 512
     static let rowMultiple = 16
 
-    init(outputs: Int, inputs: Int, engine: MatrixEngine) {
+    /// - Parameter blockBytes: what the values of a block take at most, as long as there are `leastRows` of them.
+    package init(outputs: Int, inputs: Int, engine: MatrixEngine, blockBytes: Int = PackedMatrix.usualBlockBytes) {
         self.outputs = outputs
         self.inputs = inputs
         self.engine = engine
-        let fitting = Self.blockBytes / (inputs * 4) / Self.leastRows * Self.leastRows
+        let fitting = blockBytes / (inputs * 4) / Self.leastRows * Self.leastRows
         blockRows = min(outputs, max(Self.leastRows, fitting))
         blocks = Array(repeating: nil, count: (outputs + blockRows - 1) / blockRows)
     }
 
-    var blockCount: Int { blocks.count }
+    package var blockCount: Int { blocks.count }
 
-    func rows(of block: Int) -> Range<Int> {
+    package func rows(of block: Int) -> Range<Int> {
         block * blockRows..<min(outputs, (block + 1) * blockRows)
     }
 
     /// A number of rows that is multiplied without further ado.
-    static func padded(_ rows: Int) -> Int { (rows + rowMultiple - 1) / rowMultiple * rowMultiple }
+    package static func padded(_ rows: Int) -> Int { (rows + rowMultiple - 1) / rowMultiple * rowMultiple }
 
     /// Makes one block ready; different blocks may be packed at the same time.
     /// - Parameters:
     ///   - values: [rows(of: block).count, inputs].
     ///   - isBF16: whether each value is a BF16 number.
-    func packed(
+    package func packed(
         _ block: Int, _ values: UnsafeMutablePointer<Float>, isBF16: Bool, _ workspace: Workspace
     ) throws -> (high: FloatBuffer, low: FloatBuffer?) {
         let rows = rows(of: block).count
@@ -64,14 +64,14 @@ final class PackedMatrix: @unchecked Sendable {
     }
 
     /// To be called for each block, before the first product, by one thread at a time.
-    func set(_ block: Int, _ weights: (high: FloatBuffer, low: FloatBuffer?)) { blocks[block] = weights }
+    package func set(_ block: Int, _ weights: (high: FloatBuffer, low: FloatBuffer?)) { blocks[block] = weights }
 
     /// result = input·Wᵀ.
     /// - Parameters:
     ///   - input: [padded(rows), inputs] without gaps; what the rows beyond `rows` hold does not matter, as long as they
     ///     are there.
     ///   - result: [padded(rows), outputs] without gaps.
-    func multiply(
+    package func multiply(
         _ input: UnsafeMutablePointer<Float>, rows: Int, into result: UnsafeMutablePointer<Float>,
         _ workspace: Workspace
     ) throws {

@@ -1,0 +1,137 @@
+import ArgumentParser
+import Foundation
+import QuernFormats
+import QuernModel
+import QuernPlanning
+import QuernStore
+import Synchronization
+
+struct LogitsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "logits",
+        abstract: "Run token sequences through a model and write the logits, to hold it against another program.",
+        discussion: """
+            Example: quern logits ./Llama-3.1-8B-Instruct --tokens ids.json --output logits.safetensors
+
+            The file of tokens holds JSON: a list of sequences of token ids, such as [[1, 15043, 29892], [1, 910, 338]]. \
+            All have the same length. What is written is one tensor 'logits' of F32 [sequences, tokens, vocabulary].
+            """)
+
+    @Argument(help: "A checkpoint folder or a .gguf.", completion: .file()) var source: String
+    @Option(help: "A JSON file with a list of sequences of token ids.", completion: .file()) var tokens: String
+    @Option(help: "The safetensors file to write.", completion: .file()) var output: String
+    @Option(help: "Threads that compute. Default: one for each processor.") var threads: Int?
+    @Flag(help: "Say nothing but errors.") var quiet = false
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) { throw ValidationError("'--threads' has to be from 1 to 1024") }
+    }
+
+    func run() async throws {
+        let work = LogitsWork(
+            source: source, tokens: tokens, output: output,
+            threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+        let stop = Stop()
+        let pool = ThreadPool(name: "logits", threads: 1)
+        try await Interruption.watched {
+            try await withTaskCancellationHandler {
+                try await pool.run { try work.run(stop) }
+            } onCancel: {
+                stop.set()
+            }
+        }
+        if !quiet { Console.error("\(output): written") }
+    }
+}
+
+/// Set where the work is to end.
+private final class Stop: Sendable {
+    private let isSet = Atomic(false)
+    func set() { isSet.store(true, ordering: .relaxed) }
+    func check() throws { if isSet.load(ordering: .relaxed) { throw QuernError(.cancelled, "interrupted") } }
+}
+
+/// From sequences of tokens to a file of logits; in memory is one group of sequences.
+private struct LogitsWork: Sendable {
+    let source: String
+    let tokens: String
+    let output: String
+    let threads: Int
+
+    /// Positions whose logits are made at once.
+    private static let rows = 512
+    /// Sequences that go through the layers together, for each thread: weights are read once for all of them.
+    private static let sequencesPerThread = 8
+
+    func run(_ stop: Stop) throws {
+        let sequences = try readSequences()
+        let decoder = try Decoder(model: SourceModel.open(path: source), threads: threads)
+        let vocabulary = decoder.graph.vocabularySize
+        let header = try SafetensorsWriter.header(tensors: [
+            SafetensorsTensorInfo(
+                name: "logits", type: .f32, shape: [sequences.count, sequences.first?.count ?? 0, vocabulary])
+        ])
+        let partial = output + ".partial"
+        guard FileManager.default.createFile(atPath: partial, contents: nil),
+            let file = FileHandle(forWritingAtPath: partial)
+        else { throw QuernError(.io, "cannot write the file", at: partial, remedy: "Check the folder") }
+        do {
+            try file.write(contentsOf: Data(header))
+            let group = Self.sequencesPerThread * threads
+            for first in stride(from: 0, to: sequences.count, by: group) {
+                let some = Array(sequences[first..<min(sequences.count, first + group)])
+                try write(some, decoder, to: file, stop)
+            }
+            try file.close()
+            guard rename(partial, output) == 0 else {
+                throw QuernError(.io, "cannot rename to it: \(String(cString: strerror(errno)))", at: output)
+            }
+        } catch {
+            try? FileManager.default.removeItem(atPath: partial)
+            throw error
+        }
+    }
+
+    private func write(_ sequences: [[Int32]], _ decoder: Decoder, to file: FileHandle, _ stop: Stop) throws {
+        let states = try decoder.forward(chunks: sequences) { _ in try stop.check() }
+        for (index, sequence) in sequences.enumerated() {
+            for first in stride(from: 0, to: sequence.count, by: Self.rows) {
+                let rows = first..<min(sequence.count, first + Self.rows)
+                var logits = [Float](repeating: 0, count: rows.count * decoder.graph.vocabularySize)
+                try logits.withUnsafeMutableBufferPointer {
+                    try decoder.logits(of: states, chunk: index, rows: rows, into: $0) { _ in try stop.check() }
+                }
+                // Little-endian, as every machine that this runs on.
+                do {
+                    try file.write(contentsOf: logits.withUnsafeBytes { Data($0) })
+                } catch {
+                    throw QuernError(.io, "cannot write: \(error.localizedDescription)", at: output)
+                }
+            }
+        }
+    }
+
+    private func readSequences() throws -> [[Int32]] {
+        func fault(_ message: String) -> QuernError {
+            QuernError(.invalidInput, message, at: tokens, remedy: "Write [[ids], …], all of the same length")
+        }
+        let file = try FileByteSource(path: tokens)
+        guard file.size <= 1 << 30 else { throw fault("\(file.size) bytes are no list of token ids") }
+        guard let lists = try JSONValue.parse(file.bytes(at: 0, count: Int(file.size))).array, !lists.isEmpty else {
+            throw fault("no list of sequences")
+        }
+        let sequences = try lists.enumerated().map { index, list in
+            guard let ids = list.array, !ids.isEmpty else { throw fault("sequence \(index) is no list of token ids") }
+            return try ids.map { id in
+                guard let id = id.integer.flatMap({ Int32(exactly: $0) }) else {
+                    throw fault("sequence \(index) holds something that is no token id")
+                }
+                return id
+            }
+        }
+        if let other = sequences.firstIndex(where: { $0.count != sequences[0].count }) {
+            throw fault("sequence \(other) has \(sequences[other].count) tokens, the first \(sequences[0].count)")
+        }
+        return sequences
+    }
+}

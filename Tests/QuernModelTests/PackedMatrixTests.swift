@@ -1,0 +1,45 @@
+import QuernModel
+import TestSupport
+import Testing
+
+/// Products with packed weights against double precision.
+@Suite struct PackedMatrixTests {
+    @Test(
+        arguments: [
+            (1, 1, 1), (5, 7, 3), (16, 64, 33), (17, 200, 40), (513, 130, 24), (1100, 65, 17),
+        ], MatrixEngine.Precision.allCases)
+    func products(_ shape: (rows: Int, outputs: Int, inputs: Int), _ precision: MatrixEngine.Precision) throws {
+        guard precision == .single || MatrixEngine.hasBF16 else { return }
+        let engine = try MatrixEngine(precision: precision)
+        var random = SeededGenerator(seed: UInt64(shape.rows + shape.outputs))
+        let padded = PackedMatrix.padded(shape.rows)
+        let input = (0..<padded * shape.inputs).map { _ in Float.random(in: -1...1, using: &random) }
+        let weights = (0..<shape.outputs * shape.inputs).map { _ in Float.random(in: -1...1, using: &random) }
+        // Blocks of 64 outputs, so that there are several.
+        let matrix = PackedMatrix(outputs: shape.outputs, inputs: shape.inputs, engine: engine, blockBytes: 1)
+        #expect(matrix.blockCount == (shape.outputs + 63) / 64)
+        let workspace = Workspace()
+        for block in 0..<matrix.blockCount {
+            let rows = matrix.rows(of: block)
+            var values = Array(weights[rows.lowerBound * shape.inputs..<rows.upperBound * shape.inputs])
+            let packed = try values.withUnsafeMutableBufferPointer {
+                try matrix.packed(block, try #require($0.baseAddress), isBF16: false, workspace)
+            }
+            matrix.set(block, packed)
+        }
+        let from = FloatBuffer(input.count)
+        from.base.update(from: input, count: input.count)
+        let to = FloatBuffer(padded * shape.outputs)
+        try matrix.multiply(from.base, rows: shape.rows, into: to.base, workspace)
+        var worst = 0.0
+        for row in 0..<shape.rows {
+            for output in 0..<shape.outputs {
+                let sum = (0..<shape.inputs).reduce(0.0) {
+                    $0 + Double(input[row * shape.inputs + $1]) * Double(weights[output * shape.inputs + $1])
+                }
+                worst = max(worst, abs(sum - Double(to.base[row * shape.outputs + output])))
+            }
+        }
+        #expect(worst < (precision == .single ? 1e-5 : 1e-4))
+    }
+}
