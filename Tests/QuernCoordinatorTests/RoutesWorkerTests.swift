@@ -157,6 +157,17 @@ import Testing
         let result: WorkResult =
             switch stage {
             case .digest: .digest(DigestResult(sha256: Sample.digest("d"), size: 1))
+            case .tokenize:
+                .tokenize(
+                    TokenizeResult(
+                        tokens: Sample.digest("t"), chunks: 2, text: Sample.digest("x"), distinctTokens: 3,
+                        vocabulary: 4))
+            case .calibrate: .calibrate(CalibrateResult(statistics: [Sample.digest("s")]))
+            case .merge:
+                .merge(
+                    MergeResult(
+                        sha256: Sample.digest("s"), statistics: [Sample.digest("s")], index: Sample.digest("i"),
+                        chunks: 2, coverage: [ExpertCoverage(layer: 0, tokens: [1, 2])]))
             case .encode: .encode(EncodeResult(parts: [Sample.part("p")]))
             case .assemble:
                 .assemble(AssembleResult(file: "f", size: 1, sha256: Sample.digest("a"), tensors: []))
@@ -164,5 +175,6 @@ import Testing
             }
         let text = String(buffer: try jsonBody(result))
         #expect(text.hasPrefix("{\"\(stage.rawValue)\":{"))
+        #expect(try JSONDecoder().decode(WorkResult.self, from: Data(text.utf8)) == result)
     }
 }
