@@ -82,7 +82,7 @@ extension ImatrixFile {
         return try source.floats(at: tensor.offset, count: Int(tensor.bytes / 4))
     }
 
-    /// The file in the GGUF form, entries sorted by name: the bytes that llama-imatrix writes for the same content. Only
+    /// The file in the GGUF form, entries sorted by name, as llama-imatrix writes it. Only
     /// keys about the text are our own.
     public func gguf() -> [UInt8] {
         var metadata: [(key: String, value: GGUFValue)] = [

@@ -33,8 +33,9 @@ public enum SafetensorsWriter {
         var names: Set<String> = []
         var end: UInt64 = 0
         for tensor in tensors {
-            let (next, overflow) = end.addingReportingOverflow(tensor.type.bytes(shape: tensor.shape) ?? .max)
-            guard !overflow else {
+            let size = tensor.type.bytes(shape: tensor.shape)
+            let (next, overflow) = end.addingReportingOverflow(size ?? 0)
+            guard size != nil, !overflow else {
                 throw QuernError(
                     .invalidInput, "a shape of \(tensor.shape) has no size in bytes", at: "tensor \(tensor.name)")
             }
