@@ -26,21 +26,28 @@ class RunFailed(Exception):
 
 def run(command):
     """Runs a program to its end. Returns seconds of wall time, seconds of CPU time and peak resident bytes."""
+    return run_for_output(command)[0]
+
+
+def run_for_output(command):
+    """Like `run`, with what the program wrote to standard output and standard error."""
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode(errors="replace")
         if process.returncode != 0:
-            output.seek(0)
-            tail = output.read().decode(errors="replace").strip().splitlines()[-15:]
+            tail = text.strip().splitlines()[-15:]
             raise RunFailed(f"{' '.join(command)}\nended with status {process.returncode}:\n" + "\n".join(tail))
-    return {
+    took = {
         "seconds": seconds,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak_bytes": usage.ru_maxrss * 1024,
     }
+    return took, text
 
 
 class Contest:

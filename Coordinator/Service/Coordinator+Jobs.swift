@@ -77,10 +77,19 @@ extension Coordinator: JobService {
     }
 
     public func job(_ id: JobID) async throws -> JobRecord {
-        guard let job = try await store.job(id) else {
+        guard var job = try await store.job(id) else {
             throw QuernError(.notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
         }
+        if job.state == .done, job.recipe.evaluation != nil { job.evaluation = try await evaluation(of: id) }
         return job
+    }
+
+    private func evaluation(of id: JobID) async throws -> EvaluationSummary? {
+        let last = try await store.items(of: id).filter { $0.stage == .publish }.map(\.ordinal)
+        for result in try await store.results(of: id, ordinals: last).values {
+            if case .publish(let published) = result { return published.evaluation }
+        }
+        return nil
     }
 
     public func jobs(limit: Int) async throws -> [JobRecord] {
@@ -115,6 +124,7 @@ enum SourceRoots {
     static func check(_ recipe: Recipe, allowed roots: [String]?) throws {
         let paths = [
             ("source", recipe.source), ("imatrix", recipe.imatrix), ("calibration.text", recipe.calibration?.text),
+            ("evaluation.text", recipe.evaluation?.text),
         ]
         for (field, path) in paths {
             guard let path else { continue }

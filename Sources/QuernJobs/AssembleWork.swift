@@ -115,9 +115,11 @@ public struct PublishWork: Sendable, Codable, Equatable {
     /// Ordinals of digest items, in the order of the source's files.
     public let sources: [SourceReference]
     public let artifacts: [ArtifactReference]
+    /// nil where nothing is evaluated.
+    public let evaluation: EvaluationReference?
     public init(
         recipe: String, encoder: String, statistics: Digest?, merged: Int? = nil, sources: [SourceReference],
-        artifacts: [ArtifactReference]
+        artifacts: [ArtifactReference], evaluation: EvaluationReference? = nil
     ) {
         self.recipe = recipe
         self.encoder = encoder
@@ -125,6 +127,7 @@ public struct PublishWork: Sendable, Codable, Equatable {
         self.merged = merged
         self.sources = sources
         self.artifacts = artifacts
+        self.evaluation = evaluation
     }
 }
 
@@ -153,6 +156,8 @@ public struct PublishResult: Sendable, Codable, Equatable {
     public let size: UInt64
     /// What was written beside it: `report.html`, and `report.json` where the job has measured something.
     public let reports: [ReportFile]
+    /// What was measured of the artifacts; nil where nothing was.
+    public let evaluation: EvaluationSummary?
 
     public struct ReportFile: Sendable, Codable, Equatable {
         public let name: String
@@ -165,9 +170,12 @@ public struct PublishResult: Sendable, Codable, Equatable {
         }
     }
 
-    public init(sha256: Digest, size: UInt64, reports: [ReportFile] = []) {
+    public init(
+        sha256: Digest, size: UInt64, reports: [ReportFile] = [], evaluation: EvaluationSummary? = nil
+    ) {
         self.sha256 = sha256
         self.size = size
         self.reports = reports
+        self.evaluation = evaluation
     }
 }

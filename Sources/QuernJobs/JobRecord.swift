@@ -84,6 +84,8 @@ public struct JobRecord: Sendable, Codable {
     public let failure: String?
     public let progress: Progress
     public let artifacts: [PlannedArtifact]
+    /// How good the artifacts are, where the recipe asks for it, once the job is done. Filled in for single jobs only.
+    public var evaluation: EvaluationSummary?
     public init(
         id: JobID, name: String, state: JobState, priority: Int, recipe: Recipe, created: Int64, finished: Int64?,
         failure: String?, progress: Progress, artifacts: [PlannedArtifact]

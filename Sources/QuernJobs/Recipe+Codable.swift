@@ -4,7 +4,7 @@ import QuernFormats
 /// refused, and keys of things to come are named as such.
 extension Recipe: Codable {
     enum Key: String, RecipeKey {
-        case source, name, targets, imatrix, calibration, split
+        case source, name, targets, imatrix, calibration, evaluation, split
         case allowRequantize = "allow_requantize"
         case includeWeights = "include_weights"
         case excludeWeights = "exclude_weights"
@@ -21,6 +21,7 @@ extension Recipe: Codable {
             targets: try container.decode([Target].self, forKey: .targets),
             imatrix: try container.decodeIfPresent(String.self, forKey: .imatrix),
             calibration: try container.decodeIfPresent(Calibration.self, forKey: .calibration),
+            evaluation: try container.decodeIfPresent(Evaluation.self, forKey: .evaluation),
             split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
             allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false,
             includeWeights: try container.decodeIfPresent([String].self, forKey: .includeWeights) ?? [],
@@ -36,6 +37,7 @@ extension Recipe: Codable {
         try container.encode(targets, forKey: .targets)
         try container.encodeIfPresent(imatrix, forKey: .imatrix)
         try container.encodeIfPresent(calibration, forKey: .calibration)
+        try container.encodeIfPresent(evaluation, forKey: .evaluation)
         try container.encodeIfPresent(split, forKey: .split)
         if allowRequantize { try container.encode(true, forKey: .allowRequantize) }
         if !includeWeights.isEmpty { try container.encode(includeWeights, forKey: .includeWeights) }
@@ -134,6 +136,30 @@ extension Recipe.Calibration: Codable {
         try container.encode(chunkTokens, forKey: .chunkTokens)
         try container.encodeIfPresent(chunks, forKey: .chunks)
         if processOutput { try container.encode(true, forKey: .processOutput) }
+    }
+}
+
+extension Recipe.Evaluation: Codable {
+    enum Key: String, RecipeKey {
+        case text, chunks
+        case chunkTokens = "chunk_tokens"
+        static let planned: Set<String> = []
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            text: try container.decode(String.self, forKey: .text),
+            chunkTokens: try container.decodeIfPresent(Int.self, forKey: .chunkTokens)
+                ?? Recipe.Calibration.usualChunkTokens,
+            chunks: try container.decodeIfPresent(Int.self, forKey: .chunks))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(text, forKey: .text)
+        try container.encode(chunkTokens, forKey: .chunkTokens)
+        try container.encodeIfPresent(chunks, forKey: .chunks)
     }
 }
 

@@ -12,6 +12,8 @@ public struct Recipe: Sendable, Equatable {
     public var imatrix: String?
     /// The text that an importance matrix is computed from; in place of `imatrix`.
     public var calibration: Calibration?
+    /// The text that artifacts are judged by.
+    public var evaluation: Evaluation?
     public var split: SplitLimits?
     /// Encode a source that is quantized already.
     public var allowRequantize: Bool
@@ -25,7 +27,8 @@ public struct Recipe: Sendable, Equatable {
 
     public init(
         source: String, name: String? = nil, targets: [Target], imatrix: String? = nil,
-        calibration: Calibration? = nil, split: SplitLimits? = nil, allowRequantize: Bool = false,
+        calibration: Calibration? = nil, evaluation: Evaluation? = nil, split: SplitLimits? = nil,
+        allowRequantize: Bool = false,
         includeWeights: [String] = [], excludeWeights: [String] = [], pruneLayers: [Int] = [],
         overrides: [MetadataOverride] = []
     ) {
@@ -34,6 +37,7 @@ public struct Recipe: Sendable, Equatable {
         self.targets = targets
         self.imatrix = imatrix
         self.calibration = calibration
+        self.evaluation = evaluation
         self.split = split
         self.allowRequantize = allowRequantize
         self.includeWeights = includeWeights
@@ -91,6 +95,22 @@ public struct Recipe: Sendable, Equatable {
             self.chunkTokens = chunkTokens
             self.chunks = chunks
             self.processOutput = processOutput
+        }
+    }
+
+    /// Text to compare artifacts with the source by, and how much of it.
+    public struct Evaluation: Sendable, Equatable {
+        /// A text file in UTF-8; made absolute before it is planned.
+        public var text: String
+        /// Tokens in a chunk; those of its second half are scored.
+        public var chunkTokens: Int
+        /// Chunks to take at most; nil: all that the text has.
+        public var chunks: Int?
+
+        public init(text: String, chunkTokens: Int = Calibration.usualChunkTokens, chunks: Int? = nil) {
+            self.text = text
+            self.chunkTokens = chunkTokens
+            self.chunks = chunks
         }
     }
 

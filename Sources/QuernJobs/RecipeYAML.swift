@@ -20,6 +20,7 @@ extension Recipe {
             targets: try fields.required(.targets).list().map(Target.init(yaml:)),
             imatrix: try fields[.imatrix]?.text(),
             calibration: try fields[.calibration].map(Calibration.init(yaml:)),
+            evaluation: try fields[.evaluation].map(Evaluation.init(yaml:)),
             split: try fields[.split].map(SplitLimits.init(yaml:)),
             allowRequantize: try fields[.allowRequantize]?.flag() ?? false,
             includeWeights: try fields[.includeWeights]?.list().map { try $0.text() } ?? [],
@@ -36,6 +37,7 @@ extension Recipe {
         root.append(("targets", Node(targets.map(\.node))))
         if let imatrix { root.append(("imatrix", imatrix.node)) }
         if let calibration { root.append(("calibration", calibration.node)) }
+        if let evaluation { root.append(("evaluation", evaluation.node)) }
         if let split { root.append(("split", split.node)) }
         if allowRequantize { root.append(("allow_requantize", Node("true"))) }
         if !includeWeights.isEmpty { root.append(("include_weights", Node(includeWeights.map(\.node)))) }
@@ -86,6 +88,22 @@ extension Recipe.Calibration {
         var fields: [(Node, Node)] = [("text", text.node), ("chunk_tokens", Node(String(chunkTokens)))]
         if let chunks { fields.append(("chunks", Node(String(chunks)))) }
         if processOutput { fields.append(("process_output", Node("true"))) }
+        return Node(fields)
+    }
+}
+
+extension Recipe.Evaluation {
+    fileprivate init(yaml value: RecipeValue) throws {
+        let fields = try RecipeFields<Key>(value)
+        self.init(
+            text: try fields.required(.text).text(),
+            chunkTokens: try fields[.chunkTokens]?.count() ?? Recipe.Calibration.usualChunkTokens,
+            chunks: try fields[.chunks]?.count())
+    }
+
+    fileprivate var node: Node {
+        var fields: [(Node, Node)] = [("text", text.node), ("chunk_tokens", Node(String(chunkTokens)))]
+        if let chunks { fields.append(("chunks", Node(String(chunks)))) }
         return Node(fields)
     }
 }

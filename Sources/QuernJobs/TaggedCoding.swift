@@ -12,6 +12,7 @@ extension WorkPayload {
         case .merge: self = .merge(try container.decode(MergeWork.self, forKey: stage))
         case .encode: self = .encode(try container.decode(EncodeWork.self, forKey: stage))
         case .assemble: self = .assemble(try container.decode(AssembleWork.self, forKey: stage))
+        case .evaluate: self = .evaluate(try container.decode(EvaluateWork.self, forKey: stage))
         case .publish: self = .publish(try container.decode(PublishWork.self, forKey: stage))
         }
     }
@@ -25,6 +26,7 @@ extension WorkPayload {
         case .merge(let work): try container.encode(work, forKey: .merge)
         case .encode(let work): try container.encode(work, forKey: .encode)
         case .assemble(let work): try container.encode(work, forKey: .assemble)
+        case .evaluate(let work): try container.encode(work, forKey: .evaluate)
         case .publish(let work): try container.encode(work, forKey: .publish)
         }
     }
@@ -40,6 +42,7 @@ extension WorkResult {
         case .merge: self = .merge(try container.decode(MergeResult.self, forKey: stage))
         case .encode: self = .encode(try container.decode(EncodeResult.self, forKey: stage))
         case .assemble: self = .assemble(try container.decode(AssembleResult.self, forKey: stage))
+        case .evaluate: self = .evaluate(try container.decode(EvaluateResult.self, forKey: stage))
         case .publish: self = .publish(try container.decode(PublishResult.self, forKey: stage))
         }
     }
@@ -53,6 +56,7 @@ extension WorkResult {
         case .merge(let result): try container.encode(result, forKey: .merge)
         case .encode(let result): try container.encode(result, forKey: .encode)
         case .assemble(let result): try container.encode(result, forKey: .assemble)
+        case .evaluate(let result): try container.encode(result, forKey: .evaluate)
         case .publish(let result): try container.encode(result, forKey: .publish)
         }
     }

@@ -15,6 +15,8 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
     case encode
     /// Write one artifact file from its header and parts.
     case assemble
+    /// Run chunks through the source and the artifacts, and compare what they predict.
+    case evaluate
     /// Write the manifest, which makes the output whole. Always the last item of a job.
     case publish
 }
@@ -27,6 +29,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
     case merge(MergeWork)
     case encode(EncodeWork)
     case assemble(AssembleWork)
+    case evaluate(EvaluateWork)
     case publish(PublishWork)
 
     public var stage: Stage {
@@ -37,6 +40,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
         case .merge: .merge
         case .encode: .encode
         case .assemble: .assemble
+        case .evaluate: .evaluate
         case .publish: .publish
         }
     }
@@ -50,6 +54,7 @@ public enum WorkResult: Sendable, Codable, Equatable {
     case merge(MergeResult)
     case encode(EncodeResult)
     case assemble(AssembleResult)
+    case evaluate(EvaluateResult)
     case publish(PublishResult)
 }
 

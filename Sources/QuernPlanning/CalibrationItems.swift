@@ -10,14 +10,6 @@ struct CalibrationItems {
     /// Inputs that statistics are taken of.
     let inputs: [LinearInput]
 
-    /// Tokens in a group, about: so many that decoding the weights for each group anew costs a few percent, and so few
-    /// that there are groups for all workers. It must not depend on the workers: sums are added group by group.
-    private static let groupTokens = 4096
-    static let chunkTokens = 16...131_072
-    /// Bytes of text for a token, about, where nothing is known of the tokenizer.
-    private static let bytesPerToken: UInt64 = 3
-    /// Operations that take as long as encoding one byte, about: costs of different stages add up to a time.
-    private static let operationsPerByte = 512
     private static let buffers: Int64 = 16 << 20
 
     /// - Parameters:
@@ -40,36 +32,25 @@ struct CalibrationItems {
         inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
 
         let chunkTokens = calibration.chunkTokens
-        let limit = try Self.chunks(calibration, text: text)
+        let limits = try TextLimits(
+            chunkTokens: chunkTokens, chunks: calibration.chunks, text: text, field: "calibration")
         let reference = ModelReference(path: path, files: model.files)
-        let group = max(1, Self.groupTokens / chunkTokens)
-        let groups = (limit + group - 1) / group
-        let likely = Int(clamping: text.size / Self.bytesPerToken) / chunkTokens
-        let size = CalibrationSize(model: model, graph: graph, inputs: inputs, chunks: group, chunkTokens: chunkTokens)
+        let size = CalibrationSize(
+            model: model, graph: graph, inputs: inputs, chunks: limits.group, chunkTokens: chunkTokens)
 
-        var items = [
-            PlannedItem(
-                payload: .tokenize(
-                    TokenizeWork(model: reference, text: text, chunkTokens: chunkTokens, maximumChunks: limit)),
-                cost: Int64(clamping: max(text.size, 1)),
-                // The text, and its tokens while they are made.
-                memory: Self.buffers + Int64(clamping: text.size.multipliedReportingOverflow(by: 16).partialValue),
-                label: "tokenize \(text.name)")
-        ]
-        for index in 0..<groups {
-            let first = index * group
-            let count = min(group, limit - first)
-            let operations = size.operations * Double(count) / Double(group)
-            let cost = Int64(operations / Double(Self.operationsPerByte))
+        var items = [limits.tokenize(reference, text)]
+        for group in limits.groups {
             items.append(
                 PlannedItem(
                     payload: .calibrate(
                         CalibrateWork(
-                            model: reference, tokens: firstOrdinal, chunkTokens: chunkTokens, firstChunk: first,
-                            maximumChunks: count, processOutput: calibration.processOutput, memory: size.memory)),
-                    // Groups that the text probably does not reach weigh little, lest they shift the progress.
-                    cost: max(1, first <= likely ? cost : cost / 16), memory: size.memory,
-                    dependencies: [firstOrdinal], label: "calibrate on chunks \(first)–\(first + count - 1)"))
+                            model: reference, tokens: firstOrdinal, chunkTokens: chunkTokens,
+                            firstChunk: group.lowerBound, maximumChunks: group.count,
+                            processOutput: calibration.processOutput, memory: size.memory)),
+                    cost: limits.cost(
+                        of: group, operations: size.operations * Double(group.count) / Double(limits.group)),
+                    memory: size.memory, dependencies: [firstOrdinal],
+                    label: "calibrate on chunks \(group.lowerBound)–\(group.upperBound - 1)"))
         }
         merged = firstOrdinal + items.count
         let ordinals = Array((firstOrdinal + 1)..<merged)
@@ -80,28 +61,6 @@ struct CalibrationItems {
                 cost: max(1, size.statistics), memory: memory, dependencies: [firstOrdinal] + ordinals,
                 label: "add up statistics"))
         self.items = items
-    }
-
-    /// The most chunks that there can be: those that were asked for, or as many as the text has tokens for if every
-    /// byte were one.
-    private static func chunks(_ calibration: Recipe.Calibration, text: SourceFile) throws -> Int {
-        let chunkTokens = calibration.chunkTokens
-        guard Self.chunkTokens.contains(chunkTokens) else {
-            throw QuernError(
-                .usage, "chunks have \(Self.chunkTokens.lowerBound) to \(Self.chunkTokens.upperBound) tokens",
-                at: "calibration.chunk_tokens", remedy: "512 is usual")
-        }
-        guard calibration.chunks ?? 1 >= 1 else {
-            throw QuernError(.usage, "at least one chunk is needed", at: "calibration.chunks")
-        }
-        // One more for the token that begins a text.
-        let possible = Int(clamping: text.size) / chunkTokens + 1
-        guard text.size > 0, Int(clamping: text.size) + 1 >= 2 * chunkTokens else {
-            throw QuernError(
-                .invalidInput, "\(text.size) bytes of text cannot be two chunks of \(chunkTokens) tokens",
-                at: text.path, remedy: "Give more text, or smaller chunks")
-        }
-        return min(calibration.chunks ?? possible, possible, maximumBlobBytes / 4 / chunkTokens)
     }
 }
 
@@ -153,8 +112,4 @@ struct CalibrationSize {
             clamping: 4 * largestHalf + activations + 2 * sums + largestSums * Double(chunks) + Double(16 << 20))
         self.operations = operations * tokens
     }
-}
-
-extension Int64 {
-    fileprivate init(clamping value: Double) { self = value < 9e18 ? Int64(value) : .max }
 }

@@ -10,7 +10,9 @@ extension Planner {
     public static func plan(_ recipe: Recipe) throws -> Plan {
         let source = try SourceModel.open(path: recipe.source)
         let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
-        let text = try recipe.calibration.map { SourceFile(try FileByteSource(path: $0.text)) }
-        return try plan(recipe: recipe, source: source, importance: importance, calibrationText: text)
+        return try plan(
+            recipe: recipe, source: source, importance: importance,
+            calibrationText: try recipe.calibration.map { SourceFile(try FileByteSource(path: $0.text)) },
+            evaluationText: try recipe.evaluation.map { SourceFile(try FileByteSource(path: $0.text)) })
     }
 }

@@ -8,11 +8,13 @@ public enum Planner {
     /// - Parameters:
     ///   - importance: what `recipe.imatrix` names; nil where it names nothing.
     ///   - calibrationText: what `recipe.calibration` names, likewise.
+    ///   - evaluationText: what `recipe.evaluation` names, likewise.
     /// - Returns: a plan whose `refusals` say what cannot be made, for all targets at once.
     /// - Throws: `QuernError` `.usage` where the recipe itself is wrong (unknown or repeated presets, a bad pattern or
     ///   name), `.invalidInput` where the source contradicts itself.
     public static func plan(
-        recipe: Recipe, source: SourceModel, importance: ImportanceMatrix?, calibrationText: SourceFile? = nil
+        recipe: Recipe, source: SourceModel, importance: ImportanceMatrix?, calibrationText: SourceFile? = nil,
+        evaluationText: SourceFile? = nil
     ) throws -> Plan {
         let name = try artifactName(recipe, source)
         let presets = try presets(of: recipe)
@@ -21,6 +23,7 @@ public enum Planner {
         let model = ModelFacts(
             architecture: source.architecture, metadata: recipe.overrides.applied(to: source.metadata))
         let calibration = try calibration(recipe, text: calibrationText, model: source)
+        let unpruned = source
         let source = try source.pruned(Set(recipe.pruneLayers))
         let origin = try importanceOrigin(recipe, importance, calibration)
         let keepsSplit = recipe.split?.keep ?? false
@@ -58,7 +61,9 @@ public enum Planner {
         }
 
         let work = try WorkItems(
-            source: source, calibration: calibration, targets: planned, encodings: try draft.encodings,
+            source: source, calibration: calibration,
+            evaluation: try evaluation(recipe, text: evaluationText, model: unpruned), targets: planned,
+            encodings: try draft.encodings,
             cutter: draft.cutter, recipe: resolved(recipe, name: name, presets: presets),
             statistics: draft.vectors.digest)
         let blobs = source.blobs.merging(draft.vectors.blobs) { first, _ in first }
@@ -75,6 +80,7 @@ public enum Planner {
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
+        if let text = recipe.evaluation?.text { resolved.evaluation?.text = baseName(text) }
         for (index, preset) in presets.enumerated() { resolved.targets[index].gguf = preset.name }
         return resolved
     }
@@ -126,6 +132,23 @@ public enum Planner {
         return try CalibrationItems(
             calibration, text: text, path: recipe.source, model: model,
             firstOrdinal: recipe.targets.isEmpty ? 0 : model.files.count)
+    }
+
+    /// What makes the items of an evaluation once it is known which items make the artifacts.
+    private static func evaluation(
+        _ recipe: Recipe, text: SourceFile?, model: SourceModel
+    ) throws -> (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)? {
+        guard let evaluation = recipe.evaluation else { return nil }
+        guard !recipe.targets.isEmpty else {
+            throw QuernError(
+                .usage, "without targets there is nothing to evaluate", at: "evaluation", remedy: "Leave it out")
+        }
+        guard let text else { throw QuernError(.notFound, "there is no such text", at: evaluation.text) }
+        return { candidates, firstOrdinal in
+            try EvaluationItems(
+                evaluation, text: text, path: recipe.source, model: model, candidates: candidates,
+                firstOrdinal: firstOrdinal)
+        }
     }
 
     private static func importanceOrigin(

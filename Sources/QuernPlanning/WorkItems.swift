@@ -21,9 +21,12 @@ struct WorkItems {
 
     /// - Parameters:
     ///   - encodings: one for every tensor, in the order of the artifacts.
+    ///   - evaluation: makes the items of an evaluation of artifacts, the first with the ordinal given; nil for none.
     ///   - recipe: as resolved, without a path.
     init(
-        source: SourceModel, calibration: CalibrationItems?, targets: [PlannedTarget], encodings: [TensorEncodings],
+        source: SourceModel, calibration: CalibrationItems?,
+        evaluation: (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)?, targets: [PlannedTarget],
+        encodings: [TensorEncodings],
         cutter: SpanCutter, recipe: Recipe, statistics: Digest?
     ) throws {
         var encodings = encodings
@@ -60,14 +63,18 @@ struct WorkItems {
             }
             artifacts.append(ArtifactReference(target: target.target, files: ordinals))
         }
+        let judged = try evaluation?(
+            artifacts.map { EvaluateWork.Candidate(target: $0.target, files: $0.files) }, items.count)
+        items += judged?.items ?? []
         let work = PublishWork(
             recipe: try Self.json(recipe), encoder: EncoderVersion.reference, statistics: statistics,
-            merged: calibration?.merged, sources: sources, artifacts: artifacts)
+            merged: calibration?.merged, sources: sources, artifacts: artifacts,
+            evaluation: judged?.reference)
         items.append(
             PlannedItem(
                 payload: .publish(work), cost: 1, memory: Self.buffers,
                 dependencies: sources.map(\.ordinal) + (calibration.map { [$0.merged] } ?? [])
-                    + artifacts.flatMap(\.files), label: "manifest"))
+                    + artifacts.flatMap(\.files) + (judged?.reference.groups ?? []), label: "manifest"))
     }
 
     private mutating func assemble(

@@ -14,8 +14,10 @@ enum Interruption {
     }
 
     /// Runs `work` until it ends or a signal comes.
+    /// - Parameter remedy: what one whose signal ended it can do.
     /// - Throws: what `work` throws, or `QuernError` `.cancelled` where a signal ended it.
     static func watched<Result: Sendable>(
+        remedy: String = "The same command run again goes on from here",
         _ work: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
         let task = Task { try await work() }
@@ -35,7 +37,7 @@ enum Interruption {
             }
         } catch {
             guard task.isCancelled else { throw error }
-            throw QuernError(.cancelled, "interrupted", remedy: "The same command run again goes on from here")
+            throw QuernError(.cancelled, "interrupted", remedy: remedy)
         }
     }
 }

@@ -41,6 +41,27 @@ final class ProgressBar {
         }
     }
 
+    /// Shows a share of something that has no job.
+    /// - Parameters:
+    ///   - fraction: in [0, 1].
+    ///   - what: what is being done: `117 chunks`.
+    func show(_ fraction: Double, of what: String) throws {
+        let seconds = (clock.now - start) / .seconds(1)
+        var text = Self.bar(fraction, width: Console.isTerminal ? 28 : 0) + " of \(what)"
+        if fraction > 0.01 { text += ", \(Console.duration(seconds: seconds / fraction * (1 - fraction))) left" }
+        switch style {
+        case .silent: return
+        case .json:
+            if due(every: .seconds(1)) { try Console.json(Share(fraction: fraction)) }
+        case .human where Console.isTerminal:
+            guard due(every: .milliseconds(100)) else { return }
+            Console.draw("\r\u{1B}[K" + text)
+            drawn = true
+        case .human:
+            if due(every: .seconds(5)) { Console.error(text) }
+        }
+    }
+
     /// Leaves the cursor on a line of its own.
     func finish() {
         if drawn { Console.draw("\r\u{1B}[K") }
@@ -59,11 +80,7 @@ final class ProgressBar {
         let fraction = progress.costTotal > 0 ? Double(progress.costDone) / Double(progress.costTotal) : 0
         let seconds = (clock.now - start) / .seconds(1)
         let rate = seconds > 0.2 ? Double(progress.costDone - before) / seconds : 0
-        var text = String(format: "%3d%%", Int(fraction * 100))
-        if width > 0 {
-            let full = Int(fraction * Double(width))
-            text += " [" + String(repeating: "█", count: full) + String(repeating: "░", count: width - full) + "]"
-        }
+        var text = Self.bar(fraction, width: width)
         text += " \(Console.size(progress.costDone)) of \(Console.size(progress.costTotal))"
         if rate > 0 {
             text += ", \(Console.size(Int64(rate)))/s"
@@ -71,6 +88,19 @@ final class ProgressBar {
         }
         if record.state != .running { text += ", \(record.state.rawValue)" }
         return text
+    }
+
+    /// - Parameter width: of the bar; 0 for none.
+    private static func bar(_ fraction: Double, width: Int) -> String {
+        let percent = String(format: "%3d%%", Int(fraction * 100))
+        guard width > 0 else { return percent }
+        let full = min(max(Int(fraction * Double(width)), 0), width)
+        return percent + " [" + String(repeating: "█", count: full) + String(repeating: "░", count: width - full) + "]"
+    }
+
+    private struct Share: Encodable {
+        let event = "progress"
+        let fraction: Double
     }
 
     private struct JSONProgress: Encodable {

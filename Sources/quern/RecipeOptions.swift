@@ -27,6 +27,8 @@ struct RecipeOptions: ParsableArguments {
 
     @OptionGroup var calibrationOptions: CalibrationOptions
 
+    @OptionGroup var evaluationOptions: EvaluationOptions
+
     @Flag(help: "Give every tensor the preset's base type.")
     var pure = false
 
@@ -100,6 +102,7 @@ struct RecipeOptions: ParsableArguments {
             if let text = parsed.calibration?.text {
                 parsed.calibration?.text = Self.absolute(text, from: folder)
             }
+            if let text = parsed.evaluation?.text { parsed.evaluation?.text = Self.absolute(text, from: folder) }
             return parsed
         }
         guard let source else {
@@ -120,7 +123,8 @@ struct RecipeOptions: ParsableArguments {
                     tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
             },
             imatrix: imatrix.map { Self.absolute($0, from: folder) },
-            calibration: try calibrationOptions.calibration(from: folder), split: try splitLimits(),
+            calibration: try calibrationOptions.calibration(from: folder),
+            evaluation: try evaluationOptions.evaluation(from: folder), split: try splitLimits(),
             allowRequantize: allowRequantize,
             includeWeights: includeWeights, excludeWeights: excludeWeights, pruneLayers: try prunedLayers(),
             overrides: try overrides.map { try MetadataOverride($0) })

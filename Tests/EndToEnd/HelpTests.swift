@@ -5,7 +5,8 @@ import Testing
 /// Help, completion and machine-readable output.
 @Suite struct HelpTests {
     static let commands = [
-        "quantize", "plan", "imatrix", "inspect", "verify", "report", "coordinator", "worker", "submit", "status",
+        "quantize", "plan", "imatrix", "inspect", "verify", "eval", "report", "coordinator", "worker", "submit",
+        "status",
         "watch", "list",
         "cancel",
         "retry", "pause", "resume", "download", "logs",

@@ -172,6 +172,7 @@ import Testing
             case .encode: .encode(EncodeResult(parts: [Sample.part("p")]))
             case .assemble:
                 .assemble(AssembleResult(file: "f", size: 1, sha256: Sample.digest("a"), tensors: []))
+            case .evaluate: .evaluate(EvaluateResult(scores: [Sample.digest("e")]))
             case .publish: .publish(PublishResult(sha256: Sample.digest("m"), size: 1))
             }
         let text = String(buffer: try jsonBody(result))

@@ -15,6 +15,7 @@ import Testing
         ],
         imatrix: "stats.gguf",
         calibration: .init(text: "~/text: 1.txt", chunkTokens: 128, chunks: 20, processOutput: true),
+        evaluation: .init(text: "other.txt", chunkTokens: 64, chunks: 3),
         split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
         includeWeights: ["ffn", "no"], excludeWeights: ["attn"], pruneLayers: [0, 7],
         overrides: [
@@ -43,6 +44,7 @@ import Testing
                 override_kv: ["a.b=int:7", "c=float:0.1", "d=bool:false", "e=str:x=y:z"]
                 imatrix: stats.gguf
                 calibration: { text: "~/text: 1.txt", chunk_tokens: 128, chunks: 20, process_output: true }
+                evaluation: { text: other.txt, chunk_tokens: 64, chunks: 3 }
                 allow_requantize: yes
                 """#)
         #expect(recipe == Self.full)
@@ -68,6 +70,7 @@ import Testing
         ("source: x\ntargets: []\ncalibration: {chunks: 2}", "r.yaml:3: calibration: 'text' is missing", .usage),
         ("source: x\ntargets: []\ncalibration: {text: a, chunks: 0}", "r.yaml:3: calibration.chunks: expected", .usage),
         ("source: x\ntargets: []\ncalibration: {text: a, tokens: 1}", "r.yaml:3: unknown key 'tokens'", .usage),
+        ("source: x\ntargets: []\nevaluation: {chunks: 2}", "r.yaml:3: evaluation: 'text' is missing", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16}]", "'compressed_tensors' is not yet", .unsupported),
         ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),

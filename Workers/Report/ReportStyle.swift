@@ -58,6 +58,7 @@ enum ReportStyle {
         .c4 { color: var(--c4); } .c5 { color: var(--c5); } .c6 { color: var(--c6); } .c7 { color: var(--c7); }
         details { margin: 10px 0; }
         summary { cursor: pointer; color: var(--soft); }
+        @media (max-width: 640px) { figure { overflow-x: auto; } .chart { min-width: 560px; } }
         @media (max-width: 640px) { main { padding: 20px 14px 40px; } h1 { font-size: 25px; } body { font-size: 14px; } }
         @media print {
           @page { margin: 14mm; }

@@ -19,13 +19,7 @@ struct CalibrateStage {
         guard !range.isEmpty else {
             return StageOutcome { Completion(result: .calibrate(CalibrateResult(statistics: []))) }
         }
-        try work.model.checkUnchanged()
-        let model = try SourceModel.open(path: work.model.path)
-        guard model.files == work.model.files else {
-            throw QuernError(
-                .conflict, "the model has other files than when the job was planned", at: work.model.path,
-                remedy: "Submit the job again for the new content")
-        }
+        let model = try work.model.open()
         return try context.calibrating.withThreads(of: context.threads) { threads in
             try run(model, text, range, threads: threads)
         }

@@ -1,6 +1,7 @@
 import Foundation
 import QuernFormats
 import QuernJobs
+import QuernModel
 import QuernStore
 
 /// Writes the report and then, last of all, the manifest: a folder with a manifest is whole.
@@ -14,10 +15,14 @@ struct PublishStage {
         }
         let manifest = try manifest()
         let json = try manifest.json()
-        let reports = [(Report.fileName, Array(Report(manifest: manifest).html().utf8))]
+        let results = JobResults(evaluation: try evaluation())
+        let page = Array(Report(manifest: manifest, results: results).html().utf8)
+        let reports =
+            (results.isEmpty ? [] : [(JobResults.fileName, try results.json())]) + [(Report.fileName, page)]
         let result = PublishResult(
             sha256: Digest(of: json), size: UInt64(json.count),
-            reports: reports.map { .init(name: $0, sha256: Digest(of: $1), size: UInt64($1.count)) })
+            reports: reports.map { .init(name: $0, sha256: Digest(of: $1), size: UInt64($1.count)) },
+            evaluation: results.evaluation)
         return StageOutcome {
             for (name, bytes) in reports { try folder.write(bytes, as: name) }
             try folder.write(json, as: Manifest.fileName)
@@ -43,6 +48,24 @@ struct PublishStage {
             artifacts: try work.artifacts.map { artifact in
                 Manifest.Artifact(target: artifact.target, files: try artifact.files.map(file))
             })
+    }
+
+    /// The scores of all groups, joined in the order of the text.
+    private func evaluation() throws -> EvaluationSummary? {
+        guard let reference = work.evaluation else { return nil }
+        var scores = PositionScores(candidates: work.artifacts.count)
+        var chunks = 0
+        for ordinal in reference.groups {
+            guard case .evaluate(let result)? = context.inputs[ordinal] else { throw missing(ordinal) }
+            guard !result.scores.isEmpty else { continue }
+            let bytes = try result.scores.flatMap { try context.blobs.get($0, context.control) }
+            let group = try PositionScores.parse(bytes)
+            guard group.scores.candidates.count == work.artifacts.count else { throw missing(ordinal) }
+            scores.append(group.scores)
+            chunks += group.chunks
+        }
+        return try scores.summary(
+            names: work.artifacts.map(\.target), chunks: chunks, chunkTokens: reference.chunkTokens)
     }
 
     private func statistics() throws -> Digest? {

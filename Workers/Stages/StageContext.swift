@@ -43,6 +43,7 @@ extension WorkPayload {
         case .merge(let work): try MergeStage(work: work, context: context).run()
         case .encode(let work): try EncodeStage(work: work, context: context).run()
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
+        case .evaluate(let work): try EvaluateStage(work: work, context: context).run()
         case .publish(let work): try PublishStage(work: work, context: context).run()
         }
     }
@@ -55,6 +56,7 @@ extension WorkPayload {
         case .digest, .publish: return buffers
         case .tokenize(let work): return buffers + 16 * Int64(clamping: min(work.text.size, 1 << 40))
         case .calibrate(let work): return work.memory
+        case .evaluate(let work): return work.memory
         case .merge(let work): return work.memory
         case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
         case .encode(let work):

@@ -1,6 +1,7 @@
 import QuernFormats
 import QuernJobs
 import QuernModel
+import QuernPlanning
 import QuernStore
 
 /// Cuts a text into chunks of tokens.
@@ -35,6 +36,19 @@ struct TokenizeStage {
 }
 
 extension ModelReference {
+    /// The model, as it was when the job was planned.
+    /// - Throws: `.conflict` where it is not, and what opening throws.
+    func open() throws -> SourceModel {
+        try checkUnchanged()
+        let model = try SourceModel.open(path: path)
+        guard model.files == files else {
+            throw QuernError(
+                .conflict, "the model has other files than when the job was planned", at: path,
+                remedy: "Submit the job again for the new content")
+        }
+        return model
+    }
+
     /// - Throws: `.conflict` where a file is not what it was when the job was planned, `.notFound` where it is gone.
     func checkUnchanged() throws {
         for file in files { _ = try SourceFiles.openUnchanged(file) }

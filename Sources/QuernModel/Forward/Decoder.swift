@@ -12,9 +12,9 @@ public final class Decoder {
     public let graph: DecoderGraph
     /// What the last digits of this machine's products depend on.
     public var arithmetic: String { engine.arithmetic }
-    private let engine: MatrixEngine
-    private let loader: WeightLoader
-    private let crew: Crew
+    let engine: MatrixEngine
+    let loader: WeightLoader
+    let crew: Crew
     private let head: HeadWeights
 
     /// Reads no weights.
@@ -44,20 +44,11 @@ public final class Decoder {
     public func forward(
         chunks: [[Int32]], observer: (any ActivationObserver)? = nil, progress: (Double) throws -> Void
     ) throws -> HiddenStates {
-        try check(chunks)
-        let context = PassContext(graph: graph, engine: engine, loader: loader, crew: crew, observer: observer)
-        let states = try embed(chunks, progress)
-        let ropes = RopeTables(loader: loader, positions: chunks.map(\.count).max() ?? 1)
+        let pass = try begin(chunks, observer: observer, progress: progress)
         for layer in graph.layers {
-            // What each half takes is guessed; the bar moves on all the same.
-            func tick(_ share: Double) throws {
-                try progress((Double(layer.index) + share) / Double(graph.layers.count))
-            }
-            try attend(layer, states, ropes, context) { try tick($0 * 0.4) }
-            try feedForward(layer, states, context) { try tick(0.4 + $0 * 0.6) }
+            try advance(pass) { try progress((Double(layer.index) + $0) / Double(graph.layers.count)) }
         }
-        try loader.checkUnchanged()
-        return HiddenStates(hiddenSize: graph.hiddenSize, chunks: try states.map { try finish($0, context) })
+        return try finish(pass)
     }
 
     /// Logits of some positions, for a next token each.
@@ -84,7 +75,7 @@ public final class Decoder {
             input, rows: rows.count, into: Rows(base: base, stride: graph.vocabularySize), crew, progress)
     }
 
-    private func check(_ chunks: [[Int32]]) throws {
+    func check(_ chunks: [[Int32]]) throws {
         for (index, chunk) in chunks.enumerated() {
             guard !chunk.isEmpty else { throw QuernError(.invalidInput, "it has no tokens", at: "chunk \(index)") }
             if let token = chunk.first(where: { $0 < 0 || $0 >= graph.vocabularySize }) {
@@ -95,7 +86,7 @@ public final class Decoder {
         }
     }
 
-    private func embed(_ chunks: [[Int32]], _ progress: (Double) throws -> Void) throws -> [ChunkState] {
+    func embed(_ chunks: [[Int32]], _ progress: (Double) throws -> Void) throws -> [ChunkState] {
         let width = graph.hiddenSize
         let states = chunks.enumerated().map {
             ChunkState(index: $0.offset, positions: $0.element.count, hiddenSize: width)
@@ -113,7 +104,7 @@ public final class Decoder {
         return states
     }
 
-    private func attend(
+    func attend(
         _ layer: DecoderLayer, _ states: [ChunkState], _ ropes: RopeTables, _ context: PassContext,
         _ tick: (Double) throws -> Void
     ) throws {
@@ -134,7 +125,7 @@ public final class Decoder {
         }
     }
 
-    private func feedForward(
+    func feedForward(
         _ layer: DecoderLayer, _ states: [ChunkState], _ context: PassContext, _ tick: (Double) throws -> Void
     ) throws {
         let loading: (Double) throws -> Void = { try tick($0 * 0.1) }
@@ -151,7 +142,7 @@ public final class Decoder {
     }
 
     /// The rows that the head reads.
-    private func finish(_ state: ChunkState, _ context: PassContext) throws -> [Float] {
+    func finish(_ state: ChunkState, _ context: PassContext) throws -> [Float] {
         let width = graph.hiddenSize
         let norm = try LoadedNorm(graph.head.norm, loader)
         let rows = [Float](unsafeUninitializedCapacity: state.positions * width) { buffer, count in

@@ -1,0 +1,57 @@
+import QuernStore
+
+/// Score a group of chunks under the source and under every artifact.
+public struct EvaluateWork: Sendable, Codable, Equatable {
+    /// The source: what the artifacts are held against.
+    public let model: ModelReference
+    public let candidates: [Candidate]
+    /// Ordinal of the tokenize item.
+    public let tokens: Int
+    public let chunkTokens: Int
+    /// The group: chunks `firstChunk ..< firstChunk + maximumChunks`, as far as the text has them.
+    public let firstChunk: Int
+    public let maximumChunks: Int
+    /// Peak bytes, as the plan estimates them.
+    public let memory: Int64
+
+    /// An artifact.
+    public struct Candidate: Sendable, Codable, Equatable {
+        public let target: String
+        /// Ordinals of the assemble items of its files, in order.
+        public let files: [Int]
+        public init(target: String, files: [Int]) {
+            self.target = target
+            self.files = files
+        }
+    }
+
+    public init(
+        model: ModelReference, candidates: [Candidate], tokens: Int, chunkTokens: Int, firstChunk: Int,
+        maximumChunks: Int, memory: Int64
+    ) {
+        self.model = model
+        self.candidates = candidates
+        self.tokens = tokens
+        self.chunkTokens = chunkTokens
+        self.firstChunk = firstChunk
+        self.maximumChunks = maximumChunks
+        self.memory = memory
+    }
+}
+
+public struct EvaluateResult: Sendable, Codable, Equatable {
+    /// Blobs that, joined, are the scores of the group's positions; none where the text ends before it.
+    public let scores: [Digest]
+    public init(scores: [Digest]) { self.scores = scores }
+}
+
+/// Where the publish item finds what evaluation found.
+public struct EvaluationReference: Sendable, Codable, Equatable {
+    public let chunkTokens: Int
+    /// Ordinals of the evaluate items, in the order of the text.
+    public let groups: [Int]
+    public init(chunkTokens: Int, groups: [Int]) {
+        self.chunkTokens = chunkTokens
+        self.groups = groups
+    }
+}

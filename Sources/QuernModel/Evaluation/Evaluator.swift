@@ -1,0 +1,157 @@
+import Foundation
+import QuernFormats
+import QuernKernels
+import QuernPlanning
+import Synchronization
+
+/// A reference and its candidates over the same chunks, layer by layer side by side: no more than the weights of one
+/// layer, the residual streams and a block of logits for each model are in memory.
+///
+/// Scores do not depend on the number of threads, nor on which chunks go together.
+public final class Evaluator {
+    private let models: [Decoder]
+    /// Whether a candidate has the reference's width and layers, so that hidden states can be compared.
+    private let isComparable: [Bool]
+    private let vocabulary: Int
+    private let crew: Crew
+
+    /// Bytes of logits, of all models together.
+    private static let logitBytes = 192 << 20
+    /// Positions that a thread scores at a time.
+    private static let scoredTogether = 8
+
+    /// What the last digits of scores depend on.
+    public var arithmetic: String { models[0].arithmetic }
+
+    /// Reads no weights.
+    /// - Parameter threads: at least 1.
+    /// - Throws: as `Decoder`, and `.invalidInput` where a candidate has another vocabulary.
+    public init(reference: SourceModel, candidates: [SourceModel], threads: Int) throws {
+        for candidate in candidates { try reference.checkVocabulary(of: candidate) }
+        models = try ([reference] + candidates).map { try Decoder(model: $0, threads: threads) }
+        let own = models[0].graph
+        vocabulary = own.vocabularySize
+        for (model, candidate) in zip(models.dropFirst(), candidates)
+        where model.graph.vocabularySize != own.vocabularySize {
+            throw QuernError.otherVocabulary(
+                candidate.name, "\(model.graph.vocabularySize) tokens, the reference \(own.vocabularySize)")
+        }
+        isComparable = models.dropFirst().map {
+            $0.graph.hiddenSize == own.hiddenSize && $0.graph.layers.count == own.layers.count
+        }
+        crew = Crew(threads: threads)
+    }
+
+    /// Scores the second half of each chunk: every position of it that has a next token in the chunk.
+    /// - Parameters:
+    ///   - chunks: token ids, at least 4 in each.
+    ///   - progress: as for `Decoder.forward`.
+    public func scores(of chunks: [[Int32]], progress: (Double) throws -> Void) throws -> PositionScores {
+        let layers = models.map(\.graph.layers.count)
+        // A head costs about as much as so many layers of twelve times the square of the width.
+        let head = models.reduce(0.0) { $0 + Double(vocabulary) / Double(24 * $1.graph.hiddenSize) }
+        let total = Double(layers.reduce(0, +)) + head
+        var done = 0.0
+        let passes = try models.map { try $0.begin(chunks, progress: { _ in try progress(0) }) }
+        var errors = isComparable.map { _ in chunks.map { _ in [SquaredError]() } }
+        for layer in 0..<(layers.max() ?? 0) {
+            for (model, pass) in zip(models, passes) where layer < model.graph.layers.count {
+                try model.advance(pass) { try progress((done + $0) / total) }
+                done += 1
+            }
+            for index in isComparable.indices where isComparable[index] {
+                for chunk in chunks.indices {
+                    errors[index][chunk].append(
+                        Self.error(
+                            of: passes[index + 1].residual(of: chunk), from: passes[0].residual(of: chunk),
+                            width: models[0].graph.hiddenSize))
+                }
+            }
+        }
+        let states = try zip(models, passes).map { try $0.finish($1) }
+        var scores = PositionScores(candidates: models.count - 1)
+        for chunk in chunks.indices {
+            try score(states, chunk, chunks[chunk], into: &scores) { share in
+                try progress((done + head * (Double(chunk) + share) / Double(chunks.count)) / total)
+            }
+        }
+        for index in errors.indices { scores.candidates[index].layers = errors[index] }
+        return scores
+    }
+
+    private func score(
+        _ states: [HiddenStates], _ chunk: Int, _ tokens: [Int32], into scores: inout PositionScores,
+        progress: (Double) throws -> Void
+    ) throws {
+        let positions = tokens.count / 2..<max(tokens.count / 2, tokens.count - 1)
+        let block = max(1, Self.logitBytes / (4 * vocabulary * models.count))
+        for start in stride(from: positions.lowerBound, to: positions.upperBound, by: block) {
+            let rows = start..<min(start + block, positions.upperBound)
+            let share = { (model: Double) in
+                let before = Double(rows.lowerBound - positions.lowerBound)
+                return (before + Double(rows.count) * model) / Double(positions.count)
+            }
+            let logits = try models.indices.map { index in
+                let buffer = FloatBuffer(rows.count * vocabulary)
+                try models[index].logits(
+                    of: states[index], chunk: chunk, rows: rows,
+                    into: UnsafeMutableBufferPointer(start: buffer.base, count: rows.count * vocabulary)
+                ) { try progress(share((Double(index) + $0) / Double(models.count))) }
+                return buffer
+            }
+            let parts = try score(logits, next: tokens[rows.lowerBound + 1..<rows.upperBound + 1], chunk, rows)
+            for part in parts { scores.append(part) }
+        }
+    }
+
+    /// Scores of rows of logits, a few rows to each piece.
+    private func score(
+        _ logits: [FloatBuffer], next tokens: ArraySlice<Int32>, _ chunk: Int, _ rows: Range<Int>
+    ) throws -> [PositionScores] {
+        let pieces = (rows.count + Self.scoredTogether - 1) / Self.scoredTogether
+        let found = Mutex([PositionScores?](repeating: nil, count: pieces))
+        let vocabulary = vocabulary
+        try crew.forEach(pieces, tick: { _ in }) { piece, _ in
+            let first = piece * Self.scoredTogether
+            let count = min(Self.scoredTogether, rows.count - first)
+            let buffers = logits.map {
+                UnsafeBufferPointer(start: $0.base + first * vocabulary, count: count * vocabulary)
+            }
+            let next = tokens[tokens.startIndex + first..<tokens.startIndex + first + count]
+            do {
+                let scores = try PositionScores(
+                    reference: buffers[0], candidates: Array(buffers.dropFirst()), tokens: next)
+                found.withLock { $0[piece] = scores }
+            } catch let error as QuernError {
+                throw error.located(in: "chunk \(chunk), position \(rows.lowerBound + first) or soon after")
+            }
+        }
+        return found.withLock { $0.compactMap { $0 } }
+    }
+
+    private static func error(
+        of candidate: UnsafeBufferPointer<Float>, from reference: UnsafeBufferPointer<Float>, width: Int
+    ) -> SquaredError {
+        let sums = Kernels.error(original: reference, decoded: candidate, columns: width)
+        return SquaredError(error: sums.squaredError, norm: sums.squaredNorm)
+    }
+}
+
+extension SourceModel {
+    /// - Throws: `.invalidInput` where both say which tokens they have, and these differ.
+    fileprivate func checkVocabulary(of candidate: SourceModel) throws {
+        let key = "tokenizer.ggml.tokens"
+        guard let own = metadata.first(where: { $0.key == key })?.value,
+            let other = candidate.metadata.first(where: { $0.key == key })?.value, own != other
+        else { return }
+        throw QuernError.otherVocabulary(candidate.name, "other tokens than the reference")
+    }
+}
+
+extension QuernError {
+    fileprivate static func otherVocabulary(_ name: String, _ what: String) -> QuernError {
+        QuernError(
+            .invalidInput, "it has \(what): their predictions cannot be compared", at: name,
+            remedy: "Compare models that were made from the same checkpoint")
+    }
+}
