@@ -95,7 +95,7 @@ struct ServiceRig {
     func completion(of claim: Claim) throws -> Completion {
         let output = ArtifactFolder(root: folder.path("out"), subfolder: claim.lease.item.job.rawValue)
         switch claim.payload {
-        case .encode, .digest, .tokenize, .calibrate, .merge:
+        case .digest, .tokenize, .calibrate, .merge, .encode, .evaluate:
             return Sample.completion("part \(claim.lease.item.ordinal)")
         case .assemble(let work):
             try output.write(Self.artifact, as: work.file)

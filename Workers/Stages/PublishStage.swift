@@ -15,7 +15,7 @@ struct PublishStage {
         }
         let manifest = try manifest()
         let json = try manifest.json()
-        let results = JobResults(evaluation: try evaluation())
+        let results = JobResults(evaluation: try evaluation(), coverage: try merged()?.coverage ?? [])
         let page = Array(Report(manifest: manifest, results: results).html().utf8)
         let reports =
             (results.isEmpty ? [] : [(JobResults.fileName, try results.json())]) + [(Report.fileName, page)]
@@ -68,10 +68,12 @@ struct PublishStage {
             names: work.artifacts.map(\.target), chunks: chunks, chunkTokens: reference.chunkTokens)
     }
 
-    private func statistics() throws -> Digest? {
-        guard let merged = work.merged else { return work.statistics }
+    private func statistics() throws -> Digest? { try merged()?.sha256 ?? work.statistics }
+
+    private func merged() throws -> MergeResult? {
+        guard let merged = work.merged else { return nil }
         guard case .merge(let result)? = context.inputs[merged] else { throw missing(merged) }
-        return result.sha256
+        return result
     }
 
     private func file(_ ordinal: Int) throws -> Manifest.File {
