@@ -17,6 +17,21 @@ struct EvaluationTable {
         text = lead + "\n\n" + summary.candidates.map { Self.candidate($0, own) }.joined(separator: "\n\n")
     }
 
+    /// A line for each candidate.
+    static func overview(_ summary: EvaluationSummary) -> String {
+        let head = ["", "perplexity", "KL divergence", "same top token"]
+        let rows = summary.candidates.map { candidate in
+            [candidate.name, short(candidate.perplexity, 4), short(candidate.divergence.mean, 6)]
+                + [short(candidate.sameTop, 2, factor: 100) + " %"]
+        }
+        let source = ["source", short(summary.perplexity, 4), "", ""]
+        return Console.table([head, source] + rows, rightAligned: [1, 2, 3])
+    }
+
+    private static func short(_ estimate: Estimate, _ digits: Int, factor: Double = 1) -> String {
+        Self.estimate(estimate, digits, factor: factor).joined(separator: " ")
+    }
+
     private static func candidate(_ candidate: CandidateSummary, _ reference: [String]) -> String {
         let estimates = [
             reference, ["Perplexity, candidate"] + estimate(candidate.perplexity, 6),

@@ -62,8 +62,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         var rows = record.artifacts.flatMap { artifact in
             artifact.files.map { [artifact.target, Console.size($0.bytes), folder + "/" + $0.name] }
         }
-        rows.append(["", "", folder + "/manifest.json"])
+        rows += [["", "", folder + "/manifest.json"], ["", "", folder + "/report.html"]]
         Console.line(Console.table(rows, rightAligned: [1]))
+        if let evaluation = record.evaluation { Console.line("\n" + EvaluationTable.overview(evaluation)) }
         Console.error("done in \(Console.duration(seconds: seconds))")
     }
 
@@ -72,11 +73,13 @@ struct QuantizeCommand: AsyncParsableCommand {
         let job: String
         let output: String
         let artifacts: [PlannedArtifact]
+        let evaluation: EvaluationSummary?
 
         init(_ record: JobRecord, folder: String) {
             job = record.id.rawValue
             output = folder
             artifacts = record.artifacts
+            evaluation = record.evaluation
         }
     }
 }
