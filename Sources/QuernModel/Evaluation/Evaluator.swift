@@ -28,7 +28,9 @@ public final class Evaluator {
     /// - Throws: as `Decoder`, and `.invalidInput` where a candidate has another vocabulary.
     public init(reference: SourceModel, candidates: [SourceModel], threads: Int) throws {
         for candidate in candidates { try reference.checkVocabulary(of: candidate) }
-        models = try ([reference] + candidates).map { try Decoder(model: $0, threads: threads) }
+        let crew = Crew(threads: threads)
+        self.crew = crew
+        models = try ([reference] + candidates).map { try Decoder(model: $0, crew: crew) }
         let own = models[0].graph
         vocabulary = own.vocabularySize
         for (model, candidate) in zip(models.dropFirst(), candidates)
@@ -39,7 +41,6 @@ public final class Evaluator {
         isComparable = models.dropFirst().map {
             $0.graph.hiddenSize == own.hiddenSize && $0.graph.layers.count == own.layers.count
         }
-        crew = Crew(threads: threads)
     }
 
     /// Scores the second half of each chunk: every position of it that has a next token in the chunk.

@@ -22,15 +22,22 @@ public final class Decoder {
     /// - Throws: `QuernError` `.unsupported` for an architecture without a known forward pass, and where the library
     ///   for matrix products is not installed; `.invalidInput` where tensors or keys contradict the architecture.
     public convenience init(model: SourceModel, threads: Int) throws {
-        try self.init(model: model, threads: threads, precision: nil)
+        try self.init(model: model, crew: Crew(threads: threads))
     }
 
     /// - Parameter precision: nil for what is fastest here.
-    package init(model: SourceModel, threads: Int, precision: MatrixEngine.Precision?) throws {
+    package convenience init(model: SourceModel, threads: Int, precision: MatrixEngine.Precision?) throws {
+        try self.init(model: model, crew: Crew(threads: threads), precision: precision)
+    }
+
+    /// - Parameters:
+    ///   - crew: may serve several decoders that take turns, so that its threads' activations are there once.
+    ///   - precision: nil for what is fastest here.
+    init(model: SourceModel, crew: Crew, precision: MatrixEngine.Precision? = nil) throws {
         graph = try DecoderGraph.of(model)
         engine = try MatrixEngine(precision: precision)
         loader = try WeightLoader(model: model, engine: engine)
-        crew = Crew(threads: threads)
+        self.crew = crew
         head = HeadWeights(head: graph.head, loader: loader, engine: engine)
     }
 
