@@ -1,8 +1,7 @@
 import QuernFormats
+import QuernModel
 import TestSupport
 import Testing
-
-@testable import QuernModel
 
 /// Ids of llama.cpp for texts of all sorts.
 @Suite struct GGUFTokenizerTests {

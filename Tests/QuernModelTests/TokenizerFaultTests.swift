@@ -1,8 +1,7 @@
 import QuernFormats
+import QuernModel
 import TestSupport
 import Testing
-
-@testable import QuernModel
 
 @Suite struct TokenizerFaultTests {
     @Test(arguments: [
@@ -37,10 +36,11 @@ import Testing
                 let place = Int.random(in: 0..<damaged.count, using: &generator)
                 damaged[place] = [0x30, 0x22, 0x2C, 0x7B, 0x5D, 0x39].randomElement(using: &generator) ?? 0x30
             }
-            guard let json = try? JSONValue.parse(damaged).object, let tokenizer = try? HubTokenizer(json) else {
+            guard let json = try? JSONValue.parse(damaged).object, let tokenizer = try? Tokenizer.open(json: json)
+            else {
                 continue
             }
-            _ = try? Tokenizer(tokenizer).encode("Some text, 123 <mask> é\u{301}")
+            _ = try? tokenizer.encode("Some text, 123 <mask> é\u{301}")
         }
     }
 

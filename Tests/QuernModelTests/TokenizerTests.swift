@@ -1,9 +1,8 @@
 import Foundation
 import QuernFormats
+import QuernModel
 import TestSupport
 import Testing
-
-@testable import QuernModel
 
 /// Ids of the `tokenizers` library for texts of all sorts.
 @Suite struct TokenizerTests {

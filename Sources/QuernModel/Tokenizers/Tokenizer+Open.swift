@@ -25,6 +25,10 @@ extension Tokenizer {
         Tokenizer(try GGUFTokenizer.encoder(metadata))
     }
 
+    /// Opens the tokenizer that the content of a `tokenizer.json` describes.
+    /// - Throws: `QuernError` at the entry that is wrong or unknown.
+    public static func open(json: JSONObject) throws -> Tokenizer { Tokenizer(try HubTokenizer(json)) }
+
     private static func located(in place: String, _ encoder: () throws -> any TextEncoder) throws -> Tokenizer {
         do {
             return Tokenizer(try encoder())

@@ -1,13 +1,15 @@
 /// Finds special tokens in a text as llama.cpp does: the longest first, wherever they stand; of equal length the one with
 /// the lower id first; then shorter ones in what is left.
-struct SpecialTokens: Sendable {
+package struct SpecialTokens: Sendable {
     private let trie: ByteTrie
     /// Tokens that take ASCII white space behind them along.
     private let strippingRight: Set<Int32>
     private let strippingLeft: Set<Int32>
 
     /// - Parameter tokens: texts, not empty, and ids.
-    init(_ tokens: [(text: [UInt8], id: Int32)], strippingLeft: Set<Int32> = [], strippingRight: Set<Int32> = []) {
+    package init(
+        _ tokens: [(text: [UInt8], id: Int32)], strippingLeft: Set<Int32> = [], strippingRight: Set<Int32> = []
+    ) {
         trie = ByteTrie(tokens.map { ($0.text, $0.id) })
         self.strippingLeft = strippingLeft
         self.strippingRight = strippingRight
@@ -22,7 +24,7 @@ struct SpecialTokens: Sendable {
     /// - Parameters:
     ///   - text: called with what lies between tokens; never empty.
     ///   - token: called with the id of a token.
-    func cut(
+    package func cut(
         _ source: UnsafeBufferPointer<UInt8>, text: (Range<Int>) throws -> Void, token: (Int32) throws -> Void
     ) rethrows {
         var done = 0

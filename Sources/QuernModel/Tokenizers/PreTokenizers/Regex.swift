@@ -3,7 +3,7 @@ import QuernFormats
 
 /// A regular expression as tokenizer files have them: Oniguruma's own syntax over UTF-8, which is what the tokenizers
 /// library takes. Patterns come from files, so what matching may cost is limited.
-final class Regex: @unchecked Sendable {
+package final class Regex: @unchecked Sendable {
     // A compiled expression does not change, and matching keeps its state elsewhere.
     private let compiled: OnigRegex
     let pattern: String
@@ -17,7 +17,7 @@ final class Regex: @unchecked Sendable {
     }()
 
     /// - Throws: `.invalidInput`, saying what is wrong with the pattern.
-    init(_ pattern: String) throws {
+    package init(_ pattern: String) throws {
         guard Self.isReady else { throw QuernError(.internalFault, "Oniguruma does not start") }
         self.pattern = pattern
         let bytes = Array(pattern.utf8)
@@ -50,7 +50,7 @@ final class Regex: @unchecked Sendable {
     /// Calls `found` with every match in `text`, from left to right; matches do not overlap, and an empty match does
     /// not follow another match at once.
     /// - Throws: `.unsupported` where matching takes too many steps.
-    func forEachMatch(
+    package func forEachMatch(
         in text: UnsafeBufferPointer<UInt8>, _ memory: RegexMemory, _ found: (Range<Int>) throws -> Void
     ) throws {
         guard let start = text.baseAddress else { return }
@@ -118,7 +118,7 @@ private struct RegexBudget {
 }
 
 /// What Oniguruma writes to while it searches; for one thread at a time.
-final class RegexMemory {
+package final class RegexMemory {
     fileprivate let region: UnsafeMutablePointer<OnigRegion>
     fileprivate let parameters: OpaquePointer
     private var limit = 0
@@ -126,7 +126,7 @@ final class RegexMemory {
     /// Saved places in one match: of long runs that a pattern goes back through. 40 bytes each.
     private static let maximumStack: UInt32 = 4 << 20
 
-    init() throws {
+    package init() throws {
         guard let region = onig_region_new(), let parameters = onig_new_match_param() else {
             throw QuernError(.outOfMemory, "no memory for matching patterns")
         }
