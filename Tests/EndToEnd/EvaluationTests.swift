@@ -120,7 +120,7 @@ import Testing
         #expect(outcome.status == 0, "\(outcome.errors)")
         for text in [
             "evaluation.txt: 9 chunks of 128 tokens, 567 positions scored", "Perplexity, reference", "KL divergence",
-            "Same top token", "100.000  ±    0.000  %", "99.9 %", "After layer",
+            "Same top token", "100.000  ±     0.000  %", "99.9 %", "After layer",
         ] {
             #expect(outcome.output.contains(text), "\(outcome.output)")
         }

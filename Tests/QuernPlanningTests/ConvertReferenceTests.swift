@@ -27,9 +27,10 @@ import Testing
     func tensorsAreTheReferences(family: String) throws {
         let model = try ConvertFixture(family).open()
         let reference = try Self.reference(family)
-        // The converter writes tensors as it meets them; the artifact's order is another matter.
-        #expect(model.tensors.map(\.name) == reference.tensors.map(\.name))
-        for (tensor, expected) in zip(model.tensors, reference.tensors) {
+        // The converter goes by name where files go by element type; the artifact's order is another matter.
+        #expect(model.tensors.map(\.name).sorted() == reference.tensors.map(\.name).sorted())
+        for expected in reference.tensors {
+            let tensor = try #require(model.tensors.first { $0.name == expected.name })
             #expect(tensor.shape == expected.shape, "\(tensor.name)")
             #expect((tensor.fixedType ?? tensor.type) == expected.type, "\(tensor.name)")
         }

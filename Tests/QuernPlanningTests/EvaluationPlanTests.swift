@@ -69,7 +69,9 @@ import Testing
 
     @Test func unknownFamiliesSayWhy() throws {
         let error = try #require(throws: QuernError.self) {
-            try plan(["Q8_0"], .init(text: "/t"), source: TestSources.model([], architecture: "mamba"))
+            try plan(
+                ["Q8_0"], .init(text: "/t"),
+                source: TestSources.model([.init(name: "blk.0.x.weight", shape: [32, 2])], architecture: "mamba"))
         }
         #expect(error.code == .unsupported && error.message.contains("cannot be evaluated"), "\(error)")
     }

@@ -137,6 +137,8 @@ struct TensorMapping {
             guard rule.outputs.allSatisfy({ made.contains($0.target) }) else { throw missing(rule.source) }
         }
         let needed = try family.layerTensors.filter(isNeeded)
+        // Experts are made together: where one tensor is missing, none of their rules has made anything.
+        var unmade: String?
         for layer in 0..<config.layers {
             for rule in needed where covers(rule, layer) {
                 guard !rule.outputs.allSatisfy({ made.contains("blk.\(layer).\($0.target)") }) else { continue }
@@ -145,9 +147,13 @@ struct TensorMapping {
                     rule.isOfExperts
                     ? (0..<(config.experts?.count ?? 1)).map { rule.source.replacing("*", with: "\($0)") }
                     : [rule.source, rule.scales].compactMap { $0 }
-                throw missing(prefix + (sources.first { !found.contains(prefix + $0) } ?? rule.source))
+                if let absent = sources.first(where: { !found.contains(prefix + $0) }) {
+                    throw missing(prefix + absent)
+                }
+                unmade = unmade ?? prefix + rule.source
             }
         }
+        if let unmade { throw missing(unmade) }
     }
 
     private func isNeeded(_ rule: TensorRule) throws -> Bool {
