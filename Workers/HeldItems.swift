@@ -16,6 +16,8 @@ struct HeldItem: Sendable {
     /// Bytes it may come to hold.
     let memory: Int64
     var phase: Phase
+    /// How many threads of its own it can keep busy; nil for items that take the one of their slot.
+    var parallelism: Int? { claim.payload.parallelism }
 }
 
 /// What a worker holds, and what it may begin. All decisions, no effects.
@@ -37,7 +39,33 @@ struct HeldItems {
     private func count(_ phase: HeldItem.Phase) -> Int { items.values.count { $0.phase == phase } }
 
     /// How many more items to claim: as many as can begin at once, and one ahead, so that no thread waits for a claim.
-    var room: Int { max(0, slots + 1 - count(.waiting) - count(.computing)) }
+    var room: Int {
+        let parallel = parallelItems
+        guard let parallelism = parallel.first?.parallelism else {
+            return max(0, slots + 1 - count(.waiting) - count(.computing))
+        }
+        return max(0, atOnce(parallelism) + 1 - parallel.count)
+    }
+
+    /// How many items begin at once that each keep `parallelism` threads busy: with one at a time, what such an item
+    /// holds in memory is there once.
+    private func atOnce(_ parallelism: Int) -> Int { max(1, slots / max(1, parallelism)) }
+
+    /// Held and not yet computed, in the order in which they begin.
+    private var parallelItems: [HeldItem] {
+        items.values.filter { $0.phase == .computing && $0.parallelism != nil }
+            + waiting.compactMap { items[$0] }.filter { $0.parallelism != nil }
+    }
+
+    /// Takes out what was claimed beyond what `room` allows now that it is known what it is: other workers have threads
+    /// for it.
+    mutating func removeSurplus() -> [HeldItem] {
+        let parallel = parallelItems
+        guard let parallelism = parallel.first?.parallelism else { return [] }
+        let surplus = parallel.dropFirst(atOnce(parallelism) + 1).filter { $0.phase == .waiting }
+        for item in surplus { remove(item.claim.lease) }
+        return surplus
+    }
 
     mutating func add(_ item: HeldItem) {
         items[item.claim.lease] = item
@@ -54,6 +82,10 @@ struct HeldItems {
         // Results wait for the disk two deep, no deeper: what is written must not run away from what is synced.
         guard busy.count - finishing < slots, finishing < 2 * slots + 2, busy.isEmpty || used + item.memory <= memory
         else { return nil }
+        if let parallelism = item.parallelism {
+            let computing = busy.count { $0.phase == .computing && $0.parallelism != nil }
+            guard computing < atOnce(parallelism) else { return nil }
+        }
         waiting.removeFirst()
         items[lease]?.phase = .computing
         return items[lease]

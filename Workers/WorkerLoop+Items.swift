@@ -21,7 +21,7 @@ extension WorkerLoop {
         let context = StageContext(
             blobs: blobs, control: control, scratch: scratch,
             lookUp: configuration.parts == .shared ? lookUp : nil, files: artifactFiles(of: claim.lease.item.job),
-            inputs: claim.inputs, threads: configuration.slots, calibrating: calibrating)
+            inputs: claim.inputs, threads: min(configuration.slots, claim.payload.parallelism ?? configuration.slots))
         computing.submit {
             let outcome = Result {
                 try control.check()

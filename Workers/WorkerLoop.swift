@@ -18,7 +18,6 @@ actor WorkerLoop {
     let computing: ThreadPool
     let finishing: ThreadPool
     let scratch = ScratchPool()
-    let calibrating = ThreadShare()
     /// Of jobs whose parts are written in place.
     var openArtifacts: [JobID: OpenArtifacts] = [:]
 
@@ -195,6 +194,8 @@ extension WorkerLoop {
                     claim: claim, session: session, control: WorkControl(),
                     memory: claim.payload.peakMemory(streaming: blobs.streams), phase: .waiting))
         }
+        let surplus = held.removeSurplus()
+        if !surplus.isEmpty { Task { for item in surplus { await release(item.claim.lease) } } }
         beginItems()
     }
 

@@ -20,15 +20,7 @@ struct CalibrateStage {
             return StageOutcome { Completion(result: .calibrate(CalibrateResult(statistics: []))) }
         }
         let model = try work.model.open()
-        return try context.calibrating.withThreads(of: context.threads) { threads in
-            try run(model, text, range, threads: threads)
-        }
-    }
-
-    private func run(
-        _ model: SourceModel, _ text: TokenizeResult, _ range: Range<Int>, threads: Int
-    ) throws -> StageOutcome {
-        let decoder = try Decoder(model: model, threads: threads)
+        let decoder = try Decoder(model: model, threads: context.threads)
         let tensors = Set(model.tensors.map(\.name))
         let collector = StatisticsCollector(
             inputs: decoder.graph.linearInputs, isTensor: { tensors.contains($0) }, chunks: range.count,
@@ -40,7 +32,7 @@ struct CalibrateStage {
         }
         let blob = try context.blobs.get(text.tokens, context.control)
         let chunks = try TokenChunks(blob: blob, chunkTokens: work.chunkTokens, chunks: range).chunks
-        _ = try decoder.forward(chunks: chunks, observer: collector) { fraction in
+        try decoder.observe(chunks: chunks, by: collector) { fraction in
             try context.control.check()
             context.control.fraction = fraction
         }

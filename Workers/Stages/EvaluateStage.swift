@@ -22,21 +22,19 @@ struct EvaluateStage {
         let files = try work.candidates.map { try $0.files.map(assembled) }
         let source = try work.model.open()
         let candidates = try files.map { try SourceModel.open(path: try path(of: $0)) }
-        return try context.calibrating.withThreads(of: context.threads) { threads in
-            let evaluator = try Evaluator(reference: source, candidates: candidates, threads: threads)
-            let key = Digest.scoresKey(
-                work, text: text, chunks: range, files: files, arithmetic: evaluator.arithmetic)
-            if let known = try known(key) {
-                return StageOutcome { Completion(result: .evaluate(EvaluateResult(scores: [known.digest]))) }
-            }
-            let blob = try context.blobs.get(text.tokens, context.control)
-            let chunks = try TokenChunks(blob: blob, chunkTokens: work.chunkTokens, chunks: range).chunks
-            let scores = try evaluator.scores(of: chunks) { fraction in
-                try context.control.check()
-                context.control.fraction = fraction
-            }
-            return try keep(scores.bytes(chunks: chunks.count), key)
+        let evaluator = try Evaluator(reference: source, candidates: candidates, threads: context.threads)
+        let key = Digest.scoresKey(
+            work, text: text, chunks: range, files: files, arithmetic: evaluator.arithmetic)
+        if let known = try known(key) {
+            return StageOutcome { Completion(result: .evaluate(EvaluateResult(scores: [known.digest]))) }
         }
+        let blob = try context.blobs.get(text.tokens, context.control)
+        let chunks = try TokenChunks(blob: blob, chunkTokens: work.chunkTokens, chunks: range).chunks
+        let scores = try evaluator.scores(of: chunks) { fraction in
+            try context.control.check()
+            context.control.fraction = fraction
+        }
+        return try keep(scores.bytes(chunks: chunks.count), key)
     }
 
     private func keep(_ bytes: [UInt8], _ key: Digest) throws -> StageOutcome {

@@ -15,8 +15,6 @@ struct StageContext: Sendable {
     let inputs: [Int: WorkResult]
     /// Threads a stage may use for itself.
     let threads: Int
-    /// Shares them among the items that compute on a model.
-    let calibrating: ThreadShare
 }
 
 /// The artifacts of a job, as a worker that makes them has them.
@@ -45,6 +43,16 @@ extension WorkPayload {
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
         case .evaluate(let work): try EvaluateStage(work: work, context: context).run()
         case .publish(let work): try PublishStage(work: work, context: context).run()
+        }
+    }
+
+    /// How many threads an item can keep busy that computes on a model, which goes through its chunks side by side; nil
+    /// for others.
+    var parallelism: Int? {
+        switch self {
+        case .calibrate(let work): max(1, work.maximumChunks)
+        case .evaluate(let work): max(1, work.maximumChunks)
+        case .digest, .tokenize, .merge, .encode, .assemble, .publish: nil
         }
     }
 

@@ -26,6 +26,10 @@ struct PassContext: Sendable {
     let loader: WeightLoader
     let crew: Crew
     let observer: (any ActivationObserver)?
+    let leavesOutLast: Bool
+
+    /// Whether nobody asks for what a layer gives.
+    func leavesOutOutput(of layer: DecoderLayer) -> Bool { leavesOutLast && layer.index == graph.layers.count - 1 }
 
     func observe(_ input: LinearInput, matrix: Int = 0, _ rows: UnsafePointer<Float>, count: Int, chunk: Int) {
         guard let observer, count > 0 else { return }

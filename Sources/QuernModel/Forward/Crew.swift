@@ -8,6 +8,8 @@ import Synchronization
 final class Crew: Sendable {
     let threads: Int
     private let workspaces: Mutex<[Workspace]>
+    /// For the weights of decoders that take turns.
+    let buffers = BufferPool()
 
     init(threads: Int) {
         self.threads = max(1, threads)

@@ -22,11 +22,14 @@ final class DecoderPass {
 
 extension Decoder {
     /// Embeds chunks; the steps of `forward`, one by one, with the same arguments.
+    /// - Parameter leavesOutLast: whether the output of the last layer may be left out, which only the head reads.
     func begin(
-        _ chunks: [[Int32]], observer: (any ActivationObserver)? = nil, progress: (Double) throws -> Void
+        _ chunks: [[Int32]], observer: (any ActivationObserver)? = nil, leavesOutLast: Bool = false,
+        progress: (Double) throws -> Void
     ) throws -> DecoderPass {
         try check(chunks)
-        let context = PassContext(graph: graph, engine: engine, loader: loader, crew: crew, observer: observer)
+        let context = PassContext(
+            graph: graph, engine: engine, loader: loader, crew: crew, observer: observer, leavesOutLast: leavesOutLast)
         return DecoderPass(
             states: try embed(chunks, progress),
             ropes: RopeTables(loader: loader, positions: chunks.map(\.count).max() ?? 1), context: context)

@@ -35,7 +35,7 @@ public final class Decoder {
     ///   - precision: nil for what is fastest here.
     init(model: SourceModel, crew: Crew, precision: MatrixEngine.Precision? = nil) throws {
         graph = try DecoderGraph.of(model)
-        engine = try MatrixEngine(precision: precision)
+        engine = try MatrixEngine(precision: precision, buffers: crew.buffers)
         loader = try WeightLoader(model: model, engine: engine)
         self.crew = crew
         head = HeadWeights(head: graph.head, loader: loader, engine: engine)
@@ -56,6 +56,19 @@ public final class Decoder {
             try advance(pass) { try progress((Double(layer.index) + $0) / Double(graph.layers.count)) }
         }
         return try finish(pass)
+    }
+
+    /// Runs chunks through the layers as `forward` does, as far as the observer has something to see: what only the head
+    /// would read is left out where its input is not wanted.
+    public func observe(
+        chunks: [[Int32]], by observer: any ActivationObserver, progress: (Double) throws -> Void
+    ) throws {
+        let pass = try begin(
+            chunks, observer: observer, leavesOutLast: !observer.wants(graph.head.input), progress: progress)
+        for layer in graph.layers {
+            try advance(pass) { try progress((Double(layer.index) + $0) / Double(graph.layers.count)) }
+        }
+        if observer.wants(graph.head.input) { _ = try finish(pass) } else { try loader.checkUnchanged() }
     }
 
     /// Logits of some positions, for a next token each.

@@ -50,6 +50,7 @@ struct DensePass {
         context.observe(dense.input, rows, count: count, chunk: chunk.index)
         let activated = try weights.activated(rows, rows: count, context.engine, workspace)
         context.observe(dense.downInput, activated.base, count: count, chunk: chunk.index)
+        if context.leavesOutOutput(of: layer) { return }
         let result = try weights.down.multiply(activated.base, rows: count, .output, context.engine, workspace)
         context.add(result, after: norms.after, scale: layer.residualScale, to: chunk)
     }

@@ -16,12 +16,17 @@ package final class MatrixEngine: Sendable {
 
     let precision: Precision
     let steps: quern_forward_kernels
+    /// For packed weights.
+    let buffers: BufferPool
     private let products = Mutex<[Key: Product]>([:])
 
-    /// - Parameter precision: nil for what is fastest here: split operands where the processor has tiles for BF16,
-    ///   single precision otherwise.
+    /// - Parameters:
+    ///   - precision: nil for what is fastest here: split operands where the processor has tiles for BF16, single
+    ///     precision otherwise.
+    ///   - buffers: may serve several engines that take turns.
     /// - Throws: `QuernError` `.unsupported` where oneDNN is not there, or the precision is not.
-    package init(precision: Precision? = nil) throws {
+    package init(precision: Precision? = nil, buffers: BufferPool = BufferPool()) throws {
+        self.buffers = buffers
         if let reason = quern_dnnl_load() {
             throw QuernError(
                 .unsupported, String(cString: reason), at: "forward pass",

@@ -26,6 +26,14 @@ package final class PackedMatrix: @unchecked Sendable {
         blocks = Array(repeating: nil, count: (outputs + blockRows - 1) / blockRows)
     }
 
+    deinit {
+        for block in blocks {
+            guard let block else { continue }
+            engine.buffers.give(block.high)
+            if let low = block.low { engine.buffers.give(low) }
+        }
+    }
+
     package var blockCount: Int { blocks.count }
 
     package func rows(of block: Int) -> Range<Int> {
@@ -48,7 +56,7 @@ package final class PackedMatrix: @unchecked Sendable {
             MatrixEngine.Key(
                 isBF16: isSplit, rows: Self.pieceRows, outputs: rows, inputs: inputs, adds: false))
         func pack(_ rows: UnsafeRawPointer) throws -> FloatBuffer {
-            let buffer = FloatBuffer((product.weightBytes + 3) / 4)
+            let buffer = engine.buffers.take((product.weightBytes + 3) / 4)
             guard quern_product_pack(product.handle, rows, buffer.raw) else {
                 throw MatrixEngine.failure(0, outputs, inputs)
             }

@@ -11,7 +11,7 @@ public struct TensorReader: Sendable {
     private let rowBytes: Int
 
     /// Bytes that are read at a time.
-    private static let pieceBytes = 1 << 20
+    private static let pieceBytes = 256 << 10
 
     /// - Parameters:
     ///   - files: opened from `SourceModel.files` of the tensor's model; call `checkUnchanged()` when all is read.
