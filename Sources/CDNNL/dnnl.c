@@ -103,7 +103,11 @@ static dnnl_primitive_desc_t describe(quern_product *product, dnnl_data_type_t t
     if (call_dnnl_primitive_attr_create(&attributes) != dnnl_success) return NULL;
     call_dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
     dnnl_post_ops_t after = NULL;
-    if (adds && call_dnnl_post_ops_create(&after) == dnnl_success) {
+    if (adds) {
+        if (call_dnnl_post_ops_create(&after) != dnnl_success) {
+            call_dnnl_primitive_attr_destroy(attributes);
+            return NULL;
+        }
         call_dnnl_post_ops_append_sum(after, 1);
         call_dnnl_primitive_attr_set_post_ops(attributes, after);
     }

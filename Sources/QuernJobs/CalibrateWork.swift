@@ -7,9 +7,13 @@ public struct ModelReference: Sendable, Codable, Equatable {
     public let path: String
     /// The files of tensors, as they were when the job was planned.
     public let files: [SourceFile]
-    public init(path: String, files: [SourceFile]) {
+    /// Of all that decides what is computed beside the values in the files: metadata, names, shapes, what config.json
+    /// alone says, and the version of the computation.
+    public let identity: Digest
+    public init(path: String, files: [SourceFile], identity: Digest) {
         self.path = path
         self.files = files
+        self.identity = identity
     }
 }
 

@@ -34,7 +34,7 @@ struct CalibrationItems {
         let chunkTokens = calibration.chunkTokens
         let limits = try TextLimits(
             chunkTokens: chunkTokens, chunks: calibration.chunks, text: text, field: "calibration")
-        let reference = ModelReference(path: path, files: model.files)
+        let reference = model.reference(path: path)
         let size = CalibrationSize(
             model: model, graph: graph, inputs: inputs, chunks: limits.group, chunkTokens: chunkTokens)
 
@@ -102,11 +102,12 @@ struct CalibrationSize {
         }
         let sums = bytes(inputs)
         let tokens = Double(chunks) * Double(chunkTokens)
-        // The residual stream of all chunks; of the chunk at hand a few rows as wide as the widest, and its scores.
+        // The residual stream of all chunks; of the chunk at hand a few rows as wide as the widest, and scores of 128
+        // of its positions at a time.
         let activations =
             4
             * (2 * tokens * Double(graph.hiddenSize) + 8 * Double(chunkTokens) * widest
-                + 4 * Double(chunkTokens) * Double(chunkTokens))
+                + 4 * 128 * Double(chunkTokens))
         statistics = Int64(clamping: sums)
         memory = Int64(
             clamping: 4 * largestHalf + activations + 2 * sums + largestSums * Double(chunks) + Double(16 << 20))

@@ -35,7 +35,7 @@ struct EvaluationItems {
         let chunkTokens = evaluation.chunkTokens
         let limits = try TextLimits(
             chunkTokens: chunkTokens, chunks: evaluation.chunks, text: text, field: "evaluation")
-        let reference = ModelReference(path: path, files: model.files)
+        let reference = model.reference(path: path)
         let size = CalibrationSize(
             model: model, graph: graph, inputs: [], chunks: limits.group, chunkTokens: chunkTokens)
         let models = Double(candidates.count + 1)

@@ -16,6 +16,8 @@ struct CalibrationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Tokens in a chunk; 512 otherwise.", valueName: "number"))
     var chunkTokens: Int?
 
+    var isEmpty: Bool { calibration == nil && calibrationChunks == nil && chunkTokens == nil }
+
     /// - Parameter folder: where paths are meant from.
     func calibration(from folder: String) throws -> Recipe.Calibration? {
         guard let calibration else {

@@ -14,6 +14,8 @@ struct EvaluationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Chunks of the evaluation text to take; all otherwise.", valueName: "number"))
     var evaluationChunks: Int?
 
+    var isEmpty: Bool { evaluation == nil && evaluationChunks == nil }
+
     /// - Parameter folder: where paths are meant from.
     func evaluation(from folder: String) throws -> Recipe.Evaluation? {
         guard let evaluation else {

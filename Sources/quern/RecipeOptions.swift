@@ -91,6 +91,11 @@ struct RecipeOptions: ParsableArguments {
             guard source == nil, targets == nil else {
                 throw QuernError(.usage, "--recipe takes the place of SOURCE and --to", remedy: "Give one or the other")
             }
+            guard calibrationOptions.isEmpty, evaluationOptions.isEmpty, imatrix == nil else {
+                throw QuernError(
+                    .usage, "what to calibrate and evaluate on stands in the recipe", at: "--recipe",
+                    remedy: "Put calibration, evaluation or imatrix there")
+            }
             guard let data = FileManager.default.contents(atPath: recipe) else {
                 throw QuernError(.notFound, "cannot read the recipe", at: recipe, remedy: "Check the path")
             }

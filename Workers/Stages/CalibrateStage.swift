@@ -77,7 +77,7 @@ extension Digest {
             chunks \(chunks.lowerBound) \(chunks.upperBound)
             process-output \(work.processOutput)
             arithmetic \(arithmetic)
-            model \(work.model.path)
+            model \(work.model.identity.hex) \(work.model.path)
             \(files)
 
             """

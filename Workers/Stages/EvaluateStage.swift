@@ -34,6 +34,7 @@ struct EvaluateStage {
             try context.control.check()
             context.control.fraction = fraction
         }
+        try work.model.checkUnchanged()
         return try keep(scores.bytes(chunks: chunks.count), key)
     }
 
@@ -85,7 +86,7 @@ extension Digest {
             chunk-tokens \(work.chunkTokens)
             chunks \(chunks.lowerBound) \(chunks.upperBound)
             arithmetic \(arithmetic)
-            model \(work.model.path)
+            model \(work.model.identity.hex) \(work.model.path)
             \(sources.joined(separator: "\n"))
             candidates
             \(candidates.joined(separator: "\n"))

@@ -41,9 +41,9 @@ extension ModelReference {
     func open() throws -> SourceModel {
         try checkUnchanged()
         let model = try SourceModel.open(path: path)
-        guard model.files == files else {
+        guard model.files == files, model.identity == identity else {
             throw QuernError(
-                .conflict, "the model has other files than when the job was planned", at: path,
+                .conflict, "the model is not what it was when the job was planned", at: path,
                 remedy: "Submit the job again for the new content")
         }
         return model

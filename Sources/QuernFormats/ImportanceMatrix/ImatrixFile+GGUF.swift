@@ -4,6 +4,7 @@ extension ImatrixFile {
     private static let sumsSuffix = ".in_sum2"
     private static let countsSuffix = ".counts"
     /// Bytes of the sums and counts of one tensor: thousands of experts of the widest models.
+    static let maximumRows: Float = 0x1p52
     private static let maximumTensorBytes: UInt64 = 1 << 30
 
     /// The GGUF form: for every tensor the sums of squares F32 [columns, matrices] and how many rows they are over,
@@ -22,10 +23,10 @@ extension ImatrixFile {
             }
             return strings.map(\.text)
         }
-        guard let chunks = header["imatrix.chunk_count"]?.unsigned.flatMap(Int.init(exactly:)) else {
+        guard let chunks = Self.count(header, "imatrix.chunk_count") else {
             throw QuernError(.invalidInput, "missing or no count", at: "imatrix.chunk_count")
         }
-        let tokens = header["imatrix.chunk_size"]?.unsigned.flatMap(Int.init(exactly:)) ?? Self.usualChunkTokens
+        let tokens = Self.count(header, "imatrix.chunk_size") ?? Self.usualChunkTokens
         var sums: [String: GGUFTensor] = [:]
         var counts: [String: GGUFTensor] = [:]
         for tensor in header.tensors {
@@ -53,9 +54,14 @@ extension ImatrixFile {
             entries: entries, datasets: names ?? [], chunkCount: chunks, chunkTokens: tokens, text: Self.text(header))
     }
 
+    /// - Returns: nil where it is missing, or more than 32 bits hold.
+    private static func count(_ header: GGUFHeader, _ key: String) -> Int? {
+        header[key]?.unsigned.flatMap(UInt32.init(exactly:)).map(Int.init)
+    }
+
     private static func text(_ header: GGUFHeader) -> Text? {
-        guard let distinct = header[distinctKey]?.unsigned.flatMap(Int.init(exactly:)),
-            let vocabulary = header[vocabularyKey]?.unsigned.flatMap(Int.init(exactly:))
+        guard let distinct = count(header, distinctKey),
+            let vocabulary = count(header, vocabularyKey)
         else { return nil }
         return Text(distinctTokens: distinct, vocabulary: vocabulary)
     }
@@ -67,8 +73,8 @@ extension ImatrixFile {
         }
         let entry = Entry(sums: try floats(sums, in: source), counts: try floats(counts, in: source))
         try check(entry.sums)
-        for (matrix, count) in entry.counts.enumerated() where !(count >= 0 && count.isFinite) {
-            throw QuernError(.invalidInput, "count \(matrix) is \(count), it must be finite and not negative")
+        for (matrix, count) in entry.counts.enumerated() where !(0...maximumRows).contains(count) {
+            throw QuernError(.invalidInput, "count \(matrix) is \(count), it must be from 0 to \(maximumRows)")
         }
         return entry
     }

@@ -17,6 +17,9 @@ extension ImatrixFile {
             for index in sum.sums.indices { sum.sums[index] += entry.sums[index] }
             for index in sum.counts.indices { sum.counts[index] += entry.counts[index] }
             try Self.check(sum.sums)
+            guard sum.counts.allSatisfy({ $0 <= Self.maximumRows }) else {
+                throw QuernError(.invalidInput, "too many rows in all", at: "entry \(name.quotedForMessage)")
+            }
             entries[name] = sum
         }
         guard chunkTokens == other.chunkTokens else {

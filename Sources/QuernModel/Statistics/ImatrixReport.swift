@@ -132,7 +132,7 @@ extension ImatrixReport.Tensor {
         normalizedEntropy = values.count > 1 ? entropy / log2(number) : 0
         outliers = deviation > 0 ? Double(values.count { ($0 - mean) / deviation > 1 }) / number : 0
         let before = layer.flatMap { layer in
-            file.entries["blk.\(layer - 1).\(parts.dropFirst(2).joined(separator: "."))"]
+            layer < 1 ? nil : file.entries["blk.\(layer - 1).\(parts.dropFirst(2).joined(separator: "."))"]
         }
         similarity = before.map { Self.cosine(entry.sums, $0.sums) } ?? 0
     }

@@ -62,7 +62,8 @@ struct TensorMapping {
                 let gathered: [SourceTensor]
                 if rule.isOfExperts || rule.scales != nil {
                     let key = rule.isOfExperts ? "experts \(place.layer ?? 0)" : "\(rule.source) \(place.layer ?? 0)"
-                    var gathering = gatherings[key] ?? makeGathering(of: rule, layer: place.layer)
+                    // Taken out, so that it is not copied for every expert.
+                    var gathering = gatherings.removeValue(forKey: key) ?? makeGathering(of: rule, layer: place.layer)
                     gathered = try gathering.add(part, rule: rule, expert: place.expert, isScales: place.use.isScales)
                     gatherings[key] = gathering
                 } else {

@@ -19,10 +19,18 @@ struct TokenizeCommand: ParsableCommand {
     @Flag(help: "Read lines {\"text\": …} and print lines {\"ids\": […]}.") var jsonl = false
     @Flag(help: "Print one JSON array.") var json = false
 
+    private static func standardInput() throws -> [UInt8] {
+        do {
+            return [UInt8](try FileHandle.standardInput.readToEnd() ?? Data())
+        } catch {
+            throw QuernError(.io, "it cannot be read", at: "standard input", remedy: "Give a text")
+        }
+    }
+
     func run() throws {
         let tokenizer = try Tokenizer.open(path: source)
         if jsonl { return try tokenizeLines(with: tokenizer) }
-        let ids = try tokenizer.encode(utf8: [UInt8](FileHandle.standardInput.readDataToEndOfFile()))
+        let ids = try tokenizer.encode(utf8: try Self.standardInput())
         var output = IDOutput()
         if json { output.appendArray(ids) } else { output.append(ids, separator: " ") }
         output.append("\n")

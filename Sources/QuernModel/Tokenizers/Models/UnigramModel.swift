@@ -81,7 +81,7 @@ struct Viterbi {
         nodes.append(contentsOf: repeatElement(Node(), count: word.count + 1))
         var start = 0
         while start < word.count {
-            let length = UTF8Text.length(word[start])
+            let length = min(UTF8Text.length(word[start]), word.count - start)
             let scoreHere = nodes[start].score
             var hasCharacter = false
             trie.forEachMatch(word, at: start) { matched, id in

@@ -40,7 +40,8 @@ struct PrecompiledCharsmap: Normalizer {
                 output.append(contentsOf: firstPrefix(of: bytes[...]) ?? bytes[...])
             }
         }
-        text.bytes = output
+        // What a file puts in their place need not be characters.
+        text.bytes = UTF8Text.repaired(output)
     }
 
     /// The replacement of the shortest prefix that has one.

@@ -6,11 +6,13 @@ package struct SpecialTokens: Sendable {
     private let strippingRight: Set<Int32>
     private let strippingLeft: Set<Int32>
 
-    /// - Parameter tokens: texts, not empty, and ids.
+    /// - Parameter tokens: texts, not empty, and ids. Those that are no UTF-8 would cut characters in two, and are left
+    ///   out.
     package init(
         _ tokens: [(text: [UInt8], id: Int32)], strippingLeft: Set<Int32> = [], strippingRight: Set<Int32> = []
     ) {
-        trie = ByteTrie(tokens.map { ($0.text, $0.id) })
+        trie = ByteTrie(
+            tokens.filter { String(validating: $0.text, as: UTF8.self) != nil }.map { ($0.text, $0.id) })
         self.strippingLeft = strippingLeft
         self.strippingRight = strippingRight
     }

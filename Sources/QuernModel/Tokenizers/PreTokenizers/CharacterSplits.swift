@@ -68,7 +68,7 @@ struct FixedLengthSplit: PreTokenizer {
         var index = 0
         var characters = 0
         while index < piece.count {
-            index += UTF8Text.length(piece[index])
+            index = min(piece.count, index + UTF8Text.length(piece[index]))
             characters += 1
             if characters == length || index >= piece.count {
                 try emit(UnsafeBufferPointer(rebasing: piece[start..<index]), isFirst && start == 0)

@@ -4,6 +4,8 @@ import QuernFormats
 struct GraphKeys {
     let architecture: String
     let values: [String: GGUFValue]
+    /// Far beyond any model, and sums of products of two stay far from overflow.
+    private static let maximum: UInt64 = 1 << 28
 
     /// - Returns: nil where the key is missing.
     func count(_ key: String) throws -> Int? {
@@ -69,8 +71,8 @@ struct GraphKeys {
     }
 
     private func size(_ value: GGUFValue, _ key: String) throws -> Int {
-        guard let number = value.unsigned, number <= UInt64(Int32.max) else {
-            throw Self.fault("it is no integer from 0 to \(Int32.max)", "key '\(architecture).\(key)'")
+        guard let number = value.unsigned, number <= Self.maximum else {
+            throw Self.fault("it is no integer from 0 to \(Self.maximum)", "key '\(architecture).\(key)'")
         }
         return Int(number)
     }
