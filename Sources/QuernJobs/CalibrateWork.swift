@@ -64,11 +64,13 @@ public struct CalibrateWork: Sendable, Codable, Equatable {
     public let maximumChunks: Int
     /// Whether the input of `output.weight` counts too.
     public let processOutput: Bool
+    /// Columns that a block of a Gram matrix has at most; nil: no such matrices are kept.
+    public let gramBlock: Int?
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
     public init(
         model: ModelReference, tokens: Int, chunkTokens: Int, firstChunk: Int, maximumChunks: Int,
-        processOutput: Bool, memory: Int64
+        processOutput: Bool, gramBlock: Int? = nil, memory: Int64
     ) {
         self.model = model
         self.tokens = tokens
@@ -76,6 +78,7 @@ public struct CalibrateWork: Sendable, Codable, Equatable {
         self.firstChunk = firstChunk
         self.maximumChunks = maximumChunks
         self.processOutput = processOutput
+        self.gramBlock = gramBlock
         self.memory = memory
     }
 }

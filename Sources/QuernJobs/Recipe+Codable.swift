@@ -115,7 +115,7 @@ extension Recipe.TensorRule: Codable {
 
 extension Recipe.Calibration: Codable {
     enum Key: String, RecipeKey {
-        case text, chunks
+        case text, chunks, gram
         case chunkTokens = "chunk_tokens"
         case processOutput = "process_output"
         static let planned: Set<String> = []
@@ -127,7 +127,16 @@ extension Recipe.Calibration: Codable {
             text: try container.decode(String.self, forKey: .text),
             chunkTokens: try container.decodeIfPresent(Int.self, forKey: .chunkTokens) ?? Self.usualChunkTokens,
             chunks: try container.decodeIfPresent(Int.self, forKey: .chunks),
-            processOutput: try container.decodeIfPresent(Bool.self, forKey: .processOutput) ?? false)
+            processOutput: try container.decodeIfPresent(Bool.self, forKey: .processOutput) ?? false,
+            gram: try Self.gram(in: container))
+    }
+
+    /// `true` stands for the usual limits, `false` for no matrices.
+    private static func gram(in container: KeyedDecodingContainer<Key>) throws -> Recipe.GramLimits? {
+        if let flag = try? container.decodeIfPresent(Bool.self, forKey: .gram) {
+            return flag ? Recipe.GramLimits() : nil
+        }
+        return try container.decodeIfPresent(Recipe.GramLimits.self, forKey: .gram)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -136,6 +145,34 @@ extension Recipe.Calibration: Codable {
         try container.encode(chunkTokens, forKey: .chunkTokens)
         try container.encodeIfPresent(chunks, forKey: .chunks)
         if processOutput { try container.encode(true, forKey: .processOutput) }
+        if let gram {
+            if gram == Recipe.GramLimits() {
+                try container.encode(true, forKey: .gram)
+            } else {
+                try container.encode(gram, forKey: .gram)
+            }
+        }
+    }
+}
+
+extension Recipe.GramLimits: Codable {
+    enum Key: String, RecipeKey {
+        case maxBlock = "max_block"
+        case budget
+        static let planned: Set<String> = []
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            maxBlock: try container.decodeIfPresent(Int.self, forKey: .maxBlock) ?? Self.usualMaxBlock,
+            budget: try container.bytes(forKey: .budget) ?? Self.usualBudget)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(maxBlock, forKey: .maxBlock)
+        try container.encode(budget, forKey: .budget)
     }
 }
 
@@ -171,19 +208,11 @@ extension Recipe.SplitLimits: Codable {
         static let planned: Set<String> = []
     }
 
-    /// `max_size` is a number of bytes or text such as `5GB`.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.strictContainer(of: Key.self)
-        var maxBytes: UInt64?
-        if container.contains(.maxBytes) {
-            if let number = try? container.decode(UInt64.self, forKey: .maxBytes) {
-                maxBytes = number
-            } else {
-                maxBytes = try ByteCount.parse(try container.decode(String.self, forKey: .maxBytes))
-            }
-        }
         self.init(
-            maxBytes: maxBytes, maxTensors: try container.decodeIfPresent(Int.self, forKey: .maxTensors),
+            maxBytes: try container.bytes(forKey: .maxBytes),
+            maxTensors: try container.decodeIfPresent(Int.self, forKey: .maxTensors),
             keep: try container.decodeIfPresent(Bool.self, forKey: .keep) ?? false)
     }
 
@@ -192,6 +221,15 @@ extension Recipe.SplitLimits: Codable {
         try container.encodeIfPresent(maxBytes, forKey: .maxBytes)
         try container.encodeIfPresent(maxTensors, forKey: .maxTensors)
         if keep { try container.encode(true, forKey: .keep) }
+    }
+}
+
+extension KeyedDecodingContainer {
+    /// A number of bytes, or text such as `5GB`; nil where there is none.
+    fileprivate func bytes(forKey key: Key) throws -> UInt64? {
+        guard contains(key) else { return nil }
+        if let number = try? decode(UInt64.self, forKey: key) { return number }
+        return try ByteCount.parse(try decode(String.self, forKey: key))
     }
 }
 

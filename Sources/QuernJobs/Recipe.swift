@@ -82,6 +82,8 @@ public struct Recipe: Sendable, Equatable {
         public var chunks: Int?
         /// Whether statistics are taken for `output.weight` too.
         public var processOutput: Bool
+        /// Whether Gram matrices are kept too, and how large; nil: none.
+        public var gram: GramLimits?
 
         public static let usualChunkTokens = 512
 
@@ -89,12 +91,30 @@ public struct Recipe: Sendable, Equatable {
         public static func fileName(of name: String) -> String { "\(name).imatrix.gguf" }
 
         public init(
-            text: String, chunkTokens: Int = usualChunkTokens, chunks: Int? = nil, processOutput: Bool = false
+            text: String, chunkTokens: Int = usualChunkTokens, chunks: Int? = nil, processOutput: Bool = false,
+            gram: GramLimits? = nil
         ) {
             self.text = text
             self.chunkTokens = chunkTokens
             self.chunks = chunks
             self.processOutput = processOutput
+            self.gram = gram
+        }
+    }
+
+    /// How large the matrices XᵀX of the inputs of linear layers may become.
+    public struct GramLimits: Sendable, Equatable {
+        /// Columns of a block: wider inputs are kept in several blocks along the diagonal.
+        public var maxBlock: Int
+        /// Bytes of all of them in the statistics file; to keep to it, blocks become narrower.
+        public var budget: UInt64
+
+        public static let usualMaxBlock = 8192
+        public static let usualBudget: UInt64 = 2_000_000_000
+
+        public init(maxBlock: Int = usualMaxBlock, budget: UInt64 = usualBudget) {
+            self.maxBlock = maxBlock
+            self.budget = budget
         }
     }
 

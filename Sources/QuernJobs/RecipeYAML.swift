@@ -81,13 +81,36 @@ extension Recipe.Calibration {
         self.init(
             text: try fields.required(.text).text(),
             chunkTokens: try fields[.chunkTokens]?.count() ?? Self.usualChunkTokens,
-            chunks: try fields[.chunks]?.count(), processOutput: try fields[.processOutput]?.flag() ?? false)
+            chunks: try fields[.chunks]?.count(), processOutput: try fields[.processOutput]?.flag() ?? false,
+            gram: try fields[.gram].flatMap(Recipe.GramLimits.init(yaml:)))
     }
 
     fileprivate var node: Node {
         var fields: [(Node, Node)] = [("text", text.node), ("chunk_tokens", Node(String(chunkTokens)))]
         if let chunks { fields.append(("chunks", Node(String(chunks)))) }
         if processOutput { fields.append(("process_output", Node("true"))) }
+        if let gram { fields.append(("gram", gram.node)) }
+        return Node(fields)
+    }
+}
+
+extension Recipe.GramLimits {
+    /// `true` for the usual limits, `false` for no matrices, or the limits.
+    fileprivate init?(yaml value: RecipeValue) throws {
+        if case .scalar = value.node {
+            guard try value.flag() else { return nil }
+            self.init()
+            return
+        }
+        let fields = try RecipeFields<Key>(value)
+        self.init(
+            maxBlock: try fields[.maxBlock]?.count() ?? Self.usualMaxBlock,
+            budget: try fields[.budget]?.bytes() ?? Self.usualBudget)
+    }
+
+    fileprivate var node: Node {
+        guard self != Self() else { return Node("true") }
+        let fields: [(Node, Node)] = [("max_block", Node(String(maxBlock))), ("budget", Node(String(budget)))]
         return Node(fields)
     }
 }

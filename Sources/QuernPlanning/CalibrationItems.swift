@@ -35,8 +35,10 @@ struct CalibrationItems {
         let limits = try TextLimits(
             chunkTokens: chunkTokens, chunks: calibration.chunks, text: text, field: "calibration")
         let reference = model.reference(path: path)
+        let gramBlock = try calibration.gram?.widestBlock(for: inputs)
         let size = CalibrationSize(
-            model: model, graph: graph, inputs: inputs, chunks: limits.group, chunkTokens: chunkTokens)
+            model: model, graph: graph, inputs: inputs, chunks: limits.group, chunkTokens: chunkTokens,
+            gramBlock: gramBlock)
 
         var items = [limits.tokenize(reference, text)]
         for group in limits.groups {
@@ -46,7 +48,7 @@ struct CalibrationItems {
                         CalibrateWork(
                             model: reference, tokens: firstOrdinal, chunkTokens: chunkTokens,
                             firstChunk: group.lowerBound, maximumChunks: group.count,
-                            processOutput: calibration.processOutput, memory: size.memory)),
+                            processOutput: calibration.processOutput, gramBlock: gramBlock, memory: size.memory)),
                     cost: limits.cost(
                         of: group, operations: size.operations * Double(group.count) / Double(limits.group)),
                     memory: size.memory, dependencies: [firstOrdinal],
@@ -54,11 +56,13 @@ struct CalibrationItems {
         }
         merged = firstOrdinal + items.count
         let ordinals = Array((firstOrdinal + 1)..<merged)
-        let memory = Self.buffers + 4 * size.statistics
+        // Of Gram matrices two in double precision, and the files of one group and of all on the way.
+        let memory = Int64(clamping: Double(Self.buffers) + 4 * Double(size.statistics) + 6 * Double(size.gram))
         items.append(
             PlannedItem(
                 payload: .merge(MergeWork(tokens: firstOrdinal, groups: ordinals, memory: memory)),
-                cost: max(1, size.statistics), memory: memory, dependencies: [firstOrdinal] + ordinals,
+                cost: max(1, Int64(clamping: Double(size.statistics) + Double(size.gram))), memory: memory,
+                dependencies: [firstOrdinal] + ordinals,
                 label: "add up statistics"))
         self.items = items
     }
@@ -66,8 +70,10 @@ struct CalibrationItems {
 
 /// What a group of chunks costs.
 struct CalibrationSize {
-    /// Bytes of a statistics file.
+    /// Bytes of a statistics file without Gram matrices.
     let statistics: Int64
+    /// Bytes of the Gram matrices in it.
+    let gram: Int64
     /// Peak bytes of a group.
     let memory: Int64
     /// Multiplications and additions of a group.
@@ -75,7 +81,11 @@ struct CalibrationSize {
     /// Experts whose weights are held at a time, with a few threads.
     private static let experts = 16.0
 
-    init(model: SourceModel, graph: DecoderGraph, inputs: [LinearInput], chunks: Int, chunkTokens: Int) {
+    /// - Parameter gramBlock: columns of the widest block of a Gram matrix; nil where there are none.
+    init(
+        model: SourceModel, graph: DecoderGraph, inputs: [LinearInput], chunks: Int, chunkTokens: Int,
+        gramBlock: Int? = nil
+    ) {
         /// Σx² and Σ|x| in double precision, max|x| in single.
         func bytes(_ inputs: some Sequence<LinearInput>) -> Double {
             inputs.reduce(0) { $0 + 20 * Double($1.channels) * Double($1.matrices) }
@@ -109,8 +119,23 @@ struct CalibrationSize {
             * (2 * tokens * Double(graph.hiddenSize) + 8 * Double(chunkTokens) * widest
                 + 4 * 128 * Double(chunkTokens))
         statistics = Int64(clamping: sums)
+        var gramMemory = 0.0
+        if let gramBlock {
+            let bytes = Recipe.GramLimits.bytes(of: inputs, widest: gramBlock)
+            gram = Int64(clamping: bytes)
+            // In double precision, as a file, and the file's pieces on their way into the store; and rows that wait
+            // for those of other chunks, twice: in single precision and packed.
+            gramMemory = 4 * bytes + 8 * tokens * widest
+            for input in inputs {
+                let columns = Double(GramLayout(channels: input.channels, widest: gramBlock).blockColumns)
+                operations += columns * Double(input.channels) * (input.hasExperts ? 4 : Double(input.matrices))
+            }
+        } else {
+            gram = 0
+        }
         memory = Int64(
-            clamping: 4 * largestHalf + activations + 2 * sums + largestSums * Double(chunks) + Double(16 << 20))
+            clamping: 4 * largestHalf + activations + 2 * sums + largestSums * Double(chunks) + gramMemory
+                + Double(16 << 20))
         self.operations = operations * tokens
     }
 }

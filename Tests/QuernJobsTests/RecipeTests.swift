@@ -14,7 +14,9 @@ import Testing
             Recipe.Target(gguf: "F16"),
         ],
         imatrix: "stats.gguf",
-        calibration: .init(text: "~/text: 1.txt", chunkTokens: 128, chunks: 20, processOutput: true),
+        calibration: .init(
+            text: "~/text: 1.txt", chunkTokens: 128, chunks: 20, processOutput: true,
+            gram: .init(maxBlock: 256, budget: 3_000_000)),
         evaluation: .init(text: "other.txt", chunkTokens: 64, chunks: 3),
         split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
         includeWeights: ["ffn", "no"], excludeWeights: ["attn"], pruneLayers: [0, 7],
@@ -43,7 +45,8 @@ import Testing
                 prune_layers: [0, 7]
                 override_kv: ["a.b=int:7", "c=float:0.1", "d=bool:false", "e=str:x=y:z"]
                 imatrix: stats.gguf
-                calibration: { text: "~/text: 1.txt", chunk_tokens: 128, chunks: 20, process_output: true }
+                calibration: { text: "~/text: 1.txt", chunk_tokens: 128, chunks: 20, process_output: true,
+                               gram: { max_block: 256, budget: 3MB } }
                 evaluation: { text: other.txt, chunk_tokens: 64, chunks: 3 }
                 allow_requantize: yes
                 """#)
@@ -70,6 +73,9 @@ import Testing
         ("source: x\ntargets: []\ncalibration: {chunks: 2}", "r.yaml:3: calibration: 'text' is missing", .usage),
         ("source: x\ntargets: []\ncalibration: {text: a, chunks: 0}", "r.yaml:3: calibration.chunks: expected", .usage),
         ("source: x\ntargets: []\ncalibration: {text: a, tokens: 1}", "r.yaml:3: unknown key 'tokens'", .usage),
+        ("source: x\ntargets: []\ncalibration: {text: a, gram: 3}", "calibration.gram: expected true", .usage),
+        ("source: x\ntargets: []\ncalibration: {text: a, gram: {blocks: 3}}", "unknown key 'blocks'", .usage),
+        ("source: x\ntargets: []\ncalibration: {text: a, gram: {max_block: 0}}", "gram.max_block: expected", .usage),
         ("source: x\ntargets: []\nevaluation: {chunks: 2}", "r.yaml:3: evaluation: 'text' is missing", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16}]", "'compressed_tensors' is not yet", .unsupported),
         ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
@@ -106,6 +112,17 @@ import Testing
         #expect(
             try JSONDecoder().decode(Recipe.self, from: calibrated).calibration
                 == .init(text: "t", chunkTokens: 512, chunks: nil, processOutput: false))
+        for (text, gram) in [
+            ("true", Recipe.GramLimits()), ("false", nil), (#"{"budget": "1GB"}"#, .init(budget: 1_000_000_000)),
+        ] {
+            let data = Data(#"{"source": "a", "targets": [], "calibration": {"text": "t", "gram": \#(text)}}"#.utf8)
+            let recipe = try JSONDecoder().decode(Recipe.self, from: data)
+            #expect(recipe.calibration == .init(text: "t", gram: gram))
+            #expect(try JSONDecoder().decode(Recipe.self, from: JSONEncoder().encode(recipe)) == recipe)
+            let yaml = try Recipe(yaml: "source: a\ntargets: []\ncalibration: {text: t, gram: \(text)}")
+            #expect(yaml == recipe)
+            #expect(try Recipe(yaml: yaml.yaml()) == recipe)
+        }
         let split = Data(
             #"{"source": "a", "targets": [{"gguf": "F16", "tensors": {"x": "q8_0"}}], "split": {"max_size": "2G"}}"#
                 .utf8)

@@ -85,6 +85,40 @@ struct CalibrationPlanTests {
         #expect(plan.publishWork?.sources == [] && plan.publishWork?.artifacts == [])
     }
 
+    /// Widths of 256 and 768, four layers with three and one of them: 6 303 744 bytes in full.
+    @Test(arguments: [
+        (Recipe.GramLimits(), 768), (.init(maxBlock: 300), 300), (.init(budget: 6_303_744), 768),
+        (.init(budget: 6_303_743), 640), (.init(budget: 1_000_000), 64), (.init(maxBlock: 5, budget: 73_584), 5),
+        (.init(maxBlock: 5, budget: 73_583), 4),
+    ])
+    func blocksKeepToTheBudget(limits: Recipe.GramLimits, widest: Int) throws {
+        let plan = try plan([], .init(text: Self.text.path, gram: limits))
+        let plain = try self.plan([])
+        guard case .calibrate(let work) = plan.items[1].payload, case .merge(let merge)? = plan.merge,
+            case .merge(let plainMerge)? = plain.merge
+        else { throw QuernError(.internalFault, "other items") }
+        #expect(work.gramBlock == widest)
+        let bytes = [(256, 12), (768, 4)].reduce(0) {
+            $0 + 4 * GramLayout(channels: $1.0, widest: widest).values * $1.1
+        }
+        #expect(UInt64(bytes) <= limits.budget)
+        #expect(merge.memory - plainMerge.memory == Int64(6 * bytes))
+        // Rows of eight chunks wait twice.
+        #expect(work.memory - plain.items[1].memory == Int64(4 * bytes + 8 * 8 * 512 * 768))
+        #expect(plain.items[1].cost < plan.items[1].cost)
+    }
+
+    @Test(arguments: [
+        (Recipe.GramLimits(maxBlock: 0), "1 to 1048576"), (.init(maxBlock: 1 << 21), "1 to 1048576"),
+        (.init(budget: 24_575), "not even their diagonals"),
+    ])
+    func impossibleGramLimits(limits: Recipe.GramLimits, message: String) throws {
+        let error = try #require(throws: QuernError.self) {
+            try plan([], .init(text: Self.text.path, gram: limits))
+        }
+        #expect(error.code == .usage && error.message.contains(message), "\(error)")
+    }
+
     /// The chunks are not known when the header is laid out.
     @Test func theHeaderIsOpenWhereTheChunksGo() throws {
         let plan = try plan(["Q4_K_M"])
@@ -137,4 +171,8 @@ struct CalibrationPlanTests {
                 recipe: Recipe(source: "/m", targets: []), source: TestSources.llama(blocks: 1), importance: nil)
         }
     }
+}
+
+extension Plan {
+    fileprivate var merge: WorkPayload? { items.map(\.payload).first { $0.stage == .merge } }
 }
