@@ -2,6 +2,7 @@ import Foundation
 import QuernFormats
 import QuernJobs
 import QuernModel
+import QuernPlanning
 import QuernStore
 import TestSupport
 import Testing
@@ -68,6 +69,25 @@ import Testing
         for (name, digest) in index.vectors {
             #expect(try await bench.blobs.get(digest) == expected.entries[name]?.bytes)
         }
+    }
+
+    @Test func gramMatricesAreAddedToo() async throws {
+        let groups = [1.0, 2.0].map { seed -> ModelStatistics? in
+            let plain = Self.statistics(seed)
+            var input = plain.inputs[0]
+            let layout = GramLayout(channels: 256, widest: 128)
+            input.gram = GramMatrices(layout: layout, values: (0..<layout.values).map { seed * Double($0 % 7) })
+            return ModelStatistics(origin: plain.origin, arithmetic: plain.arithmetic, chunks: 1, inputs: [input])
+        }
+        let result = try result(try await merge(groups, chunks: 2))
+        let bytes = try await bench.blobs.get(try #require(result.statistics.first))
+        let sum = try StatisticsFile.read(from: MemoryByteSource(bytes, name: "s"))
+        let values = try #require(sum.inputs[0].gram?.values)
+        #expect(values == (0..<2 * 8256).map { 3 * Double($0 % 7) })
+        // The digest that manifests name covers them.
+        let plain = try self.result(try await merge([Self.statistics(1), Self.statistics(2)], chunks: 2))
+        #expect(result.sha256 == Digest(of: bytes) && result.sha256 != plain.sha256)
+        #expect(result.index == plain.index)
     }
 
     @Test func missingChunksAreAFault() async throws {

@@ -24,7 +24,7 @@ struct CalibrateStage {
         let tensors = Set(model.tensors.map(\.name))
         let collector = StatisticsCollector(
             inputs: decoder.graph.linearInputs, isTensor: { tensors.contains($0) }, chunks: range.count,
-            processOutput: work.processOutput)
+            processOutput: work.processOutput, gram: work.gramBlock.map { ($0, decoder.engine) })
         let arithmetic = decoder.arithmetic
         let key = Digest.statisticsKey(work, text: text, chunks: range, arithmetic: arithmetic)
         if let known = try known(key) {
@@ -41,7 +41,7 @@ struct CalibrateStage {
             origin: ModelStatistics.Origin(
                 architecture: model.architecture, files: model.files.map { "\($0.size) \($0.name)" },
                 text: text.text, chunkTokens: work.chunkTokens),
-            arithmetic: [arithmetic], chunks: range.count, inputs: collector.finish())
+            arithmetic: [arithmetic], chunks: range.count, inputs: try collector.finish())
         try statistics.checkFinite()
         let made = try context.blobs.pieces(of: StatisticsFile.bytes(statistics))
         // A cache entry stands for one blob.
@@ -76,6 +76,7 @@ extension Digest {
             chunk-tokens \(work.chunkTokens)
             chunks \(chunks.lowerBound) \(chunks.upperBound)
             process-output \(work.processOutput)
+            gram \(work.gramBlock.map(String.init) ?? "none")
             arithmetic \(arithmetic)
             model \(work.model.identity.hex) \(work.model.path)
             \(files)

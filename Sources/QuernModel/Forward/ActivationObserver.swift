@@ -5,13 +5,14 @@ public protocol ActivationObserver: AnyObject, Sendable {
     /// Whether the rows of an input are wanted; asked before anything is computed only for its sake.
     func wants(_ input: LinearInput) -> Bool
 
-    /// Called once for each input, matrix and chunk that has rows; at the same time only for different chunks, or for
+    /// Called once for each input, matrix and chunk that has rows, and for a chunk without rows where one with rows may
+    /// come after it, so that nobody waits for it; at the same time only for different chunks, or for
     /// different matrices of one input. The order of chunks depends on the machine: what is summed over chunks has to
     /// be summed in their order afterwards.
     /// - Parameters:
     ///   - input: one of `DecoderGraph.linearInputs`.
     ///   - matrix: expert or head, below `input.matrices`.
-    ///   - rows: [n, input.channels], n at least 1, in the order of positions; valid during the call.
+    ///   - rows: [n, input.channels], in the order of positions; valid during the call.
     ///   - chunk: index into the chunks given to `Decoder.forward`.
     func observe(_ input: LinearInput, matrix: Int, rows: UnsafeBufferPointer<Float>, chunk: Int)
 }

@@ -32,8 +32,7 @@ struct PassContext: Sendable {
     func leavesOutOutput(of layer: DecoderLayer) -> Bool { leavesOutLast && layer.index == graph.layers.count - 1 }
 
     func observe(_ input: LinearInput, matrix: Int = 0, _ rows: UnsafePointer<Float>, count: Int, chunk: Int) {
-        guard let observer, count > 0 else { return }
-        observer.observe(
+        observer?.observe(
             input, matrix: matrix, rows: UnsafeBufferPointer(start: rows, count: count * input.channels), chunk: chunk)
     }
 

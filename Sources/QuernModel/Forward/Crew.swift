@@ -1,19 +1,17 @@
 import Dispatch
 import Foundation
-import Synchronization
 
 /// Threads that share pieces of work, while the calling thread watches.
 ///
 /// Pieces must not depend on each other, nor on which thread does them; then results depend on the pieces alone.
 final class Crew: Sendable {
     let threads: Int
-    private let workspaces: Mutex<[Workspace]>
+    private let workspaces = WorkspacePool()
     /// For the weights of decoders that take turns.
     let buffers = BufferPool()
 
     init(threads: Int) {
         self.threads = max(1, threads)
-        workspaces = Mutex([])
     }
 
     /// Products of matrices take more stack than a thread has by default.
@@ -43,26 +41,14 @@ final class Crew: Sendable {
     }
 
     private func work(_ board: Board, _ body: @Sendable (Int, Workspace) throws -> Void) {
-        let workspace = take()
-        defer { give(workspace) }
-        while let index = board.next() {
-            do {
-                try body(index, workspace)
-                board.finish()
-            } catch { board.fail(error) }
+        workspaces.withWorkspace { workspace in
+            while let index = board.next() {
+                do {
+                    try body(index, workspace)
+                    board.finish()
+                } catch { board.fail(error) }
+            }
         }
-    }
-
-    /// Workspaces go from thread to thread, one at a time.
-    private struct Handed: @unchecked Sendable { let workspace: Workspace }
-
-    private func take() -> Workspace {
-        workspaces.withLock { list -> Handed in Handed(workspace: list.popLast() ?? Workspace()) }.workspace
-    }
-
-    private func give(_ workspace: Workspace) {
-        let handed = Handed(workspace: workspace)
-        workspaces.withLock { $0.append(handed.workspace) }
     }
 
     /// Which pieces are taken and done.

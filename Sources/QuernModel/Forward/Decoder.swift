@@ -12,7 +12,7 @@ public final class Decoder {
     public let graph: DecoderGraph
     /// What the last digits of this machine's products depend on.
     public var arithmetic: String { engine.arithmetic }
-    let engine: MatrixEngine
+    package let engine: MatrixEngine
     let loader: WeightLoader
     let crew: Crew
     private let head: HeadWeights

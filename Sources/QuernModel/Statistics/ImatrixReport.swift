@@ -1,5 +1,6 @@
 import Foundation
 import QuernFormats
+import QuernPlanning
 
 /// What an importance matrix says about the inputs of a model's tensors, by the measures of
 /// `llama-imatrix --show-statistics`.
@@ -51,6 +52,28 @@ public struct ImatrixReport: Sendable, Encodable, Equatable {
         public let most: Double
     }
 
+    /// Matrices XᵀX that a statistics file has beside its sums.
+    public struct Gram: Sendable, Encodable, Equatable {
+        /// Inputs of linear layers, each with a matrix for every expert.
+        public let inputs: Int
+        /// Inputs whose matrices are kept as one block.
+        public let whole: Int
+        /// Columns of the widest block.
+        public let widestBlock: Int
+        /// Bytes in the file.
+        public let bytes: Int
+
+        /// - Returns: nil where there are none.
+        init?(_ statistics: ModelStatistics) {
+            let matrices = statistics.inputs.compactMap(\.gram)
+            guard let widest = matrices.map(\.layout.blockColumns).max() else { return nil }
+            inputs = matrices.count
+            whole = matrices.count { $0.layout.isWhole }
+            widestBlock = widest
+            bytes = matrices.reduce(0) { $0 + 4 * $1.values.count }
+        }
+    }
+
     public let datasets: [String]
     public let chunks: Int
     public let chunkTokens: Int
@@ -58,13 +81,23 @@ public struct ImatrixReport: Sendable, Encodable, Equatable {
     public let tensors: [Tensor]
     public let layers: [Layer]
     public let experts: [Coverage]
+    /// Nil for an importance matrix alone.
+    public let gram: Gram?
     /// What is wrong with the text, if anything.
     public let warnings: [String]
 
     /// Fewer tokens than these leave many channels to chance.
     public static let fewTokens = 20_000
 
-    public init(_ file: ImatrixFile) {
+    /// Of a statistics file.
+    public init(_ statistics: ModelStatistics) {
+        self.init(statistics.imatrix(dataset: nil), gram: Gram(statistics))
+    }
+
+    public init(_ file: ImatrixFile) { self.init(file, gram: nil) }
+
+    private init(_ file: ImatrixFile, gram: Gram?) {
+        self.gram = gram
         datasets = file.datasets
         chunks = file.chunkCount
         chunkTokens = file.chunkTokens

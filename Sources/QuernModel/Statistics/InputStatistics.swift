@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernPlanning
 
 /// Sums over the rows that linear layers read at one place of a model.
 public struct InputStatistics: Sendable, Equatable {
@@ -16,6 +17,8 @@ public struct InputStatistics: Sendable, Equatable {
     public var magnitudes: [Double]
     /// max|x|, likewise; 0 where there were no rows.
     public var maxima: [Float]
+    /// XᵀX for each matrix; nil where it was not asked for.
+    public var gram: GramMatrices?
 
     public var matrices: Int { counts.count }
 
@@ -32,11 +35,13 @@ public struct InputStatistics: Sendable, Equatable {
     /// Whether all sums are finite.
     var isFinite: Bool {
         maxima.allSatisfy(\.isFinite) && squares.allSatisfy(\.isFinite) && magnitudes.allSatisfy(\.isFinite)
+            && gram?.isFinite ?? true
     }
 
     /// Whether both are sums about the same place.
     func isComparable(to other: InputStatistics) -> Bool {
         name == other.name && tensors == other.tensors && channels == other.channels && matrices == other.matrices
+            && gram?.layout == other.gram?.layout
     }
 
     /// Adds what was summed over later rows.
@@ -48,5 +53,6 @@ public struct InputStatistics: Sendable, Equatable {
             magnitudes[index] += other.magnitudes[index]
             maxima[index] = max(maxima[index], other.maxima[index])
         }
+        if let other = other.gram { gram?.add(other) }
     }
 }

@@ -4,8 +4,8 @@ import QuernJobs
 extension ModelStatistics {
     /// The sums of squares as llama-imatrix would have them: an entry for each tensor that reads an input. Experts have
     /// a count each; tensors with a matrix for each head, which all see the same rows, have one.
-    /// - Parameter dataset: what to call the text.
-    public func imatrix(dataset: String) -> ImatrixFile {
+    /// - Parameter dataset: what to call the text; nil where nobody knows.
+    public func imatrix(dataset: String?) -> ImatrixFile {
         var entries: [String: ImatrixFile.Entry] = [:]
         for input in inputs {
             let isCountedOnce = !input.name.contains("_exps.")
@@ -15,7 +15,7 @@ extension ModelStatistics {
             for tensor in input.tensors { entries[tensor] = entry }
         }
         return ImatrixFile(
-            entries: entries, datasets: [dataset], chunkCount: chunks, chunkTokens: origin.chunkTokens)
+            entries: entries, datasets: dataset.map { [$0] } ?? [], chunkCount: chunks, chunkTokens: origin.chunkTokens)
     }
 
     /// The rows that reached each expert, layer by layer.

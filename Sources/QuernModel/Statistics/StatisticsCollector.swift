@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Rows of a chunk are summed in their order as they come, on any thread; chunks are added in their order once all have
 /// left a layer behind. So the sums do not depend on how many threads there were, and no more than one layer's sums
-/// are held for each chunk.
+/// are held for each chunk. Gram matrices, which are larger than the rows they are made of, take the chunks one by one.
 public final class StatisticsCollector: ActivationObserver {
     fileprivate struct Key: Hashable {
         let input: Int
@@ -34,18 +34,19 @@ public final class StatisticsCollector: ActivationObserver {
 
     /// Index among the inputs, by name.
     private let indices: [String: Int]
-    private let processOutput: Bool
     private let state: Mutex<State>
+    private let gram: GramCollector?
 
     /// - Parameters:
     ///   - inputs: all of the model.
     ///   - isTensor: whether the model has a tensor; inputs that none of its tensors reads are left out.
     ///   - chunks: how many there will be, counted from 0.
     ///   - processOutput: whether the head counts too.
-    public init(
-        inputs: [LinearInput], isTensor: (String) -> Bool, chunks: Int, processOutput: Bool
+    ///   - gram: columns of the widest block of a Gram matrix, and what multiplies; nil: no such matrices are kept.
+    package init(
+        inputs: [LinearInput], isTensor: (String) -> Bool, chunks: Int, processOutput: Bool,
+        gram: (widest: Int, engine: MatrixEngine)? = nil
     ) {
-        self.processOutput = processOutput
         var statistics: [InputStatistics] = []
         var indices: [String: Int] = [:]
         for input in inputs.calibrated(processOutput: processOutput, isTensor: isTensor) {
@@ -56,6 +57,11 @@ public final class StatisticsCollector: ActivationObserver {
                     matrices: input.matrices))
         }
         self.indices = indices
+        self.gram = gram.map { gram in
+            GramCollector(
+                layouts: statistics.map { GramLayout(channels: $0.channels, widest: gram.widest) },
+                engine: gram.engine)
+        }
         state = Mutex(State(inputs: statistics, reached: Array(repeating: 0, count: chunks)))
     }
 
@@ -63,6 +69,8 @@ public final class StatisticsCollector: ActivationObserver {
 
     public func observe(_ input: LinearInput, matrix: Int, rows: UnsafeBufferPointer<Float>, chunk: Int) {
         guard let index = indices[input.name] else { return }
+        gram?.add(rows, input: index, matrix: matrix, chunk: chunk)
+        guard !rows.isEmpty else { return }
         let sums = Sums(rows, channels: input.channels)
         // The head comes after all layers.
         let layer = input.layer ?? Int.max
@@ -78,12 +86,18 @@ public final class StatisticsCollector: ActivationObserver {
         }
     }
 
-    /// The sums over all chunks.
-    public func finish() -> [InputStatistics] {
-        state.withLock { state in
+    /// The sums over all chunks; to be called once.
+    /// - Throws: `QuernError` where a product of matrices failed.
+    public func finish() throws -> [InputStatistics] {
+        var inputs = state.withLock { state in
             for layer in state.waiting.keys.sorted() { state.settle(layer) }
             return state.inputs
         }
+        guard let gram else { return inputs }
+        for index in inputs.indices {
+            inputs[index].gram = try gram.finish(input: index, matrices: inputs[index].matrices)
+        }
+        return inputs
     }
 }
 
