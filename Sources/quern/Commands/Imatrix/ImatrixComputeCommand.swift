@@ -13,7 +13,8 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
             Example: quern imatrix compute ./tiny-llama --text calibration.txt --output tiny-llama.imatrix.gguf
 
             llama-quantize reads the file, and so does --imatrix. Interrupted at any point, the same command run again \
-            goes on where it stopped. To quantize at once, say quern quantize … --calibration TEXT.
+            goes on where it stopped. For methods that ask for more: … --statistics tiny-llama.statistics.safetensors --gram \
+            keeps the matrix XᵀX of every tensor's input, too. To quantize at once, say quern quantize … --calibration TEXT.
             """)
 
     @Argument(help: "A Hugging Face checkpoint folder (safetensors) or a .gguf file.", completion: .file())
@@ -36,6 +37,18 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
 
     @Option(help: "Also write all statistics, to a safetensors file.", completion: .file())
     var statistics: String?
+
+    @Flag(help: "Keep XᵀX of every tensor's input in the statistics file.")
+    var gram = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Columns of a block of XᵀX; wider inputs are kept in several. \(Recipe.GramLimits.usualMaxBlock) otherwise.",
+            valueName: "number"))
+    var gramBlock: Int?
+
+    @Option(help: "Bytes of all XᵀX, which get narrower blocks to keep to it: 500M. 2GB otherwise.")
+    var gramBudget: String?
 
     @Option(help: "gguf, or dat for programs of before 2025.")
     var format: ImatrixForm = .gguf
@@ -67,7 +80,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         let text = RecipeOptions.absolute(text, from: here)
         let calibration = Recipe.Calibration(
             text: text, chunkTokens: chunkTokens ?? Recipe.Calibration.usualChunkTokens, chunks: chunks,
-            processOutput: processOutput)
+            processOutput: processOutput, gram: try gramLimits())
         let written = Written()
         var run = LocalRun(
             recipe: Recipe(source: model, targets: [], calibration: calibration), output: folder + "/statistics",
@@ -98,6 +111,23 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
             let seconds = (ContinuousClock().now - start) / .seconds(1)
             Console.error("done in \(Console.duration(seconds: seconds))")
         }
+    }
+
+    private func gramLimits() throws -> Recipe.GramLimits? {
+        guard gram else {
+            guard gramBlock == nil, gramBudget == nil else {
+                throw QuernError(.usage, "limits of Gram matrices, and none are asked for", remedy: "Say --gram, too")
+            }
+            return nil
+        }
+        guard statistics != nil else {
+            throw QuernError(
+                .usage, "an importance matrix has no place for Gram matrices", at: "--gram",
+                remedy: "Say --statistics FILE, too")
+        }
+        return Recipe.GramLimits(
+            maxBlock: gramBlock ?? Recipe.GramLimits.usualMaxBlock,
+            budget: try gramBudget.map { try ByteCount.parse($0) } ?? Recipe.GramLimits.usualBudget)
     }
 
     /// Carries what was made out of the run.

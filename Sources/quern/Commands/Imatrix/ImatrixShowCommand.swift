@@ -9,18 +9,20 @@ struct ImatrixShowCommand: ParsableCommand {
         discussion: """
             Example: quern imatrix show tiny-llama.imatrix.gguf
 
+            A file of statistics (imatrix compute … --statistics FILE) is shown likewise, and whether it has Gram matrices.
+
             Σ(act²): sum of the channels' mean squares; ZD: share of channels more than a standard deviation above the \
             mean; cosine: with the same tensor one layer before.
             """)
 
-    @Argument(help: "An importance matrix file, GGUF or legacy.", completion: .file())
+    @Argument(help: "An importance matrix file, GGUF or legacy, or a statistics file.", completion: .file())
     var file: String
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() throws {
-        let report = ImatrixReport(try ImatrixFile.read(path: file))
+        let report = try report()
         if json { return try Console.json(report) }
         let source = report.datasets.isEmpty ? "" : " of \(report.datasets.joined(separator: ", "))"
         Console.line(
@@ -48,7 +50,25 @@ struct ImatrixShowCommand: ParsableCommand {
         Console.line("")
         Console.line(Console.table([["layer", "Σ(act²)", "ZD", "cosine"]] + layers, rightAligned: [0, 1, 2, 3]))
         if !report.experts.isEmpty { showExperts(report) }
+        if let gram = report.gram { show(gram) }
         for warning in report.warnings { Console.error("quern: warning: \(warning)") }
+    }
+
+    private func report() throws -> ImatrixReport {
+        let source = try FileByteSource(path: file)
+        // The JSON of a safetensors header follows its length; there is no such byte in the other forms.
+        let isStatistics = try source.size > 8 && source.bytes(at: 8, count: 1) == [UInt8(ascii: "{")]
+        return isStatistics
+            ? ImatrixReport(try StatisticsFile.read(from: source)) : ImatrixReport(try ImatrixFile.read(from: source))
+    }
+
+    private func show(_ gram: ImatrixReport.Gram) {
+        let blocks =
+            gram.whole == gram.inputs
+            ? "all in full"
+            : "\(gram.whole) in full, \(gram.inputs - gram.whole) in blocks of at most \(gram.widestBlock) columns"
+        Console.line("")
+        Console.line("Gram matrices of \(gram.inputs) inputs, \(blocks): \(Console.size(gram.bytes))")
     }
 
     private func showExperts(_ report: ImatrixReport) {
