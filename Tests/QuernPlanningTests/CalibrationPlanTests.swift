@@ -102,9 +102,12 @@ struct CalibrationPlanTests {
             $0 + 4 * GramLayout(channels: $1.0, widest: widest).values * $1.1
         }
         #expect(UInt64(bytes) <= limits.budget)
-        #expect(merge.memory - plainMerge.memory == Int64(6 * bytes))
+        let merging = Int64(6 * bytes)
+        #expect(merge.memory - plainMerge.memory == merging)
         // Rows of eight chunks wait twice.
-        #expect(work.memory - plain.items[1].memory == Int64(4 * bytes + 8 * 8 * 512 * 768))
+        let waiting = 8 * 8 * 512 * 768
+        let calibrating = Int64(4 * bytes + waiting)
+        #expect(work.memory - plain.items[1].memory == calibrating)
         #expect(plain.items[1].cost < plan.items[1].cost)
     }
 

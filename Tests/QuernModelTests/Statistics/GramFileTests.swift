@@ -42,9 +42,11 @@ struct GramFileTests {
     @Test func squares() throws {
         let layout = try #require(GramLayout(channels: 5, blockColumns: 2))
         let gram = GramMatrices(layout: layout, values: [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17])
-        #expect(gram.square(block: 0) == [1, 2, 2, 3] && gram.square(block: 2) == [7])
+        #expect(gram.square(block: 0) == [1, 2, 2, 3])
+        #expect(gram.square(block: 2) == [7])
         #expect(gram.square(matrix: 1, block: 1) == [14, 15, 15, 16])
-        #expect(gram.diagonal == [1, 3, 4, 6, 7, 11, 13, 14, 16, 17])
+        let diagonal: [Double] = [1, 3, 4, 6, 7, 11, 13, 14, 16, 17]
+        #expect(gram.diagonal == diagonal)
     }
 
     @Test func anyDamageIsAnErrorOrOtherNumbers() throws {
@@ -65,7 +67,7 @@ struct GramFileTests {
     }
 
     @Test(arguments: [
-        (#""gram_columns":"2\n4""#, #""gram_columns":"3\n4""#, "gram in F32 [1, 7]"),
+        (#""gram_columns":"2\n4""#, #""gram_columns":"3\n4""#, "gram in F32 [1, 9]"),
         (#""gram_columns":"2\n4""#, #""gram_columns":"0\n4""#, "blocks of 0 columns"),
         (#""gram_columns":"2\n4""#, #""gram_columns":"9\n4""#, "blocks of 9 columns"),
         (#""gram_columns":"2\n4""#, #""gram_columns":"x\n4""#, "'gram_columns'"),
@@ -127,7 +129,7 @@ struct GramFileTests {
 
     @Test func reportsSayHowLargeTheyAre() throws {
         let gram = try #require(ImatrixReport(Self.statistics()).gram)
-        #expect(gram.inputs == 2 && gram.whole == 1 && gram.widestBlock == 4 && gram.bytes == 4 * 37)
+        #expect(gram.inputs == 2 && gram.whole == 1 && gram.widestBlock == 4 && gram.bytes == 148)
         #expect(ImatrixReport(StatisticsFileTests.statistics()).gram == nil)
     }
 }
