@@ -71,6 +71,13 @@ public struct ArtifactFolder: Sendable, Equatable {
         for partial in partials where partial.mark == mark { FileSystem.remove(partial.file) }
     }
 
+    /// Removes the partial files of some files, whoever began them.
+    public func removePartials(of names: [String]) {
+        for (file, _) in partials where names.contains(where: { file.hasPrefix("\(path)/\($0).partial-") }) {
+            FileSystem.remove(file)
+        }
+    }
+
     private var partials: [(file: String, mark: Substring)] {
         FileSystem.names(in: path).compactMap { name in
             guard let range = name.range(of: ".partial-"), name[range.upperBound...].utf8.count == 16 else {

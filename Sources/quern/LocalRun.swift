@@ -76,6 +76,8 @@ struct LocalRun: Sendable {
         if !keepsState {
             // A part that was made twice may have begun a file again that was whole already.
             folder.removePartials(owner: record.id.rawValue)
+            // A run killed while it wrote these began them under marks of their own.
+            folder.removePartials(of: [Manifest.fileName, Report.fileName, JobResults.fileName])
             try? FileManager.default.removeItem(atPath: state)
         }
         return record

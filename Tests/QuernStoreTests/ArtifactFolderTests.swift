@@ -60,8 +60,12 @@ import Testing
         for name in ["a.gguf", "a.gguf.partial-0123456789abcdef", "b.partial-x"] { try folder.write([1], to: name) }
         let artifacts = ArtifactFolder(root: folder.path)
         artifacts.removePartials(olderThan: 3600)
+        artifacts.removePartials(of: ["another"])
         #expect(files(below: folder.path).count == 3)
         artifacts.removePartials(olderThan: 0)
+        #expect(files(below: folder.path) == ["a.gguf", "b.partial-x"])
+        try folder.write([1], to: "a.gguf.partial-0123456789abcdef")
+        artifacts.removePartials(of: ["a.gguf"])
         #expect(files(below: folder.path) == ["a.gguf", "b.partial-x"])
     }
 }
