@@ -12,7 +12,8 @@
 #define DNNL_FUNCTIONS(apply)                                                                                         \
     apply(dnnl_engine_create) apply(dnnl_get_effective_cpu_isa) apply(dnnl_matmul_desc_init)                          \
     apply(dnnl_memory_create) apply(dnnl_memory_desc_equal) apply(dnnl_memory_desc_get_size)                          \
-    apply(dnnl_memory_desc_init_by_tag) apply(dnnl_memory_destroy) apply(dnnl_post_ops_append_sum)                    \
+    apply(dnnl_memory_desc_init_by_tag) apply(dnnl_memory_desc_init_submemory) apply(dnnl_memory_destroy)             \
+    apply(dnnl_post_ops_append_sum)                                                                                   \
     apply(dnnl_post_ops_create) apply(dnnl_post_ops_destroy) apply(dnnl_primitive_attr_create)                        \
     apply(dnnl_primitive_attr_destroy) apply(dnnl_primitive_attr_set_post_ops)                                        \
     apply(dnnl_primitive_attr_set_scratchpad_mode) apply(dnnl_primitive_create) apply(dnnl_primitive_desc_create)     \
@@ -81,8 +82,8 @@ bool quern_dnnl_multiply(bool transposed, size_t m, size_t n, size_t k, const fl
 
 struct quern_product {
     dnnl_primitive_t primitive;
-    dnnl_primitive_t packing;
-    dnnl_memory_desc_t a, plain, weights, c, scratch;
+    dnnl_data_type_t type;
+    dnnl_memory_desc_t a, weights, c, scratch;
 };
 
 /// A primitive that multiplies; the layout of weights is oneDNN's choice where `weights` is NULL.
@@ -142,17 +143,7 @@ quern_product *quern_product_create(bool bf16, size_t m, size_t n, size_t k, boo
         done = call_dnnl_primitive_create(&product->primitive, description) == dnnl_success;
         call_dnnl_primitive_desc_destroy(description);
     }
-    dnnl_primitive_desc_t packing = NULL;
-    if (done) {
-        call_dnnl_memory_desc_init_by_tag(&product->plain, 2, k_n, type, dnnl_ba);
-        done = call_dnnl_reorder_primitive_desc_create(&packing, &product->plain, engine, &product->weights, engine,
-                                                       NULL)
-            == dnnl_success;
-    }
-    if (done) {
-        done = call_dnnl_primitive_create(&product->packing, packing) == dnnl_success;
-        call_dnnl_primitive_desc_destroy(packing);
-    }
+    product->type = type;
     if (done) return product;
     quern_product_destroy(product);
     return NULL;
@@ -161,7 +152,6 @@ quern_product *quern_product_create(bool bf16, size_t m, size_t n, size_t k, boo
 void quern_product_destroy(quern_product *product) {
     if (!product) return;
     if (product->primitive) call_dnnl_primitive_destroy(product->primitive);
-    if (product->packing) call_dnnl_primitive_destroy(product->packing);
     free(product);
 }
 
@@ -200,9 +190,24 @@ static bool execute(dnnl_primitive_t primitive, int count, const operand *operan
     return done;
 }
 
-bool quern_product_pack(const quern_product *product, const void *rows, void *weights) {
-    const operand operands[] = {{DNNL_ARG_FROM, &product->plain, rows}, {DNNL_ARG_TO, &product->weights, weights}};
-    return execute(product->packing, 2, operands);
+bool quern_product_pack(const quern_product *product, size_t first, size_t count, const void *rows, void *weights) {
+    const dnnl_dims_t size = {product->weights.dims[0], (dnnl_dim_t)count}, place = {0, (dnnl_dim_t)first};
+    dnnl_memory_desc_t from, to;
+    // oneDNN keeps primitives that were asked for before: making one for each piece costs microseconds.
+    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_t packing = NULL;
+    stay_on_this_thread();
+    bool done = call_dnnl_memory_desc_init_by_tag(&from, 2, size, product->type, dnnl_ba) == dnnl_success
+        && call_dnnl_memory_desc_init_submemory(&to, &product->weights, size, place) == dnnl_success
+        && call_dnnl_reorder_primitive_desc_create(&description, &from, engine, &to, engine, NULL) == dnnl_success
+        && call_dnnl_primitive_create(&packing, description) == dnnl_success;
+    if (done) {
+        const operand operands[] = {{DNNL_ARG_FROM, &from, rows}, {DNNL_ARG_TO, &to, weights}};
+        done = execute(packing, 2, operands);
+    }
+    if (packing) call_dnnl_primitive_destroy(packing);
+    if (description) call_dnnl_primitive_desc_destroy(description);
+    return done;
 }
 
 bool quern_product_run(const quern_product *product, const void *a, const void *weights, float *c, void *scratch) {

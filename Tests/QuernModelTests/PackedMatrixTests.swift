@@ -6,7 +6,7 @@ import Testing
 @Suite struct PackedMatrixTests {
     @Test(
         arguments: [
-            (1, 1, 1), (5, 7, 3), (16, 64, 33), (17, 200, 40), (513, 130, 24), (1100, 65, 17),
+            (1, 1, 1), (5, 7, 3), (16, 64, 33), (17, 200, 40), (513, 130, 24), (1100, 65, 17), (3, 1000, 3000),
         ], MatrixEngine.Precision.allCases)
     func products(_ shape: (rows: Int, outputs: Int, inputs: Int), _ precision: MatrixEngine.Precision) throws {
         guard precision == .single || MatrixEngine.hasBF16 else { return }
@@ -15,17 +15,13 @@ import Testing
         let padded = PackedMatrix.padded(shape.rows)
         let input = (0..<padded * shape.inputs).map { _ in Float.random(in: -1...1, using: &random) }
         let weights = (0..<shape.outputs * shape.inputs).map { _ in Float.random(in: -1...1, using: &random) }
-        // Blocks of 64 outputs, so that there are several.
-        let matrix = PackedMatrix(outputs: shape.outputs, inputs: shape.inputs, engine: engine, blockBytes: 1)
-        #expect(matrix.blockCount == (shape.outputs + 63) / 64)
+        let matrix = try PackedMatrix(outputs: shape.outputs, inputs: shape.inputs, areBF16: false, engine: engine)
         let workspace = Workspace()
-        for block in 0..<matrix.blockCount {
-            let rows = matrix.rows(of: block)
+        for rows in matrix.pieces.reversed() {
             var values = Array(weights[rows.lowerBound * shape.inputs..<rows.upperBound * shape.inputs])
-            let packed = try values.withUnsafeMutableBufferPointer {
-                try matrix.packed(block, try #require($0.baseAddress), isBF16: false, workspace)
+            try values.withUnsafeMutableBufferPointer {
+                try matrix.pack(rows, try #require($0.baseAddress), workspace)
             }
-            matrix.set(block, packed)
         }
         let from = FloatBuffer(input.count)
         from.base.update(from: input, count: input.count)

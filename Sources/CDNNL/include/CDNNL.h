@@ -32,8 +32,12 @@ void quern_product_destroy(quern_product *product);
 /// Bytes of packed weights; the same for all m.
 size_t quern_product_weight_bytes(const quern_product *product);
 size_t quern_product_scratch_bytes(const quern_product *product);
-/// Packs weights [n, k] of the product's type.
-bool quern_product_pack(const quern_product *product, const void *rows, void *weights);
+/// Packs the rows `first` ..< `first + count` of weights [n, k] of the product's type; different rows may be packed at the
+/// same time.
+/// - first: a multiple of 192, and so is `count` unless these are the last rows: layouts go by blocks of outputs.
+/// - rows: [count, k].
+/// - Returns: false where oneDNN's layout cannot be written in such pieces, or it fails.
+bool quern_product_pack(const quern_product *product, size_t first, size_t count, const void *rows, void *weights);
 /// - scratch: `quern_product_scratch_bytes`, aligned to 64; so are `weights`.
 bool quern_product_run(const quern_product *product, const void *a, const void *weights, float *c, void *scratch);
 

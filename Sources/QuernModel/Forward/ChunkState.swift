@@ -13,8 +13,9 @@ final class ChunkState: @unchecked Sendable {
         self.positions = positions
         let count = PackedMatrix.padded(positions) * hiddenSize
         buffer = FloatBuffer(count)
-        // Rows that only fill up are multiplied as well.
-        buffer.base.initialize(repeating: 0, count: count)
+        // Rows that only fill up are multiplied as well; the others are embedded.
+        let embedded = positions * hiddenSize
+        (buffer.base + embedded).initialize(repeating: 0, count: count - embedded)
         residual = Rows(base: buffer.base, stride: hiddenSize)
     }
 }

@@ -31,8 +31,9 @@ final class Crew: Sendable {
         _ count: Int, tick: (Double) throws -> Void, _ body: @escaping @Sendable (Int, Workspace) throws -> Void
     ) throws {
         guard count > 0 else { return }
-        let board = Board(count: count)
-        for _ in 0..<min(threads, count) { board.start { self.work(board, body) } }
+        let board = Board(count: count, body)
+        defer { board.forget() }
+        for _ in 0..<min(threads, count) { board.start { self.work(board) } }
         while !board.wait(seconds: Self.tickSeconds) {
             do { try tick(board.share) } catch { board.fail(error) }
         }
@@ -40,9 +41,9 @@ final class Crew: Sendable {
         try tick(1)
     }
 
-    private func work(_ board: Board, _ body: @Sendable (Int, Workspace) throws -> Void) {
+    private func work(_ board: Board) {
         workspaces.withWorkspace { workspace in
-            while let index = board.next() {
+            while let (index, body) = board.next() {
                 do {
                     try body(index, workspace)
                     board.finish()
@@ -51,13 +52,23 @@ final class Crew: Sendable {
         }
     }
 
+    private typealias Body = @Sendable (Int, Workspace) throws -> Void
+
     /// Which pieces are taken and done.
     private final class Board: @unchecked Sendable {
         private let condition = NSCondition()
         private let count: Int
+        private var body: Body?
         private var state = State()
 
-        init(count: Int) { self.count = count }
+        init(count: Int, _ body: @escaping Body) {
+            self.count = count
+            self.body = body
+        }
+
+        /// Lets go of what the work needed: a thread may hold on to the board for a while after its last piece, and the
+        /// next work wants the memory.
+        func forget() { condition.withLock { body = nil } }
 
         func start(_ work: @escaping @Sendable () -> Void) {
             condition.withLock { state.running += 1 }
@@ -73,11 +84,11 @@ final class Crew: Sendable {
             thread.start()
         }
 
-        func next() -> Int? {
+        func next() -> (index: Int, body: Body)? {
             condition.withLock {
-                guard state.failure == nil, state.next < count else { return nil }
+                guard let body, state.failure == nil, state.next < count else { return nil }
                 state.next += 1
-                return state.next - 1
+                return (state.next - 1, body)
             }
         }
 

@@ -6,6 +6,8 @@ final class DecoderPass {
     fileprivate let ropes: RopeTables
     fileprivate let context: PassContext
     fileprivate var next = 0
+    /// What comes next, its weights loaded while threads had nothing else to do.
+    fileprivate var loaded: HalfLayer?
 
     fileprivate init(states: [ChunkState], ropes: RopeTables, context: PassContext) {
         self.states = states
@@ -38,11 +40,45 @@ extension Decoder {
     /// Runs the next layer; there must be one.
     /// - Parameter progress: told the share of the layer that is done.
     func advance(_ pass: DecoderPass, progress: (Double) throws -> Void) throws {
-        let layer = graph.layers[pass.next]
         // What each half takes is guessed; the bar moves on all the same.
-        try attend(layer, pass.states, pass.ropes, pass.context) { try progress($0 * 0.4) }
-        try feedForward(layer, pass.states, pass.context) { try progress(0.4 + $0 * 0.6) }
+        try run(2 * pass.next, pass) { try progress($0 * 0.4) }
+        try run(2 * pass.next + 1, pass) { try progress(0.4 + $0 * 0.6) }
         pass.next += 1
+    }
+
+    private func run(_ half: Int, _ pass: DecoderPass, _ tick: (Double) throws -> Void) throws {
+        let current = try pass.loaded ?? load(half, pass) { try tick($0 * 0.1) }
+        pass.loaded = nil
+        let computing: (Double) throws -> Void = { try tick(0.1 + $0 * 0.9) }
+        switch current.work {
+        case .experts(let experts): try experts.apply(to: pass.states, tick: computing)
+        case .chunkwise(let apply):
+            let states = pass.states
+            let next = half + 1 < 2 * graph.layers.count ? try prepare(half + 1, pass) : nil
+            let loading = next?.loading ?? []
+            try crew.forEach(states.count + loading.count, tick: computing) { index, workspace in
+                if index < states.count {
+                    try apply(states[index], workspace)
+                } else {
+                    try loading[index - states.count](workspace)
+                }
+            }
+            pass.loaded = next
+        }
+    }
+
+    private func load(_ half: Int, _ pass: DecoderPass, _ tick: (Double) throws -> Void) throws -> HalfLayer {
+        let prepared = try prepare(half, pass)
+        let loading = prepared.loading
+        try crew.forEach(loading.count, tick: tick) { try loading[$0]($1) }
+        return prepared
+    }
+
+    /// - Parameter half: twice the layer for its attention, one more for its feed-forward.
+    private func prepare(_ half: Int, _ pass: DecoderPass) throws -> HalfLayer {
+        let layer = graph.layers[half / 2]
+        return half % 2 == 0
+            ? try .attention(layer, pass.states, pass.ropes, pass.context) : try .feedForward(layer, pass.context)
     }
 
     /// What the head reads, after all layers.

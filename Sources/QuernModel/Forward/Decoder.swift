@@ -124,43 +124,6 @@ public final class Decoder {
         return states
     }
 
-    func attend(
-        _ layer: DecoderLayer, _ states: [ChunkState], _ ropes: RopeTables, _ context: PassContext,
-        _ tick: (Double) throws -> Void
-    ) throws {
-        let tables = try states.map { try ropes.table(layer.attention.rope, length: $0.positions) }
-        let loading: (Double) throws -> Void = { try tick($0 * 0.1) }
-        let computing: (Double) throws -> Void = { try tick(0.1 + $0 * 0.9) }
-        switch layer.attention.projections {
-        case .grouped(let projections):
-            let pass = try GroupedAttentionPass(layer, projections, context, tick: loading)
-            try crew.forEach(states.count, tick: computing) { index, workspace in
-                try pass.apply(to: states[index], rope: tables[index], workspace)
-            }
-        case .latent(let projections):
-            let pass = try LatentAttentionPass(layer, projections, context, tick: loading)
-            try crew.forEach(states.count, tick: computing) { index, workspace in
-                try pass.apply(to: states[index], rope: tables[index], workspace)
-            }
-        }
-    }
-
-    func feedForward(
-        _ layer: DecoderLayer, _ states: [ChunkState], _ context: PassContext, _ tick: (Double) throws -> Void
-    ) throws {
-        let loading: (Double) throws -> Void = { try tick($0 * 0.1) }
-        let computing: (Double) throws -> Void = { try tick(0.1 + $0 * 0.9) }
-        switch layer.feedForward {
-        case .dense(let dense):
-            let pass = try DensePass(layer, dense, context, tick: loading)
-            try crew.forEach(states.count, tick: computing) { index, workspace in
-                try pass.apply(to: states[index], workspace)
-            }
-        case .experts(let experts):
-            try ExpertPass(layer, experts, context, tick: loading).apply(to: states, tick: computing)
-        }
-    }
-
     /// The rows that the head reads.
     func finish(_ state: ChunkState, _ context: PassContext) throws -> [Float] {
         let width = graph.hiddenSize

@@ -26,21 +26,23 @@ struct GatedWeights: Sendable {
 
 /// The feed-forward of a layer without experts.
 struct DensePass {
+    /// To be done before anything else.
+    let loading: [WeightLoader.Piece]
     private let context: PassContext
     private let layer: DecoderLayer
     private let dense: DenseFeedForward
     private let weights: GatedWeights
     private let norms: (before: LoadedNorm?, after: LoadedNorm?)
 
-    init(
-        _ layer: DecoderLayer, _ dense: DenseFeedForward, _ context: PassContext, tick: (Double) throws -> Void
-    ) throws {
+    init(_ layer: DecoderLayer, _ dense: DenseFeedForward, _ context: PassContext) throws {
         self.context = context
         self.layer = layer
         self.dense = dense
-        let loaded = try context.loader.load([dense.up, dense.down], context.crew, tick: tick)
+        let linears = try context.loader.load([dense.up, dense.down])
+        loading = linears.pieces
         weights = GatedWeights(
-            up: loaded[0], down: loaded[1], isGated: dense.isGated, activation: dense.activation, width: dense.width)
+            up: linears.weights[0], down: linears.weights[1], isGated: dense.isGated, activation: dense.activation,
+            width: dense.width)
         norms = try layer.feedForwardNorms.load(context.loader)
     }
 

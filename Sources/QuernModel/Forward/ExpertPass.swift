@@ -4,6 +4,8 @@ import QuernPlanning
 /// The feed-forward of a layer with experts. Weights are read expert by expert, each for the rows of all chunks that
 /// chose it; their outputs are added in the order of experts, however many were computed side by side.
 struct ExpertPass {
+    /// To be done before anything else.
+    let loading: [WeightLoader.Piece]
     private let context: PassContext
     private let layer: DecoderLayer
     private let experts: ExpertFeedForward
@@ -16,9 +18,7 @@ struct ExpertPass {
     /// Chunks are taken together until they have so many rows for an expert.
     private static let pieceRows = PackedMatrix.pieceRows
 
-    init(
-        _ layer: DecoderLayer, _ experts: ExpertFeedForward, _ context: PassContext, tick: (Double) throws -> Void
-    ) throws {
+    init(_ layer: DecoderLayer, _ experts: ExpertFeedForward, _ context: PassContext) throws {
         self.context = context
         self.layer = layer
         self.experts = experts
@@ -28,11 +28,12 @@ struct ExpertPass {
             routing: experts.routing, weights: try loader.plain(experts.router),
             bias: try experts.router.parts.first.flatMap { try loader.bias($0) },
             choiceBias: try experts.routing.choiceBias.map(loader.vector))
+        let linears = try loader.load(experts.shared.map { [$0.up, $0.down] } ?? [])
+        loading = linears.pieces
         shared = try experts.shared.map { shared in
-            let loaded = try loader.load([shared.up, shared.down], context.crew, tick: tick)
             let weights = GatedWeights(
-                up: loaded[0], down: loaded[1], isGated: true, activation: experts.activation, width: shared.down.inputs
-            )
+                up: linears.weights[0], down: linears.weights[1], isGated: true, activation: experts.activation,
+                width: shared.down.inputs)
             return (weights, shared, try shared.gate.map { try loader.plain($0) })
         }
     }

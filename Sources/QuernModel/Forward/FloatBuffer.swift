@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Uninitialized memory for values, aligned for every instruction set.
@@ -6,16 +7,39 @@ import Synchronization
 package final class FloatBuffer: @unchecked Sendable {
     package let base: UnsafeMutablePointer<Float>
     let count: Int
+    /// Of a large buffer, as the kernel gave it.
+    private let mapping: UnsafeMutableRawBufferPointer?
+
+    private static let hugePage = 2 << 20
 
     package init(_ count: Int) {
         self.count = max(count, 16)
-        let bytes = UnsafeMutableRawPointer.allocate(byteCount: self.count * 4, alignment: 64)
-        base = bytes.bindMemory(to: Float.self, capacity: self.count)
+        let size = self.count * 4
+        var bytes = UnsafeMutableRawPointer(bitPattern: 0)
+        if size >= Self.hugePage, let mapping = Self.map(size + Self.hugePage) {
+            self.mapping = mapping
+            bytes = mapping.baseAddress?.alignedUp(toMultipleOf: Self.hugePage)
+        } else {
+            mapping = nil
+        }
+        base = (bytes ?? .allocate(byteCount: size, alignment: 64)).bindMemory(to: Float.self, capacity: self.count)
     }
 
-    deinit { UnsafeMutableRawPointer(base).deallocate() }
+    deinit {
+        if let mapping { munmap(mapping.baseAddress, mapping.count) } else { raw.deallocate() }
+    }
 
     var raw: UnsafeMutableRawPointer { UnsafeMutableRawPointer(base) }
+
+    /// Memory of its own, which goes back whole: in the allocator's heaps large buffers of all sizes leave gaps, as many
+    /// as half of what they hold. In huge pages where there are any, because clearing small ones takes as long as filling
+    /// them.
+    private static func map(_ size: Int) -> UnsafeMutableRawBufferPointer? {
+        let start = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let start, start != MAP_FAILED else { return nil }
+        _ = madvise(start, size, MADV_HUGEPAGE)
+        return UnsafeMutableRawBufferPointer(start: start, count: size)
+    }
 }
 
 /// Buffers whose owners are gone, for the next that need one of their size: layers are alike, and memory fresh from the
@@ -34,7 +58,7 @@ package final class BufferPool: Sendable {
 package final class Workspace {
     enum Use: Int, CaseIterable {
         case normed, queries, keys, values, scores, headQuery, headOutput, attended, output, gate, up, activated
-        case gathered, productHigh, productLow, productScratch, productBlock, decoded, latent, router
+        case gathered, productHigh, productLow, productScratch, decoded, latent, router
     }
     private var buffers: [Use: FloatBuffer] = [:]
 

@@ -2,6 +2,8 @@ import QuernPlanning
 
 /// Attention of one layer with queries, keys and values straight from the input.
 struct GroupedAttentionPass {
+    /// To be done before anything else.
+    let loading: [WeightLoader.Piece]
     private let context: PassContext
     private let attention: Attention
     private let projections: GroupedProjections
@@ -13,17 +15,15 @@ struct GroupedAttentionPass {
     private let keyNorm: LoadedNorm?
     private let sinks: [Float]?
 
-    init(
-        _ layer: DecoderLayer, _ projections: GroupedProjections, _ context: PassContext,
-        tick: (Double) throws -> Void
-    ) throws {
+    init(_ layer: DecoderLayer, _ projections: GroupedProjections, _ context: PassContext) throws {
         self.context = context
         self.layer = layer
         self.projections = projections
         attention = layer.attention
         let loader = context.loader
-        let weights = try loader.load([projections.linear, attention.output], context.crew, tick: tick)
-        (input, output) = (weights[0], weights[1])
+        let linears = try loader.load([projections.linear, attention.output])
+        loading = linears.pieces
+        (input, output) = (linears.weights[0], linears.weights[1])
         norms = try layer.attentionNorms.load(loader)
         queryNorm = try projections.queryNorm.map { try LoadedNorm($0, loader) }
         keyNorm = try projections.keyNorm.map { try LoadedNorm($0, loader) }

@@ -2,6 +2,8 @@ import QuernPlanning
 
 /// Multi-head latent attention of one layer, head by head in the latent space.
 struct LatentAttentionPass {
+    /// To be done before anything else.
+    let loading: [WeightLoader.Piece]
     private let context: PassContext
     private let attention: Attention
     private let projections: LatentProjections
@@ -18,9 +20,7 @@ struct LatentAttentionPass {
     private let valueUp: FloatBuffer
     private let valueLength: Int
 
-    init(
-        _ layer: DecoderLayer, _ projections: LatentProjections, _ context: PassContext, tick: (Double) throws -> Void
-    ) throws {
+    init(_ layer: DecoderLayer, _ projections: LatentProjections, _ context: PassContext) throws {
         self.context = context
         self.layer = layer
         self.projections = projections
@@ -28,7 +28,8 @@ struct LatentAttentionPass {
         let loader = context.loader
         var linears = [projections.query, projections.keyValueDown, attention.output]
         if let down = projections.queryDown { linears.append(down.down) }
-        let weights = try loader.load(linears, context.crew, tick: tick)
+        let (weights, pieces) = try loader.load(linears)
+        loading = pieces
         (query, keyValueDown, output) = (weights[0], weights[1], weights[2])
         queryDown = try projections.queryDown.map { (weights[3], try LoadedNorm($0.norm, loader), $0.input) }
         norms = try layer.attentionNorms.load(loader)

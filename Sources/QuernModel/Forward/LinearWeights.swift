@@ -1,4 +1,3 @@
-import Foundation
 import QuernFormats
 import QuernPlanning
 import QuernStore
@@ -54,65 +53,56 @@ final class WeightLoader: Sendable {
         return Array(values[matrix * part.outputs..<(matrix + 1) * part.outputs])
     }
 
-    /// Several layers at once, their blocks shared among the threads of `crew`.
-    func load(_ linears: [Linear], _ crew: Crew, tick: (Double) throws -> Void) throws -> [LinearWeights] {
+    /// A piece of weights to be read, decoded and packed: once, by any thread.
+    typealias Piece = @Sendable (Workspace) throws -> Void
+
+    /// Several layers, ready to be multiplied as soon as all pieces are done.
+    func load(_ linears: [Linear]) throws -> (weights: [LinearWeights], pieces: [Piece]) {
+        var pieces: [Piece] = []
         let weights = try linears.map { linear in
             LinearWeights(
                 parts: try linear.parts.map { part in
-                    LinearWeights.Part(
-                        matrix: PackedMatrix(outputs: part.outputs, inputs: linear.inputs, engine: engine),
-                        bias: try bias(part))
+                    let loaded = try matrix(part.weight, rows: 0..<part.outputs)
+                    pieces += loaded.pieces
+                    return LinearWeights.Part(matrix: loaded.matrix, bias: try bias(part))
                 })
         }
-        let jobs = zip(linears, weights).flatMap { linear, weights in
-            zip(linear.parts, weights.parts).flatMap { part, loaded in
-                (0..<loaded.matrix.blockCount).map { (part.weight, loaded.matrix, $0) }
-            }
-        }
-        let lock = NSLock()
-        try crew.forEach(jobs.count, tick: tick) { index, workspace in
-            let (name, matrix, block) = jobs[index]
-            try self.pack(name, matrix, block, firstRow: 0, lock, workspace)
-        }
-        return weights
+        return (weights, pieces)
     }
 
     /// One expert, on the calling thread.
     func load(_ linear: Linear, matrix: Int, _ workspace: Workspace) throws -> LinearWeights {
-        let lock = NSLock()
-        return LinearWeights(
+        LinearWeights(
             parts: try linear.parts.map { part in
-                let packed = PackedMatrix(outputs: part.outputs, inputs: linear.inputs, engine: engine)
-                for block in 0..<packed.blockCount {
-                    try pack(part.weight, packed, block, firstRow: matrix * part.outputs, lock, workspace)
-                }
-                return LinearWeights.Part(matrix: packed, bias: try bias(part, matrix: matrix))
+                let rows = matrix * part.outputs..<(matrix + 1) * part.outputs
+                return LinearWeights.Part(
+                    matrix: try load(part.weight, rows: rows, workspace), bias: try bias(part, matrix: matrix))
             })
     }
 
-    /// Some rows of a matrix as a block of their own, on the calling thread.
+    /// Some rows of a tensor as a matrix of their own, on the calling thread.
     func load(_ name: String, rows: Range<Int>, _ workspace: Workspace) throws -> PackedMatrix {
-        let reader = try reader(name)
-        let packed = PackedMatrix(outputs: rows.count, inputs: reader.tensor.columns, engine: engine)
-        let lock = NSLock()
-        for block in 0..<packed.blockCount {
-            try pack(name, packed, block, firstRow: rows.lowerBound, lock, workspace)
-        }
-        return packed
+        let (matrix, pieces) = try matrix(name, rows: rows)
+        for piece in pieces { try piece(workspace) }
+        return matrix
     }
 
-    private func pack(
-        _ name: String, _ matrix: PackedMatrix, _ block: Int, firstRow: Int, _ lock: NSLock, _ workspace: Workspace
-    ) throws {
+    private func matrix(_ name: String, rows: Range<Int>) throws -> (matrix: PackedMatrix, pieces: [Piece]) {
         let reader = try reader(name)
-        let rows = matrix.rows(of: block)
-        let count = rows.count * matrix.inputs
-        let values = workspace.take(.decoded, count)
-        try reader.read(
-            firstRow + rows.lowerBound..<firstRow + rows.upperBound,
-            into: UnsafeMutableBufferPointer(start: values, count: count))
-        let packed = try matrix.packed(
-            block, values, isBF16: reader.tensor.type == .bf16 && reader.tensor.addend == nil, workspace)
-        lock.withLock { matrix.set(block, packed) }
+        let tensor = reader.tensor
+        let matrix = try PackedMatrix(
+            outputs: rows.count, inputs: tensor.columns, areBF16: tensor.type == .bf16 && tensor.addend == nil,
+            engine: engine)
+        let pieces = matrix.pieces.map { piece -> Piece in
+            { workspace in
+                let count = piece.count * tensor.columns
+                let values = workspace.take(.decoded, count)
+                try reader.read(
+                    rows.lowerBound + piece.lowerBound..<rows.lowerBound + piece.upperBound,
+                    into: UnsafeMutableBufferPointer(start: values, count: count))
+                try matrix.pack(piece, values, workspace)
+            }
+        }
+        return (matrix, pieces)
     }
 }

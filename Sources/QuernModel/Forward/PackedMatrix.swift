@@ -1,78 +1,69 @@
 import CDNNL
 
-/// Weights [outputs, inputs] in the layout in which oneDNN multiplies best, in blocks of outputs.
+/// Weights [outputs, inputs] in the layout in which oneDNN multiplies best.
 package final class PackedMatrix: @unchecked Sendable {
     let outputs: Int
     let inputs: Int
     private let engine: MatrixEngine
-    private let blockRows: Int
-    /// For each block the weights, or their high halves, and the low halves where there are any.
-    private var blocks: [(high: FloatBuffer, low: FloatBuffer?)?]
+    /// The weights, or their high halves, and the low halves where there are any.
+    private let high: FloatBuffer
+    private let low: FloatBuffer?
 
-    package static let usualBlockBytes = 64 << 20
-    private static let leastRows = 64
+    /// Weights that are packed at a time, as long as there are `pieceMultiple` rows of them.
+    private static let pieceBytes = 4 << 20
+    /// oneDNN's layouts go by blocks of 16, 48 or 64 outputs.
+    private static let pieceMultiple = 192
     /// Activations are multiplied in pieces of so many rows: any other number costs a primitive of its own, which is
     /// why rows are filled up to a multiple of `rowMultiple`.
     static let pieceRows = 512
     static let rowMultiple = 16
 
-    /// - Parameter blockBytes: what the values of a block take at most, as long as there are `leastRows` of them.
-    package init(outputs: Int, inputs: Int, engine: MatrixEngine, blockBytes: Int = PackedMatrix.usualBlockBytes) {
+    /// Takes memory for weights, which have to be packed before the first product.
+    /// - Parameter areBF16: whether each weight is a BF16 number.
+    package init(outputs: Int, inputs: Int, areBF16: Bool, engine: MatrixEngine) throws {
         self.outputs = outputs
         self.inputs = inputs
         self.engine = engine
-        let fitting = blockBytes / (inputs * 4) / Self.leastRows * Self.leastRows
-        blockRows = min(outputs, max(Self.leastRows, fitting))
-        blocks = Array(repeating: nil, count: (outputs + blockRows - 1) / blockRows)
+        let isSplit = engine.precision == .splitBF16
+        let product = try engine.product(
+            MatrixEngine.Key(isBF16: isSplit, rows: Self.pieceRows, outputs: outputs, inputs: inputs, adds: false))
+        let count = (product.weightBytes + 3) / 4
+        high = engine.buffers.take(count)
+        low = isSplit && !areBF16 ? engine.buffers.take(count) : nil
     }
 
     deinit {
-        for block in blocks {
-            guard let block else { continue }
-            engine.buffers.give(block.high)
-            if let low = block.low { engine.buffers.give(low) }
-        }
+        engine.buffers.give(high)
+        if let low { engine.buffers.give(low) }
     }
 
-    package var blockCount: Int { blocks.count }
+    /// The rows to pack, piece by piece.
+    package var pieces: [Range<Int>] {
+        let step = max(1, Self.pieceBytes / (inputs * 4 * Self.pieceMultiple)) * Self.pieceMultiple
+        return stride(from: 0, to: outputs, by: step).map { $0..<min(outputs, $0 + step) }
+    }
 
-    package func rows(of block: Int) -> Range<Int> {
-        block * blockRows..<min(outputs, (block + 1) * blockRows)
+    /// Packs one piece; threads may pack different ones at the same time.
+    /// - Parameters:
+    ///   - rows: one of `pieces`.
+    ///   - values: [rows.count, inputs].
+    package func pack(_ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>, _ workspace: Workspace) throws {
+        let isSplit = engine.precision == .splitBF16
+        let product = try engine.product(
+            MatrixEngine.Key(isBF16: isSplit, rows: Self.pieceRows, outputs: outputs, inputs: inputs, adds: false))
+        func pack(_ values: UnsafeRawPointer, into buffer: FloatBuffer) throws {
+            guard quern_product_pack(product.handle, rows.lowerBound, rows.count, values, buffer.raw) else {
+                throw MatrixEngine.failure(0, outputs, inputs)
+            }
+        }
+        guard isSplit else { return try pack(values, into: high) }
+        let halves = split(values, rows.count * inputs, workspace)
+        try pack(halves.high, into: high)
+        if let low { try pack(halves.low, into: low) }
     }
 
     /// A number of rows that is multiplied without further ado.
     package static func padded(_ rows: Int) -> Int { (rows + rowMultiple - 1) / rowMultiple * rowMultiple }
-
-    /// Makes one block ready; different blocks may be packed at the same time.
-    /// - Parameters:
-    ///   - values: [rows(of: block).count, inputs].
-    ///   - isBF16: whether each value is a BF16 number.
-    package func packed(
-        _ block: Int, _ values: UnsafeMutablePointer<Float>, isBF16: Bool, _ workspace: Workspace
-    ) throws -> (high: FloatBuffer, low: FloatBuffer?) {
-        let rows = rows(of: block).count
-        let isSplit = engine.precision == .splitBF16
-        let product = try engine.product(
-            MatrixEngine.Key(
-                isBF16: isSplit, rows: Self.pieceRows, outputs: rows, inputs: inputs, adds: false))
-        func pack(_ rows: UnsafeRawPointer) throws -> FloatBuffer {
-            let buffer = engine.buffers.take((product.weightBytes + 3) / 4)
-            guard quern_product_pack(product.handle, rows, buffer.raw) else {
-                throw MatrixEngine.failure(0, outputs, inputs)
-            }
-            return buffer
-        }
-        guard isSplit else { return (try pack(values), nil) }
-        let count = rows * inputs
-        let high = UnsafeMutableRawPointer(workspace.take(.productHigh, (count + 1) / 2))
-        let low = UnsafeMutableRawPointer(workspace.take(.productLow, (count + 1) / 2))
-        engine.steps.split(
-            values, count, high.assumingMemoryBound(to: UInt16.self), low.assumingMemoryBound(to: UInt16.self))
-        return (try pack(high), isBF16 ? nil : try pack(low))
-    }
-
-    /// To be called for each block, before the first product, by one thread at a time.
-    package func set(_ block: Int, _ weights: (high: FloatBuffer, low: FloatBuffer?)) { blocks[block] = weights }
 
     /// result = input·Wᵀ.
     /// - Parameters:
@@ -94,39 +85,29 @@ package final class PackedMatrix: @unchecked Sendable {
         _ input: UnsafeMutablePointer<Float>, rows: Int, into result: UnsafeMutablePointer<Float>,
         _ workspace: Workspace
     ) throws {
-        var high = UnsafeRawPointer(input)
-        var low: UnsafeRawPointer?
-        if engine.precision == .splitBF16 {
-            let count = rows * inputs
-            let highs = UnsafeMutableRawPointer(workspace.take(.productHigh, (count + 1) / 2))
-            let lows = UnsafeMutableRawPointer(workspace.take(.productLow, (count + 1) / 2))
-            engine.steps.split(
-                input, count, highs.assumingMemoryBound(to: UInt16.self), lows.assumingMemoryBound(to: UInt16.self))
-            (high, low) = (UnsafeRawPointer(highs), UnsafeRawPointer(lows))
+        guard engine.precision == .splitBF16 else {
+            return try run(input, high, rows, adds: false, result, workspace)
         }
-        for block in blocks.indices {
-            guard let weights = blocks[block] else { throw MatrixEngine.failure(rows, outputs, inputs) }
-            let range = self.rows(of: block)
-            // Results of a product have no gaps: those of one block among several are copied into place.
-            let isWhole = blocks.count == 1
-            let target = isWhole ? result : workspace.take(.productBlock, rows * range.count)
-            if let low {
-                // The small products first: sums lose the least that way.
-                try run(low, weights.high, rows, range.count, adds: false, target, workspace)
-                if let rest = weights.low { try run(high, rest, rows, range.count, adds: true, target, workspace) }
-                try run(high, weights.high, rows, range.count, adds: true, target, workspace)
-            } else {
-                try run(high, weights.high, rows, range.count, adds: false, target, workspace)
-            }
-            guard !isWhole else { continue }
-            for row in 0..<rows {
-                (result + row * outputs + range.lowerBound).update(from: target + row * range.count, count: range.count)
-            }
-        }
+        let halves = split(input, rows * inputs, workspace)
+        // The small products first: sums lose the least that way.
+        try run(halves.low, high, rows, adds: false, result, workspace)
+        if let low { try run(halves.high, low, rows, adds: true, result, workspace) }
+        try run(halves.high, high, rows, adds: true, result, workspace)
+    }
+
+    /// Values as sums of two BF16 numbers.
+    private func split(
+        _ values: UnsafeMutablePointer<Float>, _ count: Int, _ workspace: Workspace
+    ) -> (high: UnsafeRawPointer, low: UnsafeRawPointer) {
+        let high = UnsafeMutableRawPointer(workspace.take(.productHigh, (count + 1) / 2))
+        let low = UnsafeMutableRawPointer(workspace.take(.productLow, (count + 1) / 2))
+        engine.steps.split(
+            values, count, high.assumingMemoryBound(to: UInt16.self), low.assumingMemoryBound(to: UInt16.self))
+        return (UnsafeRawPointer(high), UnsafeRawPointer(low))
     }
 
     private func run(
-        _ input: UnsafeRawPointer, _ weights: FloatBuffer, _ rows: Int, _ outputs: Int, adds: Bool,
+        _ input: UnsafeRawPointer, _ weights: FloatBuffer, _ rows: Int, adds: Bool,
         _ result: UnsafeMutablePointer<Float>, _ workspace: Workspace
     ) throws {
         let key = MatrixEngine.Key(

@@ -47,11 +47,8 @@ final class GramRows: Sendable {
                 for row in first..<min(count, first + stripe) { target[row] = rows[row * channels + column] }
             }
         }
-        let packed = PackedMatrix(outputs: columns.count, inputs: length, engine: engine)
-        for block in 0..<packed.blockCount {
-            let part = values.base + packed.rows(of: block).lowerBound * length
-            packed.set(block, try packed.packed(block, part, isBF16: false, workspace))
-        }
+        let packed = try PackedMatrix(outputs: columns.count, inputs: length, areBF16: false, engine: engine)
+        for piece in packed.pieces { try packed.pack(piece, values.base + piece.lowerBound * length, workspace) }
         return Panel(values: values, packed: packed)
     }
 }
