@@ -53,7 +53,7 @@ public final class Evaluator {
         let head = models.reduce(0.0) { $0 + Double(vocabulary) / Double(24 * $1.graph.hiddenSize) }
         let total = Double(layers.reduce(0, +)) + head
         var done = 0.0
-        let passes = try models.map { try $0.begin(chunks, progress: { _ in try progress(0) }) }
+        let passes = try models.map { try $0.begin(chunks, last: .secondHalf, progress: { _ in try progress(0) }) }
         var errors = isComparable.map { _ in chunks.map { _ in [SquaredError]() } }
         for layer in 0..<(layers.max() ?? 0) {
             for (model, pass) in zip(models, passes) where layer < model.graph.layers.count {
@@ -61,27 +61,26 @@ public final class Evaluator {
                 done += 1
             }
             for index in isComparable.indices where isComparable[index] {
-                for chunk in chunks.indices {
-                    errors[index][chunk].append(
-                        Self.error(
-                            of: passes[index + 1].residual(of: chunk), from: passes[0].residual(of: chunk),
-                            width: models[0].graph.hiddenSize))
+                let isLast = layer == models[0].graph.layers.count - 1
+                let found = try self.errors(of: passes[index + 1], from: passes[0], chunks, afterLast: isLast) {
+                    try progress(done / total)
                 }
+                for chunk in chunks.indices { errors[index][chunk].append(found[chunk]) }
             }
         }
-        let states = try zip(models, passes).map { try $0.finish($1) }
         var scores = PositionScores(candidates: models.count - 1)
         for chunk in chunks.indices {
-            try score(states, chunk, chunks[chunk], into: &scores) { share in
+            try score(passes, chunk, chunks[chunk], into: &scores) { share in
                 try progress((done + head * (Double(chunk) + share) / Double(chunks.count)) / total)
             }
         }
+        for model in models { try model.checkUnchanged() }
         for index in errors.indices { scores.candidates[index].layers = errors[index] }
         return scores
     }
 
     private func score(
-        _ states: [HiddenStates], _ chunk: Int, _ tokens: [Int32], into scores: inout PositionScores,
+        _ passes: [DecoderPass], _ chunk: Int, _ tokens: [Int32], into scores: inout PositionScores,
         progress: (Double) throws -> Void
     ) throws {
         let positions = tokens.count / 2..<max(tokens.count / 2, tokens.count - 1)
@@ -93,13 +92,15 @@ public final class Evaluator {
                 return (before + Double(rows.count) * model) / Double(positions.count)
             }
             let logits = try models.indices.map { index in
-                let buffer = FloatBuffer(rows.count * vocabulary)
+                let buffer = crew.buffers.take(rows.count * vocabulary)
+                let states = try models[index].finish(passes[index], chunk: chunk, positions: rows)
                 try models[index].logits(
-                    of: states[index], chunk: chunk, rows: rows,
+                    of: states, chunk: 0, rows: 0..<rows.count,
                     into: UnsafeMutableBufferPointer(start: buffer.base, count: rows.count * vocabulary)
                 ) { try progress(share((Double(index) + $0) / Double(models.count))) }
                 return buffer
             }
+            defer { logits.forEach(crew.buffers.give) }
             let parts = try score(logits, next: tokens[rows.lowerBound + 1..<rows.upperBound + 1], chunk, rows)
             for part in parts { scores.append(part) }
         }
@@ -130,11 +131,36 @@ public final class Evaluator {
         return found.withLock { $0.compactMap { $0 } }
     }
 
-    private static func error(
-        of candidate: UnsafeBufferPointer<Float>, from reference: UnsafeBufferPointer<Float>, width: Int
-    ) -> SquaredError {
-        let sums = Kernels.error(original: reference, decoded: candidate, columns: width)
-        return SquaredError(error: sums.squaredError, norm: sums.squaredNorm)
+    /// For each chunk how far the residual streams are apart.
+    private func errors(
+        of candidate: DecoderPass, from reference: DecoderPass, _ chunks: [[Int32]], afterLast: Bool,
+        tick: () throws -> Void
+    ) throws -> [SquaredError] {
+        let width = models[0].graph.hiddenSize
+        let pairs = chunks.indices.map { chunk in
+            // After the last layer only what is scored is there.
+            let first = afterLast ? chunks[chunk].count / 2 * width : 0
+            return Residuals(
+                candidate: UnsafeBufferPointer(rebasing: candidate.residual(of: chunk)[first...]),
+                reference: UnsafeBufferPointer(rebasing: reference.residual(of: chunk)[first...]))
+        }
+        let found = Mutex(chunks.map { _ in SquaredError(error: 0, norm: 0) })
+        try crew.forEach(pairs.count, tick: { _ in try tick() }) { chunk, _ in
+            let error = pairs[chunk].error(width: width)
+            found.withLock { $0[chunk] = error }
+        }
+        return found.withLock { $0 }
+    }
+
+    /// Residual streams of one chunk, which nobody changes meanwhile.
+    private struct Residuals: @unchecked Sendable {
+        let candidate: UnsafeBufferPointer<Float>
+        let reference: UnsafeBufferPointer<Float>
+
+        func error(width: Int) -> SquaredError {
+            let sums = Kernels.error(original: reference, decoded: candidate, columns: width)
+            return SquaredError(error: sums.squaredError, norm: sums.squaredNorm)
+        }
     }
 }
 

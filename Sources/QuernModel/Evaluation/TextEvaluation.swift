@@ -9,7 +9,7 @@ public struct TextEvaluation: Sendable {
     public static let chunkTokens = 16...131_072
     /// Tokens that go through the models together, about: so many that reading the weights again for each group costs a
     /// few percent.
-    private static let groupTokens = 4096
+    private static let groupTokens = 8192
 
     let reference: String
     let candidates: [String]

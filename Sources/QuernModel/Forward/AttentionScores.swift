@@ -15,11 +15,13 @@ struct AttentionScores {
     /// - Parameters:
     ///   - queries: scaled already.
     ///   - sink: one more score.
+    ///   - positions: those of which the result is wanted.
     func apply(
-        queries: Rows, keys: Rows, values: Rows, sink: Float?, into result: Rows, positions: Int, _ workspace: Workspace
+        queries: Rows, keys: Rows, values: Rows, sink: Float?, into result: Rows, positions: Range<Int>,
+        _ workspace: Workspace
     ) throws {
-        for first in stride(from: 0, to: positions, by: Self.blockRows) {
-            let end = min(positions, first + Self.blockRows)
+        for first in stride(from: positions.lowerBound, to: positions.upperBound, by: Self.blockRows) {
+            let end = min(positions.upperBound, first + Self.blockRows)
             let low = firstSeen(by: first)
             let width = end - low
             let scores = Rows(base: workspace.take(.scores, Self.blockRows * width), stride: width)

@@ -24,14 +24,14 @@ final class DecoderPass {
 
 extension Decoder {
     /// Embeds chunks; the steps of `forward`, one by one, with the same arguments.
-    /// - Parameter leavesOutLast: whether the output of the last layer may be left out, which only the head reads.
+    /// - Parameter last: what of the last layer is going to be read.
     func begin(
-        _ chunks: [[Int32]], observer: (any ActivationObserver)? = nil, leavesOutLast: Bool = false,
+        _ chunks: [[Int32]], observer: (any ActivationObserver)? = nil, last: LastLayer = .whole,
         progress: (Double) throws -> Void
     ) throws -> DecoderPass {
         try check(chunks)
         let context = PassContext(
-            graph: graph, engine: engine, loader: loader, crew: crew, observer: observer, leavesOutLast: leavesOutLast)
+            graph: graph, engine: engine, loader: loader, crew: crew, observer: observer, last: last)
         return DecoderPass(
             states: try embed(chunks, progress),
             ropes: RopeTables(loader: loader, positions: chunks.map(\.count).max() ?? 1), context: context)
@@ -85,6 +85,16 @@ extension Decoder {
     func finish(_ pass: DecoderPass) throws -> HiddenStates {
         try loader.checkUnchanged()
         return HiddenStates(
-            hiddenSize: graph.hiddenSize, chunks: try pass.states.map { try finish($0, pass.context) })
+            hiddenSize: graph.hiddenSize, chunks: try pass.states.map { try finish($0, 0..<$0.positions, pass.context) }
+        )
     }
+
+    /// What the head reads for some positions of one chunk, after all layers.
+    func finish(_ pass: DecoderPass, chunk: Int, positions: Range<Int>) throws -> HiddenStates {
+        HiddenStates(hiddenSize: graph.hiddenSize, chunks: [try finish(pass.states[chunk], positions, pass.context)])
+    }
+
+    /// To be called when a pass has ended.
+    /// - Throws: `QuernError` `.conflict` where a source file has changed.
+    func checkUnchanged() throws { try loader.checkUnchanged() }
 }

@@ -64,7 +64,7 @@ public final class Decoder {
         chunks: [[Int32]], by observer: any ActivationObserver, progress: (Double) throws -> Void
     ) throws {
         let pass = try begin(
-            chunks, observer: observer, leavesOutLast: !observer.wants(graph.head.input), progress: progress)
+            chunks, observer: observer, last: observer.wants(graph.head.input) ? .whole : .inputs, progress: progress)
         for layer in graph.layers {
             try advance(pass) { try progress((Double(layer.index) + $0) / Double(graph.layers.count)) }
         }
@@ -124,18 +124,20 @@ public final class Decoder {
         return states
     }
 
-    /// The rows that the head reads.
-    func finish(_ state: ChunkState, _ context: PassContext) throws -> [Float] {
+    /// The rows that the head reads, for some positions.
+    func finish(_ state: ChunkState, _ positions: Range<Int>, _ context: PassContext) throws -> [Float] {
         let width = graph.hiddenSize
         let norm = try LoadedNorm(graph.head.norm, loader)
-        let rows = [Float](unsafeUninitializedCapacity: state.positions * width) { buffer, count in
+        let rows = [Float](unsafeUninitializedCapacity: positions.count * width) { buffer, count in
             guard let base = buffer.baseAddress else { return }
-            norm.apply(engine.steps, from: state.residual, to: Rows(base: base, stride: width), count: state.positions)
-            count = state.positions * width
+            norm.apply(
+                engine.steps, from: state.residual.from(row: positions.lowerBound), to: Rows(base: base, stride: width),
+                count: positions.count)
+            count = positions.count * width
         }
         rows.withUnsafeBufferPointer { rows in
             guard let base = rows.baseAddress else { return }
-            context.observe(graph.head.input, base, count: state.positions, chunk: state.index)
+            context.observe(graph.head.input, base, count: positions.count, chunk: state.index)
         }
         return rows
     }

@@ -47,13 +47,14 @@ struct DensePass {
     }
 
     func apply(to chunk: ChunkState, _ workspace: Workspace) throws {
-        let count = chunk.positions
-        let rows = context.normed(norms.before, chunk, workspace)
+        let wanted = context.wanted(of: layer, chunk)
+        let (first, count) = (wanted.lowerBound, wanted.count)
+        let rows = context.normed(norms.before, chunk, from: first, workspace)
         context.observe(dense.input, rows, count: count, chunk: chunk.index)
         let activated = try weights.activated(rows, rows: count, context.engine, workspace)
         context.observe(dense.downInput, activated.base, count: count, chunk: chunk.index)
         if context.leavesOutOutput(of: layer) { return }
         let result = try weights.down.multiply(activated.base, rows: count, .output, context.engine, workspace)
-        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk)
+        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk, from: first)
     }
 }

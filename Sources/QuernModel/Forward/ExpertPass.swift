@@ -97,7 +97,7 @@ struct ExpertPass {
             base: workspace.take(.router, count * experts.routing.experts), stride: experts.routing.experts)
         try multiply(Rows(base: rows, stride: width), router.weights, into: scores, count: count)
         engine.steps.add(router.bias, to: scores, count: count)
-        for row in 0..<count {
+        for row in context.wanted(of: layer, chunk) {
             let choices = router.choose(
                 UnsafeMutableBufferPointer(start: scores[row], count: experts.routing.experts), engine.steps)
             for choice in choices { routed.rows[choice.expert].append((row, choice.weight)) }
@@ -181,10 +181,12 @@ struct ExpertPass {
     private func finish(_ chunk: ChunkState, _ routed: Routed, _ workspace: Workspace) throws {
         let engine = context.engine
         let width = context.graph.hiddenSize
-        let count = chunk.positions
-        let sum = Rows(base: routed.sum.base, stride: width)
+        let wanted = context.wanted(of: layer, chunk)
+        let (first, count) = (wanted.lowerBound, wanted.count)
+        let sum = Rows(base: routed.sum.base, stride: width).from(row: first)
         if let shared {
-            let activated = try shared.weights.activated(routed.normed.base, rows: count, engine, workspace)
+            let normed = routed.normed.base + first * width
+            let activated = try shared.weights.activated(normed, rows: count, engine, workspace)
             context.observe(shared.expert.downInput, activated.base, count: count, chunk: chunk.index)
             let output = try shared.weights.down.multiply(activated.base, rows: count, .output, engine, workspace)
             var gates = [Float](repeating: 1, count: count)
@@ -192,14 +194,13 @@ struct ExpertPass {
                 try gates.withUnsafeMutableBufferPointer { gates in
                     guard let base = gates.baseAddress else { return }
                     try multiply(
-                        Rows(base: routed.normed.base, stride: width), weights, into: Rows(base: base, stride: 1),
-                        count: count)
+                        Rows(base: normed, stride: width), weights, into: Rows(base: base, stride: 1), count: count)
                 }
                 gates = gates.map { 1 / (1 + exp(-$0)) }
             }
             for row in 0..<count { engine.steps.add(sum[row], output[row], width, gates[row]) }
         }
-        context.add(sum, after: norms.after, scale: layer.residualScale, to: chunk)
+        context.add(sum, after: norms.after, scale: layer.residualScale, to: chunk, from: first)
     }
 
     /// Buffers by place, set by several threads.

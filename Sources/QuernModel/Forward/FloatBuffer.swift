@@ -81,6 +81,9 @@ struct Rows {
 
     subscript(row: Int) -> UnsafeMutablePointer<Float> { base + row * stride }
 
+    /// The rows from another one on.
+    func from(row: Int) -> Rows { Rows(base: self[row], stride: stride) }
+
     /// The same rows from another column on.
     func from(column: Int) -> Rows { Rows(base: base + column, stride: stride) }
 }

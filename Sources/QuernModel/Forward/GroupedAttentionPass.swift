@@ -33,6 +33,7 @@ struct GroupedAttentionPass {
     func apply(to chunk: ChunkState, rope: RopeTable, _ workspace: Workspace) throws {
         let steps = context.engine.steps
         let count = chunk.positions
+        let wanted = context.wanted(of: layer, chunk)
         let rows = context.normed(norms.before, chunk, workspace)
         context.observe(projections.input, rows, count: count, chunk: chunk.index)
         let (queries, keys, values) = try project(rows, count, workspace)
@@ -56,11 +57,12 @@ struct GroupedAttentionPass {
             try scores.apply(
                 queries: query, keys: keys.from(column: head / group * length),
                 values: values.from(column: head / group * attention.valueLength), sink: sinks?[head],
-                into: attended.from(column: head * attention.valueLength), positions: count, workspace)
+                into: attended.from(column: head * attention.valueLength), positions: wanted, workspace)
         }
         context.observe(attention.outputInput, attended.base, count: count, chunk: chunk.index)
-        let result = try output.multiply(attended.base, rows: count, .output, context.engine, workspace)
-        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk)
+        let result = try output.multiply(
+            attended[wanted.lowerBound], rows: wanted.count, .output, context.engine, workspace)
+        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk, from: wanted.lowerBound)
     }
 
     /// Queries, keys and values: three matrices, or one that holds them side by side.

@@ -62,8 +62,10 @@ struct LatentAttentionPass {
             try attend(head, queries, keys, rope, chunk, into: attended.from(column: head * valueLength), workspace)
         }
         context.observe(attention.outputInput, attended.base, count: count, chunk: chunk.index)
-        let result = try output.multiply(attended.base, rows: count, .output, context.engine, workspace)
-        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk)
+        let wanted = context.wanted(of: layer, chunk)
+        let result = try output.multiply(
+            attended[wanted.lowerBound], rows: wanted.count, .output, context.engine, workspace)
+        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk, from: wanted.lowerBound)
     }
 
     private func queries(
@@ -120,7 +122,7 @@ struct LatentAttentionPass {
         try AttentionScores(
             engine: engine, keyLength: width, valueLength: latent, softCap: attention.softCap, window: attention.window
         ).apply(
-            queries: headQuery, keys: keys, values: keys, sink: nil, into: attended, positions: count, workspace)
+            queries: headQuery, keys: keys, values: keys, sink: nil, into: attended, positions: 0..<count, workspace)
         context.observe(projections.valueUpInput, matrix: head, attended.base, count: count, chunk: chunk.index)
         try engine.multiply(
             attended, Rows(base: valueUp.base + head * valueLength * latent, stride: latent), transposed: true,

@@ -63,7 +63,8 @@ package final class PackedMatrix: @unchecked Sendable {
     }
 
     /// A number of rows that is multiplied without further ado.
-    package static func padded(_ rows: Int) -> Int { (rows + rowMultiple - 1) / rowMultiple * rowMultiple }
+    package static func padded(_ rows: Int) -> Int { paddedDown(rows + rowMultiple - 1) }
+    static func paddedDown(_ rows: Int) -> Int { rows / rowMultiple * rowMultiple }
 
     /// result = input·Wᵀ.
     /// - Parameters:
