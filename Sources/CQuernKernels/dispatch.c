@@ -72,6 +72,23 @@ bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t col
     return true;
 }
 
+bool quern_quantize(uint32_t set, const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
+                    const quern_weight_parts *to) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels && kernels->quantize(layout, from, rows, columns, to);
+}
+
+bool quern_dequantize(uint32_t set, const quern_weight_layout *layout, const quern_weight_parts *from, size_t rows,
+                      size_t columns, float *to) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels && kernels->dequantize(layout, from, rows, columns, to);
+}
+
+float quern_largest_magnitude(uint32_t set, const float *values, size_t count) {
+    const quern_kernel_table *kernels = table(set);
+    return (kernels ? kernels : &quern_kernels_plain)->largest_magnitude(values, count);
+}
+
 const quern_forward_kernels *quern_forward(uint32_t set) {
     const quern_kernel_table *kernels = table(set);
     return kernels ? &kernels->forward : NULL;

@@ -16,6 +16,11 @@ typedef struct {
                          const quern_softmax *of_b, float offset);
     void (*moments)(const float *rows, size_t count, size_t columns, double *squares, double *magnitudes,
                     float *maxima);
+    bool (*quantize)(const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
+                     const quern_weight_parts *to);
+    bool (*dequantize)(const quern_weight_layout *layout, const quern_weight_parts *from, size_t rows, size_t columns,
+                       float *to);
+    float (*largest_magnitude)(const float *values, size_t count);
     quern_forward_kernels forward;
 } quern_kernel_table;
 

@@ -184,5 +184,6 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
     }
 }
 
-const quern_kernel_table KERNEL_TABLE = {encode,  decode,     row_error, first_non_finite,
-                                        softmax, divergence, moments,   FORWARD_TABLE};
+const quern_kernel_table KERNEL_TABLE = {
+    encode,   decode,     row_error,         first_non_finite, softmax,       divergence,
+    moments,  quantize,   dequantize,        largest_magnitude, FORWARD_TABLE};

@@ -127,6 +127,60 @@ bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count
 bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t columns, double *squares,
                        double *magnitudes, float *maxima);
 
+/// The numbers that compressed-tensors stores for weights.
+enum quern_weight_numbers {
+    /// Integers of 4 bits + 8, eight to a 32-bit word.
+    quern_weight_packed4 = 0,
+    /// Integers of 8 bits + 128, four to a 32-bit word.
+    quern_weight_packed8 = 1,
+    quern_weight_int8 = 2,
+    quern_weight_e4m3 = 3,
+    /// E2M1, two to a byte, under E4M3 scales for 16 of a row.
+    quern_weight_nvfp4 = 4,
+    /// E2M1, two to a byte, under powers of two for 32 of a row.
+    quern_weight_mxfp4 = 5,
+};
+
+typedef struct {
+    /// One of `quern_weight_numbers`.
+    uint32_t numbers;
+    /// The type in which scales are computed: quern_type_f16, quern_type_bf16 or quern_type_f32. Scales of integers
+    /// and E4M3 are stored in it.
+    uint32_t source;
+    /// Columns that share a scale; 0 for a row. Of integers it divides the columns and holds whole bytes.
+    size_t group;
+    /// Rows that share a scale, at least 1. More than one only with E4M3.
+    size_t block_rows;
+    /// Of integers.
+    bool has_zero_points;
+    /// Of NVFP4: scales are stored multiplied by it.
+    float global_scale;
+} quern_weight_layout;
+
+/// Memory of any alignment.
+typedef struct {
+    /// The numbers, row after row; rows of packed integers are whole words.
+    uint8_t *weight;
+    /// [rows / block_rows, columns / group], both rounded up.
+    uint8_t *scale;
+    /// Words [rows · bits / 32 rounded up, columns / group] with a code for each row in its bits.
+    uint8_t *zero_point;
+} quern_weight_parts;
+
+/// Rounds finite weights to the nearest numbers.
+/// - from: [rows, columns] values that the source type has.
+/// - Returns: false where there are no such numbers or `set` is not available; nothing is written then.
+bool quern_quantize(uint32_t set, const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
+                    const quern_weight_parts *to);
+
+/// The values of numbers, in single precision. `from` is only read.
+/// - Returns: as `quern_quantize`.
+bool quern_dequantize(uint32_t set, const quern_weight_layout *layout, const quern_weight_parts *from, size_t rows,
+                      size_t columns, float *to);
+
+/// Zero of no values.
+float quern_largest_magnitude(uint32_t set, const float *values, size_t count);
+
 /// Steps of a decoder on rows of `count` values, at least one, of any alignment. Sums are in double precision in
 /// sixteen places; exponentials and tangents are right to a few units in the last place.
 typedef struct {

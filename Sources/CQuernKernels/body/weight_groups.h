@@ -1,0 +1,46 @@
+// Groups of weights that share a scale, sixteen values at a time; what is left over is filled up with zeros.
+
+/// Without the codes from place `count` on.
+KERNEL row_int row_first_codes(row_int codes, size_t count) {
+    const row_int places = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return codes & (places < (int32_t)count);
+}
+
+typedef uint8_t row_nibble_byte __attribute__((ext_vector_type(8)));
+
+/// Two codes of four bits to a byte, the even one in the lower half.
+KERNEL row_nibble_byte row_nibbles(row_int codes) {
+    typedef uint64_t row_pair __attribute__((ext_vector_type(8)));
+    const row_pair pairs = (row_pair)(codes & 15);
+    return __builtin_convertvector(pairs | (pairs >> 28), row_nibble_byte);
+}
+
+KERNEL row_int row_from_nibbles(row_nibble_byte bytes) {
+    const row_nibble_byte low = bytes & 15, high = bytes >> 4;
+    const row_byte codes =
+        __builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    return __builtin_convertvector(codes, row_int);
+}
+
+/// The bits of the largest magnitude among values and those before them.
+KERNEL row_int row_larger_magnitudes(row_int largest, row_float values) {
+    return __builtin_elementwise_max(largest, (row_int)values & 0x7fffffff);
+}
+
+/// The bits of magnitudes of which the largest is the group's.
+KERNEL row_int row_group_magnitudes(row_int largest, const float *from, size_t count) {
+    row_int second = largest;
+    for (; count >= 32; count -= 32, from += 32) {
+        largest = row_larger_magnitudes(largest, row_load(from));
+        second = row_larger_magnitudes(second, row_load(from + 16));
+    }
+    largest = __builtin_elementwise_max(largest, second);
+    for (; count >= 16; count -= 16, from += 16) largest = row_larger_magnitudes(largest, row_load(from));
+    return count ? row_larger_magnitudes(largest, row_load_some(from, count)) : largest;
+}
+
+KERNEL float largest_of(row_int magnitudes) { return float_from_bits((uint32_t)__builtin_reduce_max(magnitudes)); }
+
+static float largest_magnitude(const float *values, size_t count) {
+    return largest_of(row_group_magnitudes(0, values, count));
+}
