@@ -11,43 +11,17 @@ struct EvaluateStage {
     let context: StageContext
 
     func run() throws -> StageOutcome {
-        guard case .tokenize(let text)? = context.inputs[work.tokens] else {
-            throw QuernError(.invalidInput, "the result of item \(work.tokens) is missing", at: "evaluation")
-        }
-        let range = work.firstChunk..<min(work.firstChunk + work.maximumChunks, max(text.chunks, work.firstChunk))
-        // The text ends before this group.
-        guard !range.isEmpty else {
-            return StageOutcome { Completion(result: .evaluate(EvaluateResult(scores: []))) }
-        }
+        let group = try ChunkGroup(work, stage: "evaluation", in: context) { .evaluate(EvaluateResult(scores: $0)) }
+        if let nothing = group.beyondText { return nothing }
         let files = try work.candidates.map { try $0.files.map(assembled) }
         let source = try work.model.open()
         let candidates = try files.map { try SourceModel.open(path: try path(of: $0)) }
         let evaluator = try Evaluator(reference: source, candidates: candidates, threads: context.threads)
-        let key = Digest.scoresKey(
-            work, text: text, chunks: range, files: files, arithmetic: evaluator.arithmetic)
-        if let known = try known(key) {
-            return StageOutcome { Completion(result: .evaluate(EvaluateResult(scores: [known.digest]))) }
-        }
-        let blob = try context.blobs.get(text.tokens, context.control)
-        let chunks = try TokenChunks(blob: blob, chunkTokens: work.chunkTokens, chunks: range).chunks
-        let scores = try evaluator.scores(of: chunks) { fraction in
-            try context.control.check()
-            context.control.fraction = fraction
-        }
+        let key = Digest.scoresKey(work, of: group, files: files, arithmetic: evaluator.arithmetic)
+        if let known = try group.known(key) { return known }
+        let scores = try evaluator.scores(of: try group.tokens(), progress: group.report)
         try work.model.checkUnchanged()
-        return try keep(scores.bytes(chunks: chunks.count), key)
-    }
-
-    private func keep(_ bytes: [UInt8], _ key: Digest) throws -> StageOutcome {
-        let made = try context.blobs.pieces(of: bytes)
-        // A cache entry stands for one blob.
-        let cache =
-            context.lookUp != nil && made.parts.count == 1
-            ? made.parts.map { Completion.CacheEntry(key: key, part: $0) } : []
-        return StageOutcome { [context] in
-            try context.blobs.commit(made.writers, context.control)
-            return Completion(result: .evaluate(EvaluateResult(scores: made.digests)), cache: cache)
-        }
+        return try group.keep(scores.bytes(chunks: group.chunks.count), under: key)
     }
 
     private func assembled(_ ordinal: Int) throws -> AssembleResult {
@@ -64,30 +38,21 @@ struct EvaluateStage {
         }
         return try folder.path(of: first.file)
     }
-
-    private func known(_ key: Digest) throws -> Part? {
-        guard let part = try context.lookUp?([key])[key],
-            try context.blobs.contains(part.digest, context.control)
-        else { return nil }
-        return part
-    }
 }
 
 extension Digest {
     /// The name under which the scores of a group are found again.
     static func scoresKey(
-        _ work: EvaluateWork, text: TokenizeResult, chunks: Range<Int>, files: [[AssembleResult]], arithmetic: String
+        _ work: EvaluateWork, of group: ChunkGroup, files: [[AssembleResult]], arithmetic: String
     ) -> Digest {
-        let sources = work.model.files.map { "\($0.size) \($0.modified) \($0.path)" }
         let candidates = files.map { $0.map(\.sha256.hex).joined(separator: " ") }
         let content = """
             quern-scores
-            tokens \(text.tokens.hex)
+            tokens \(group.text.tokens.hex)
             chunk-tokens \(work.chunkTokens)
-            chunks \(chunks.lowerBound) \(chunks.upperBound)
+            chunks \(group.chunks.lowerBound) \(group.chunks.upperBound)
             arithmetic \(arithmetic)
-            model \(work.model.identity.hex) \(work.model.path)
-            \(sources.joined(separator: "\n"))
+            \(work.model.keyLines)
             candidates
             \(candidates.joined(separator: "\n"))
 
