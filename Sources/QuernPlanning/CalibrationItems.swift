@@ -20,14 +20,8 @@ struct CalibrationItems {
     init(
         _ calibration: Recipe.Calibration, text: SourceFile, path: String, model: SourceModel, firstOrdinal: Int
     ) throws {
-        let graph: DecoderGraph
-        do {
-            graph = try DecoderGraph.of(model)
-        } catch let error as QuernError where error.code == .unsupported {
-            throw QuernError(
-                .unsupported, "the model cannot be calibrated: \(error.message)", at: model.name,
-                remedy: "Give an importance matrix file that was made elsewhere. \(error.remedy)")
-        }
+        let graph = try DecoderGraph.of(
+            model, toBe: "calibrated", remedy: "Give an importance matrix file that was made elsewhere.")
         let tensors = Set(model.tensors.map(\.name))
         inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
 

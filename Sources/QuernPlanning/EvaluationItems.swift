@@ -24,14 +24,7 @@ struct EvaluationItems {
         _ evaluation: Recipe.Evaluation, text: SourceFile, path: String, model: SourceModel,
         candidates: [EvaluateWork.Candidate], firstOrdinal: Int
     ) throws {
-        let graph: DecoderGraph
-        do {
-            graph = try DecoderGraph.of(model)
-        } catch let error as QuernError where error.code == .unsupported {
-            throw QuernError(
-                .unsupported, "the model cannot be evaluated: \(error.message)", at: model.name,
-                remedy: "Leave the evaluation out. \(error.remedy)")
-        }
+        let graph = try DecoderGraph.of(model, toBe: "evaluated", remedy: "Leave the evaluation out.")
         let chunkTokens = evaluation.chunkTokens
         let limits = try TextLimits(
             chunkTokens: chunkTokens, chunks: evaluation.chunks, text: text, field: "evaluation")

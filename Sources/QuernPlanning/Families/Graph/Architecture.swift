@@ -94,4 +94,18 @@ extension DecoderGraph {
             throw error.located(in: model.name)
         }
     }
+
+    /// The forward pass of a model that a recipe wants computed.
+    /// - Parameters:
+    ///   - wanted: what is to be done with the model, as a participle.
+    ///   - remedy: what to do where its forward pass is unknown.
+    static func of(_ model: SourceModel, toBe wanted: String, remedy: String) throws -> DecoderGraph {
+        do {
+            return try of(model)
+        } catch let error as QuernError where error.code == .unsupported {
+            throw QuernError(
+                .unsupported, "the model cannot be \(wanted): \(error.message)", at: model.name,
+                remedy: "\(remedy) \(error.remedy)")
+        }
+    }
 }
