@@ -29,7 +29,7 @@ struct EvaluationItems {
         let limits = try TextLimits(
             chunkTokens: chunkTokens, chunks: evaluation.chunks, text: text, field: "evaluation")
         let reference = model.reference(path: path)
-        let size = CalibrationSize(
+        let size = ForwardSize(
             model: model, graph: graph, inputs: [], chunks: limits.group, chunkTokens: chunkTokens)
         let models = Double(candidates.count + 1)
         let tokens = Double(limits.group) * Double(chunkTokens)
