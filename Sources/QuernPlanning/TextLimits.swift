@@ -3,7 +3,7 @@ import QuernJobs
 import QuernStore
 
 /// How a text goes through a model, as far as that can be planned before it is tokenized: in groups of chunks.
-struct TextLimits {
+package struct TextLimits {
     /// The most chunks that there can be.
     let chunks: Int
     /// Chunks of a whole group.
@@ -12,7 +12,8 @@ struct TextLimits {
     /// Chunks that there probably are.
     private let likely: Int
 
-    static let chunkTokens = 16...131_072
+    /// How many tokens a chunk may have.
+    package static let chunkTokens = 16...131_072
     /// Tokens in a group, about: so many that decoding the weights for each group anew costs a few percent, and so few
     /// that there are groups for all workers. It must not depend on the workers: sums are added group by group.
     private static let groupTokens = 4096

@@ -5,8 +5,6 @@ import QuernPlanning
 
 /// Models over a text, from files to figures.
 public struct TextEvaluation: Sendable {
-    /// How many tokens a chunk may have.
-    public static let chunkTokens = 16...131_072
     /// Tokens that go through the models together, about: so many that reading the weights again for each group costs a
     /// few percent.
     private static let groupTokens = 8192
@@ -22,7 +20,7 @@ public struct TextEvaluation: Sendable {
     ///   - reference: a checkpoint folder or `.gguf`; its tokenizer reads the text.
     ///   - candidates: others of the same vocabulary.
     ///   - text: a file in UTF-8.
-    ///   - chunkTokens: in `Self.chunkTokens`.
+    ///   - chunkTokens: in `TextLimits.chunkTokens`.
     ///   - chunks: to take at most, at least 1; nil for all.
     ///   - threads: at least 1.
     public init(

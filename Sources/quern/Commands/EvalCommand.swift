@@ -3,6 +3,7 @@ import Foundation
 import QuernFormats
 import QuernJobs
 import QuernModel
+import QuernPlanning
 import QuernStore
 import Synchronization
 
@@ -40,8 +41,8 @@ struct EvalCommand: AsyncParsableCommand {
         let threads = try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount
         guard threads > 0 else { throw QuernError(.usage, "must be at least 1", at: "--workers") }
         if let chunks, chunks < 1 { throw QuernError(.usage, "must be at least 1", at: "--chunks") }
-        guard TextEvaluation.chunkTokens.contains(chunkTokens) else {
-            let range = TextEvaluation.chunkTokens
+        guard TextLimits.chunkTokens.contains(chunkTokens) else {
+            let range = TextLimits.chunkTokens
             throw QuernError(
                 .usage, "must be from \(range.lowerBound) to \(range.upperBound)", at: "--chunk-tokens",
                 remedy: "512 is usual")
