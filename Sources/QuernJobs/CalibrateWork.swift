@@ -31,6 +31,9 @@ public struct TokenizeWork: Sendable, Codable, Equatable {
         self.chunkTokens = chunkTokens
         self.maximumChunks = maximumChunks
     }
+
+    /// Peak bytes: the text, and its tokens while they are made.
+    public var memory: Int64 { 16 << 20 + 16 * Int64(clamping: min(text.size, 1 << 40)) }
 }
 
 public struct TokenizeResult: Sendable, Codable, Equatable {

@@ -21,7 +21,6 @@ package struct TextLimits {
     private static let bytesPerToken: UInt64 = 3
     /// Operations that take as long as encoding one byte, about: costs of different stages add up to a time.
     private static let operationsPerByte = 512.0
-    private static let buffers: Int64 = 16 << 20
 
     /// - Parameters:
     ///   - chunks: that are asked for; nil for as many as the text has tokens for if every byte were one.
@@ -56,12 +55,9 @@ package struct TextLimits {
 
     /// The item that cuts the text.
     func tokenize(_ model: ModelReference, _ text: SourceFile) -> PlannedItem {
-        PlannedItem(
-            payload: .tokenize(
-                TokenizeWork(model: model, text: text, chunkTokens: chunkTokens, maximumChunks: chunks)),
-            cost: Int64(clamping: max(text.size, 1)),
-            // The text, and its tokens while they are made.
-            memory: Self.buffers + Int64(clamping: text.size.multipliedReportingOverflow(by: 16).partialValue),
+        let work = TokenizeWork(model: model, text: text, chunkTokens: chunkTokens, maximumChunks: chunks)
+        return PlannedItem(
+            payload: .tokenize(work), cost: Int64(clamping: max(text.size, 1)), memory: work.memory,
             label: "tokenize \(text.name)")
     }
 

@@ -62,7 +62,7 @@ extension WorkPayload {
         let buffers: Int64 = 8 << 20
         switch self {
         case .digest, .publish: return buffers
-        case .tokenize(let work): return buffers + 16 * Int64(clamping: min(work.text.size, 1 << 40))
+        case .tokenize(let work): return work.memory
         case .calibrate(let work): return work.memory
         case .evaluate(let work): return work.memory
         case .merge(let work): return work.memory
