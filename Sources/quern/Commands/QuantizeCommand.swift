@@ -23,37 +23,19 @@ struct QuantizeCommand: AsyncParsableCommand {
     @Option(name: .shortAndLong, help: "Folder for the artifacts and manifest.json.", completion: .directory)
     var output: String
 
-    @Option(help: "Threads that encode; all cores otherwise.")
-    var workers: Int?
-
-    @Option(help: "Memory for work in progress: 4GB. It bounds the process, not the model.")
-    var memory: String?
-
-    @Option(help: "Folder for state and finished parts; kept, and used again by later jobs.", completion: .directory)
-    var state: String?
-
-    @Flag(help: "Say nothing but errors.")
-    var quiet = false
-
-    @Flag(help: "Print one JSON object per line on standard output.")
-    var json = false
+    @OptionGroup var options: LocalRunOptions<Help>
 
     func run() async throws {
         let settings = try Settings.load()
         let recipe = try recipeOptions.resolve()
         let here = FileManager.default.currentDirectoryPath
         let folder = RecipeOptions.absolute(output, from: here)
-        let keptState = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
-        let run = LocalRun(
-            recipe: recipe, output: folder, state: keptState ?? folder + "/.quern", keepsState: keptState != nil,
-            slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
-            memory: try WorkMemory.resolve(settings, flag: memory),
-            progress: json ? .json : quiet ? .silent : .human)
+        let run = try options.run(recipe, settings: settings, usualState: folder + "/.quern") { _ in folder }
         let start = ContinuousClock().now
         let record = try await run.finish()
-        if json {
+        if options.json {
             try Console.json(Finished(record, folder: folder))
-        } else if !quiet {
+        } else if !options.quiet {
             report(record, folder: folder, seconds: (ContinuousClock().now - start) / .seconds(1))
         }
     }
@@ -66,6 +48,13 @@ struct QuantizeCommand: AsyncParsableCommand {
         Console.line(Console.table(rows, rightAligned: [1]))
         if let evaluation = record.evaluation { Console.line("\n" + EvaluationTable.overview(evaluation)) }
         Console.error("done in \(Console.duration(seconds: seconds))")
+    }
+
+    enum Help: LocalRunHelp {
+        static let workers: ArgumentHelp = "Threads that encode; all cores otherwise."
+        static let memory: ArgumentHelp = "Memory for work in progress: 4GB. It bounds the process, not the model."
+        static let state: ArgumentHelp = "Folder for state and finished parts; kept, and used again by later jobs."
+        static let quiet: ArgumentHelp = "Say nothing but errors."
     }
 
     private struct Finished: Encodable {

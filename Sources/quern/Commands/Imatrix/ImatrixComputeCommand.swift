@@ -53,20 +53,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
     @Option(help: "gguf, or dat for programs of before 2025.")
     var format: ImatrixForm = .gguf
 
-    @Option(help: "Threads; all cores otherwise.")
-    var workers: Int?
-
-    @Option(help: "Memory for work in progress: 4GB.")
-    var memory: String?
-
-    @Option(help: "Folder for state and statistics; kept, and used again by later jobs.", completion: .directory)
-    var state: String?
-
-    @Flag(help: "Say nothing but errors and warnings.")
-    var quiet = false
-
-    @Flag(help: "Print one JSON object per line on standard output.")
-    var json = false
+    @OptionGroup var options: LocalRunOptions<Help>
 
     func run() async throws {
         let settings = try Settings.load()
@@ -75,19 +62,15 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         let base = URL(fileURLWithPath: model).lastPathComponent
         let usual = Recipe.Calibration.fileName(of: base.hasSuffix(".gguf") ? String(base.dropLast(5)) : base)
         let file = RecipeOptions.absolute(output ?? usual, from: here)
-        let keptState = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
-        let folder = keptState ?? file + ".quern"
         let text = RecipeOptions.absolute(text, from: here)
         let calibration = Recipe.Calibration(
             text: text, chunkTokens: chunkTokens ?? Recipe.Calibration.usualChunkTokens, chunks: chunks,
             processOutput: processOutput, gram: try gramLimits())
         let written = Written()
-        var run = LocalRun(
-            recipe: Recipe(source: model, targets: [], calibration: calibration), output: folder + "/statistics",
-            state: folder, keepsState: keptState != nil,
-            slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
-            memory: try WorkMemory.resolve(settings, flag: memory),
-            progress: json ? .json : quiet ? .silent : .human)
+        var run = try options.run(
+            Recipe(source: model, targets: [], calibration: calibration), settings: settings,
+            usualState: file + ".quern"
+        ) { $0 + "/statistics" }
         run.collect = { [format, statistics] job, store, blobs in
             let results = try await CalibrationResults(of: job.id, in: store)
             let bytes = try await results.statistics(from: blobs)
@@ -104,9 +87,9 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         guard let matrix = await written.matrix else { return }
         let report = ImatrixReport(matrix)
         for warning in report.warnings { Console.error("quern: warning: \(warning)") }
-        if json {
+        if options.json {
             try Console.json(Finished(record, file: file, matrix: matrix, warnings: report.warnings))
-        } else if !quiet {
+        } else if !options.quiet {
             Console.line("\(file)  \(matrix.entries.count) tensors, \(matrix.chunkCount) chunks")
             let seconds = (ContinuousClock().now - start) / .seconds(1)
             Console.error("done in \(Console.duration(seconds: seconds))")
@@ -128,6 +111,13 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         return Recipe.GramLimits(
             maxBlock: gramBlock ?? Recipe.GramLimits.usualMaxBlock,
             budget: try gramBudget.map { try ByteCount.parse($0) } ?? Recipe.GramLimits.usualBudget)
+    }
+
+    enum Help: LocalRunHelp {
+        static let workers: ArgumentHelp = "Threads; all cores otherwise."
+        static let memory: ArgumentHelp = "Memory for work in progress: 4GB."
+        static let state: ArgumentHelp = "Folder for state and statistics; kept, and used again by later jobs."
+        static let quiet: ArgumentHelp = "Say nothing but errors and warnings."
     }
 
     /// Carries what was made out of the run.
