@@ -7,47 +7,13 @@ and with it the state that Quern keeps there, is deleted before the next run, so
 """
 
 import argparse
-import json
 import os
-import platform
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 
 import gguf
-
-
-class RunFailed(Exception):
-    pass
-
-
-def run(command):
-    """Runs a program to its end. Returns seconds of wall time, seconds of CPU time and peak resident bytes."""
-    return run_for_output(command)[0]
-
-
-def run_for_output(command):
-    """Like `run`, with what the program wrote to standard output and standard error."""
-    with tempfile.TemporaryFile() as output:
-        started = time.monotonic()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read().decode(errors="replace")
-        if process.returncode != 0:
-            tail = text.strip().splitlines()[-15:]
-            raise RunFailed(f"{' '.join(command)}\nended with status {process.returncode}:\n" + "\n".join(tail))
-    took = {
-        "seconds": seconds,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_bytes": usage.ru_maxrss * 1024,
-    }
-    return took, text
+import turns
 
 
 class Contest:
@@ -69,7 +35,7 @@ class Contest:
         command += ["--name", "model"]
         command += ["--imatrix", imatrix] if imatrix else []
         command += self.shared
-        return run(command)
+        return turns.run(command)
 
     def peer(self, preset, imatrix):
         if os.path.exists(self.peer_output):
@@ -78,7 +44,7 @@ class Contest:
         command += ["--imatrix", imatrix] if imatrix else []
         command += self.shared
         command += [self.options.source, self.peer_output, preset, str(self.options.threads)]
-        return run(command)
+        return turns.run(command)
 
     def same_tensors(self, preset):
         """Whether both wrote the same tensors: names, shapes, types and bytes."""
@@ -87,25 +53,15 @@ class Contest:
 
 def compare(contest, preset, imatrix):
     pairs, same = [], None
-    for index in range(contest.options.runs):
-        # Who goes first alternates too: the second finds the source in the page cache.
-        ours_first = index % 2 == 0
-        first = contest.quern([preset], imatrix) if ours_first else contest.peer(preset, imatrix)
-        second = contest.peer(preset, imatrix) if ours_first else contest.quern([preset], imatrix)
-        pairs.append({"quern": first if ours_first else second, "llama_quantize": second if ours_first else first})
+    turn = turns.in_turn(
+        contest.options.runs, lambda: contest.quern([preset], imatrix), lambda: contest.peer(preset, imatrix)
+    )
+    for ours, theirs in turn:
+        pairs.append({"quern": ours, "llama_quantize": theirs})
         if same is None:
             same = contest.same_tensors(preset)
-    ratios = [pair["llama_quantize"]["seconds"] / pair["quern"]["seconds"] for pair in pairs]
     row = {"preset": preset, "imatrix": bool(imatrix), "pure": contest.options.pure, "same_tensors": same}
-    for program in ("quern", "llama_quantize"):
-        row[program] = {
-            "seconds": statistics.median(pair[program]["seconds"] for pair in pairs),
-            "cpu_seconds": statistics.median(pair[program]["cpu_seconds"] for pair in pairs),
-            "peak_bytes": max(pair[program]["peak_bytes"] for pair in pairs),
-        }
-    row["ratio"] = {"median": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
-    row["runs"] = pairs
-    return row
+    return {**row, **turns.comparison(pairs, "llama_quantize"), "runs": pairs}
 
 
 def together(contest, presets, imatrix, singles):
@@ -123,30 +79,20 @@ def together(contest, presets, imatrix, singles):
     }
 
 
-def processor():
-    try:
-        with open("/proc/cpuinfo") as file:
-            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.machine()
-    except OSError:
-        return platform.machine()
-
-
 def table(report):
     lines = [
-        f"{report['source']['name']}, {report['source']['bytes'] / 1e6:.0f} MB; {report['threads']} threads each; "
-        f"{report['runs']} runs each, in turn; {report['machine']['processor']}, {report['machine']['cores']} cores.",
+        f"{report['source']['name']}, {report['source']['bytes'] / 1e6:.0f} MB; {turns.setting_text(report)}",
         "",
         "| target | imatrix | quern | llama-quantize | times as fast (range) | peak memory, quern | peak memory, "
         "llama-quantize | same tensors |",
         "|---|---|---:|---:|---:|---:|---:|---|",
     ]
     for row in report["results"]:
-        ours, theirs, ratio = row["quern"], row["llama_quantize"], row["ratio"]
+        ours, theirs = row["quern"], row["llama_quantize"]
         lines.append(
             f"| {row['preset']}{' --pure' if row['pure'] else ''} | {'yes' if row['imatrix'] else 'no'} "
             f"| {ours['seconds']:.2f} s | {theirs['seconds']:.2f} s "
-            f"| {ratio['median']:.2f} ({ratio['lowest']:.2f}–{ratio['highest']:.2f}) "
+            f"| {turns.times_as_fast(row['ratio'])} "
             f"| {ours['peak_bytes'] / 1e6:.0f} MB | {theirs['peak_bytes'] / 1e6:.0f} MB "
             f"| {'yes' if row['same_tensors'] else 'NO'} |"
         )
@@ -164,7 +110,6 @@ def table(report):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("source", help="an F16, BF16 or F32 .gguf file")
-    parser.add_argument("--quern", default=".build/release/quern")
     parser.add_argument("--llama-quantize", required=True, help="path of the program to compare with")
     parser.add_argument("--presets", default="Q4_K_M,Q8_0", help="comma-separated, default Q4_K_M,Q8_0")
     parser.add_argument("--imatrix", help="run every preset once more with this importance matrix")
@@ -172,27 +117,15 @@ def main():
     parser.add_argument("--pure", action="store_true", help="one type for all tensors")
     parser.add_argument("--token-embedding-type", help="for types that need an importance matrix, and it has none there")
     parser.add_argument("--together", action="store_true", help="also measure all presets as one job")
-    parser.add_argument("--threads", type=int, default=2, help="for each program, default 2")
-    parser.add_argument("--runs", type=int, default=5, help="of each program and preset, default 5")
     parser.add_argument("--scratch", help="folder for what the programs write; default: beside the source")
-    parser.add_argument("--output", help="folder for results.md and results.json; default: the table to the terminal")
-    options = parser.parse_args()
-    if options.runs < 1 or options.threads < 1:
-        parser.error("--runs and --threads are at least 1")
+    turns.add_options(parser, 5, "program and preset", "results")
+    options = turns.parse(parser)
     if options.imatrix_only and not options.imatrix:
         parser.error("--imatrix-only goes with --imatrix")
     presets = options.presets.split(",")
 
-    report = {
-        "source": {"name": os.path.basename(options.source), "bytes": os.path.getsize(options.source)},
-        "threads": options.threads,
-        "runs": options.runs,
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()},
-        "results": [],
-        "together": [],
-    }
-    scratch = options.scratch or os.path.dirname(os.path.abspath(options.source))
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="compare-") as folder:
+    report = {"source": turns.file_facts(options.source), **turns.setting(options), "results": [], "together": []}
+    with turns.scratch_folder(options) as folder:
         contest = Contest(options, folder)
         matrices = ([] if options.imatrix_only else [None]) + ([options.imatrix] if options.imatrix else [])
         for imatrix in matrices:
@@ -204,19 +137,9 @@ def main():
             if options.together:
                 report["together"].append(together(contest, presets, imatrix, rows))
 
-    text = table(report)
-    if options.output:
-        os.makedirs(options.output, exist_ok=True)
-        with open(os.path.join(options.output, "results.md"), "w") as file:
-            file.write(text)
-        with open(os.path.join(options.output, "results.json"), "w") as file:
-            json.dump(report, file, indent=1)
-    print(text, end="")
+    turns.publish(report, table(report), options.output, "results")
     return 0 if all(row["same_tensors"] for row in report["results"]) else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (RunFailed, OSError, ValueError) as failure:
-        sys.exit(f"compare: {failure}")
+    turns.run_main(main, "compare")

@@ -10,13 +10,11 @@ reported. Time is that of the whole program from start to exit, memory is its pe
 import argparse
 import json
 import os
-import platform
 import re
-import statistics
 import sys
 import tempfile
 
-import compare
+import turns
 
 FIGURES = {
     "perplexity": r"Mean PPL\(Q\)\s*:\s*(\S+) ±\s*(\S+)",
@@ -32,7 +30,7 @@ def ours(options):
     command = [options.quern, "eval", options.reference, options.candidate, "--text", options.text, "--json"]
     command += ["--workers", str(options.threads), "--chunk-tokens", str(options.chunk_tokens)]
     command += ["--chunks", str(options.chunks)] if options.chunks else []
-    took, output = compare.run_for_output(command)
+    took, output = turns.run_for_output(command)
     summary = json.loads(output.strip().splitlines()[-1])
     candidate = summary["candidates"][0]
 
@@ -54,8 +52,8 @@ def theirs(options, folder):
     shared = [options.llama_perplexity, "-f", options.text, "--kl-divergence-base", base]
     shared += ["-t", str(options.threads), "-tb", str(options.threads), "-c", str(options.chunk_tokens)]
     shared += ["--chunks", str(options.chunks)] if options.chunks else []
-    first = compare.run(shared + ["-m", options.reference])
-    second, output = compare.run_for_output(shared + ["-m", options.candidate, "--kl-divergence"])
+    first = turns.run(shared + ["-m", options.reference])
+    second, output = turns.run_for_output(shared + ["-m", options.candidate, "--kl-divergence"])
     written = os.path.getsize(base)
     os.remove(base)
     found = {}
@@ -73,8 +71,7 @@ def theirs(options, folder):
 
 def table(report):
     lines = [
-        f"{report['reference']} against {report['candidate']}; {report['threads']} threads each; "
-        f"{report['runs']} runs each, in turn; {report['machine']['processor']}, {report['machine']['cores']} cores.",
+        f"{report['reference']} against {report['candidate']}; {turns.setting_text(report)}",
         "",
         f"quern {report['quern']['seconds']:.2f} s, {report['quern']['peak_bytes'] / 1e6:.0f} MB; "
         f"llama-perplexity {report['llama_perplexity']['seconds']:.2f} s, "
@@ -99,58 +96,30 @@ def main():
     parser.add_argument("reference", help="a .gguf file")
     parser.add_argument("candidate", help="another, of the same vocabulary")
     parser.add_argument("--text", required=True)
-    parser.add_argument("--quern", default=".build/release/quern")
     parser.add_argument("--llama-perplexity", required=True, help="path of the program to compare with")
     parser.add_argument("--chunks", type=int, help="of the text, default all")
     parser.add_argument("--chunk-tokens", type=int, default=512)
-    parser.add_argument("--threads", type=int, default=2, help="for each program, default 2")
-    parser.add_argument("--runs", type=int, default=3, help="of each program, default 3")
-    parser.add_argument("--output", help="folder for eval.md and eval.json; default: the table to the terminal")
-    options = parser.parse_args()
-    if options.runs < 1 or options.threads < 1:
-        parser.error("--runs and --threads are at least 1")
+    turns.add_options(parser, 3, "program", "eval")
+    options = turns.parse(parser)
 
     pairs = []
     with tempfile.TemporaryDirectory(prefix="compare-") as folder:
-        for index in range(options.runs):
-            # Who goes first alternates too: the second finds the files in the page cache.
-            if index % 2 == 0:
-                mine, my_figures = ours(options)
-                other, other_figures = theirs(options, folder)
-            else:
-                other, other_figures = theirs(options, folder)
-                mine, my_figures = ours(options)
+        for (mine, my_figures), (other, other_figures) in turns.in_turn(
+            options.runs, lambda: ours(options), lambda: theirs(options, folder)
+        ):
             pairs.append({"quern": mine, "llama_perplexity": other})
             print(f"{other['seconds'] / mine['seconds']:.2f}", file=sys.stderr)
-    ratios = [pair["llama_perplexity"]["seconds"] / pair["quern"]["seconds"] for pair in pairs]
     report = {
         "reference": os.path.basename(options.reference),
         "candidate": os.path.basename(options.candidate),
-        "threads": options.threads,
-        "runs": options.runs,
-        "machine": {"processor": compare.processor(), "cores": os.cpu_count(), "system": platform.platform()},
-        "ratio": {"median": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)},
+        **turns.setting(options),
+        **turns.comparison(pairs, "llama_perplexity"),
         "figures": {"quern": my_figures, "llama_perplexity": other_figures},
         "pairs": pairs,
     }
-    for program in ("quern", "llama_perplexity"):
-        report[program] = {
-            "seconds": statistics.median(pair[program]["seconds"] for pair in pairs),
-            "peak_bytes": max(pair[program]["peak_bytes"] for pair in pairs),
-            "file_bytes": max(pair[program].get("file_bytes", 0) for pair in pairs),
-        }
-    text = table(report)
-    if options.output:
-        os.makedirs(options.output, exist_ok=True)
-        with open(os.path.join(options.output, "eval.md"), "w") as file:
-            file.write(text)
-        with open(os.path.join(options.output, "eval.json"), "w") as file:
-            json.dump(report, file, indent=1)
-    print(text, end="")
+    report["llama_perplexity"]["file_bytes"] = max(pair["llama_perplexity"]["file_bytes"] for pair in pairs)
+    turns.publish(report, table(report), options.output, "eval")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (compare.RunFailed, OSError, ValueError) as failure:
-        sys.exit(f"compare_eval: {failure}")
+    turns.run_main(main, "compare_eval")

@@ -6,18 +6,14 @@ compared number by number: how far each sum of squares is from the other program
 """
 
 import argparse
-import json
 import math
 import os
-import platform
 import shutil
 import statistics
 import struct
-import sys
-import tempfile
 
 import gguf
-from compare import RunFailed, processor, run
+import turns
 
 
 class Contest:
@@ -35,14 +31,14 @@ class Contest:
         command = [options.quern, "imatrix", "compute", options.source, "--text", options.text, "--quiet"]
         command += ["--output", self.output, "--workers", str(threads), "--chunk-tokens", str(options.chunk_tokens)]
         command += ["--chunks", str(options.chunks)] if options.chunks else []
-        return run(command)
+        return turns.run(command)
 
     def peer(self):
         options = self.options
         command = [options.llama_imatrix, "-m", options.source, "-f", options.text, "-o", self.peer_output]
         command += ["-c", str(options.chunk_tokens), "-t", str(options.threads), "--no-ppl"]
         command += ["--chunks", str(options.chunks)] if options.chunks else []
-        return run(command)
+        return turns.run(command)
 
 
 def numbers(path):
@@ -79,24 +75,10 @@ def difference(path, peer_path):
 
 
 def compare(contest):
-    pairs = []
-    for index in range(contest.options.runs):
-        # Who goes first alternates too: the second finds the source in the page cache.
-        ours_first = index % 2 == 0
-        first = contest.quern(contest.options.threads) if ours_first else contest.peer()
-        second = contest.peer() if ours_first else contest.quern(contest.options.threads)
-        pairs.append({"quern": first if ours_first else second, "llama_imatrix": second if ours_first else first})
-    ratios = [pair["llama_imatrix"]["seconds"] / pair["quern"]["seconds"] for pair in pairs]
-    row = {"ratio": {"median": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}}
-    for program in ("quern", "llama_imatrix"):
-        row[program] = {
-            "seconds": statistics.median(pair[program]["seconds"] for pair in pairs),
-            "cpu_seconds": statistics.median(pair[program]["cpu_seconds"] for pair in pairs),
-            "peak_bytes": max(pair[program]["peak_bytes"] for pair in pairs),
-        }
-    row["difference"] = difference(contest.output, contest.peer_output)
-    row["runs"] = pairs
-    return row
+    turn = turns.in_turn(contest.options.runs, lambda: contest.quern(contest.options.threads), contest.peer)
+    pairs = [{"quern": ours, "llama_imatrix": theirs} for ours, theirs in turn]
+    row = turns.comparison(pairs, "llama_imatrix")
+    return {**row, "difference": difference(contest.output, contest.peer_output), "runs": pairs}
 
 
 def scaling(contest, seconds):
@@ -107,17 +89,16 @@ def scaling(contest, seconds):
 
 def table(report):
     row = report["result"]
-    ours, theirs, ratio, apart = row["quern"], row["llama_imatrix"], row["ratio"], row["difference"]
+    ours, theirs, apart = row["quern"], row["llama_imatrix"], row["difference"]
     lines = [
         f"{report['source']['name']}, {report['source']['bytes'] / 1e6:.0f} MB; {report['text']['name']}, "
-        f"{report['chunks'] or 'all'} chunks of {report['chunk_tokens']} tokens; {report['threads']} threads each; "
-        f"{report['runs']} runs each, in turn; {report['machine']['processor']}, {report['machine']['cores']} cores.",
+        f"{report['chunks'] or 'all'} chunks of {report['chunk_tokens']} tokens; {turns.setting_text(report)}",
         "",
         "| quern | llama-imatrix | times as fast (range) | peak memory, quern | peak memory, llama-imatrix "
         "| difference of in_sum2, median | 99 % | largest | equal counts |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---|",
         f"| {ours['seconds']:.2f} s | {theirs['seconds']:.2f} s "
-        f"| {ratio['median']:.2f} ({ratio['lowest']:.2f}–{ratio['highest']:.2f}) "
+        f"| {turns.times_as_fast(row['ratio'])} "
         f"| {ours['peak_bytes'] / 1e6:.0f} MB | {theirs['peak_bytes'] / 1e6:.0f} MB "
         f"| {apart['median']:.2e} | {apart['99 %']:.2e} | {apart['largest']:.2e} "
         f"| {'yes' if apart['equal_counts'] else 'NO'} |",
@@ -135,50 +116,32 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("source", help="a .gguf file")
     parser.add_argument("text", help="a text file")
-    parser.add_argument("--quern", default=".build/release/quern")
     parser.add_argument("--llama-imatrix", required=True, help="path of the program to compare with")
     parser.add_argument("--chunks", type=int, help="chunks of the text to use; all otherwise")
     parser.add_argument("--chunk-tokens", type=int, default=512)
-    parser.add_argument("--threads", type=int, default=2, help="for each program, default 2")
-    parser.add_argument("--runs", type=int, default=3, help="of each program, default 3")
     parser.add_argument("--scaling", action="store_true", help="also measure Quern with a single worker")
     parser.add_argument("--tolerance", type=float, default=0.01, help="largest relative difference, default 0.01")
     parser.add_argument("--scratch", help="folder for what the programs write; default: beside the source")
-    parser.add_argument("--output", help="folder for results.md and results.json; default: the table to the terminal")
-    options = parser.parse_args()
-    if options.runs < 1 or options.threads < 1:
-        parser.error("--runs and --threads are at least 1")
+    turns.add_options(parser, 3, "program", "results")
+    options = turns.parse(parser)
 
     report = {
-        "source": {"name": os.path.basename(options.source), "bytes": os.path.getsize(options.source)},
-        "text": {"name": os.path.basename(options.text), "bytes": os.path.getsize(options.text)},
+        "source": turns.file_facts(options.source),
+        "text": turns.file_facts(options.text),
         "chunks": options.chunks,
         "chunk_tokens": options.chunk_tokens,
-        "threads": options.threads,
-        "runs": options.runs,
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        **turns.setting(options),
     }
-    scratch = options.scratch or os.path.dirname(os.path.abspath(options.source))
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="compare-") as folder:
+    with turns.scratch_folder(options) as folder:
         contest = Contest(options, folder)
         report["result"] = compare(contest)
         if options.scaling:
             report["scaling"] = scaling(contest, report["result"]["quern"]["seconds"])
 
-    text = table(report)
-    if options.output:
-        os.makedirs(options.output, exist_ok=True)
-        with open(os.path.join(options.output, "results.md"), "w") as file:
-            file.write(text)
-        with open(os.path.join(options.output, "results.json"), "w") as file:
-            json.dump(report, file, indent=1)
-    print(text, end="")
+    turns.publish(report, table(report), options.output, "results")
     apart = report["result"]["difference"]
     return 0 if apart["equal_counts"] and apart["largest"] <= options.tolerance else 1
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except (RunFailed, OSError, ValueError) as failure:
-        sys.exit(f"compare_imatrix: {failure}")
+    turns.run_main(main, "compare_imatrix")
