@@ -107,7 +107,7 @@ private struct JoinedSource: Sendable {
             var source: any ByteSource =
                 switch extent.origin {
                 case .file(let index): try files.file(index)
-                case .blob(let digest): MemorySource(bytes: try blob(digest), name: "blob \(digest)")
+                case .blob(let digest): JoinedByteSource([try blob(digest)], name: "blob \(digest)")
                 }
             var offset = extent.offset
             if let strides = extent.strides {
@@ -153,21 +153,5 @@ extension Array {
             if belongs(self[middle]) { high = middle } else { low = middle + 1 }
         }
         return low
-    }
-}
-
-/// Bytes in memory as a source.
-private struct MemorySource: ByteSource {
-    let bytes: [UInt8]
-    let name: String
-    var size: UInt64 { UInt64(bytes.count) }
-
-    func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
-        guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw QuernError(.invalidInput, "\(buffer.count) bytes at offset \(offset) lie beyond its end", at: name)
-        }
-        bytes.withUnsafeBytes { bytes in
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[Int(offset)..<Int(offset) + buffer.count]))
-        }
     }
 }
