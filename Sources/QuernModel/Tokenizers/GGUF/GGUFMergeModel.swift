@@ -59,15 +59,7 @@ struct GGUFMergeModel: SubwordModel, MergeRule {
             ids.append(id)
             return
         }
-        scratch.merging.symbols.removeAll(keepingCapacity: true)
-        var index = 0
-        while index < word.count {
-            let length = min(UTF8Text.length(word[index]), word.count - index)
-            let text = UnsafeBufferPointer(rebasing: word[index..<index + length])
-            scratch.merging.symbols.append(
-                Symbol(id: texts[text] ?? -1, start: UInt32(truncatingIfNeeded: index), length: UInt32(length)))
-            index += length
-        }
+        scratch.merging.cut(word, ids: texts)
         scratch.merging.merge(by: self)
         for symbol in scratch.merging.symbols {
             if symbol.id >= 0, symbol.id <= largestID {

@@ -29,6 +29,19 @@ struct Merging {
     /// Up to here, looking at all pairs again is faster than keeping a heap.
     private static let scanned = 48
 
+    /// Makes every character of the word a symbol.
+    mutating func cut(_ word: UnsafeBufferPointer<UInt8>, ids: ByteTable) {
+        symbols.removeAll(keepingCapacity: true)
+        var index = 0
+        while index < word.count {
+            let length = min(UTF8Text.length(word[index]), word.count - index)
+            let text = UnsafeBufferPointer(rebasing: word[index..<index + length])
+            symbols.append(
+                Symbol(id: ids[text] ?? -1, start: UInt32(truncatingIfNeeded: index), length: UInt32(length)))
+            index += length
+        }
+    }
+
     mutating func merge(by rule: some MergeRule) {
         guard symbols.count > 1 else { return }
         offers.removeAll(keepingCapacity: true)

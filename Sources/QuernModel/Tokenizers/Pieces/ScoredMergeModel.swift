@@ -54,15 +54,7 @@ struct ScoredMergeModel: SubwordModel {
     }
 
     func encode(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]) throws {
-        scratch.merging.symbols.removeAll(keepingCapacity: true)
-        var index = 0
-        while index < word.count {
-            let length = min(UTF8Text.length(word[index]), word.count - index)
-            let text = UnsafeBufferPointer(rebasing: word[index..<index + length])
-            scratch.merging.symbols.append(
-                Symbol(id: vocabulary[text] ?? -1, start: UInt32(truncatingIfNeeded: index), length: UInt32(length)))
-            index += length
-        }
+        scratch.merging.cut(word, ids: vocabulary)
         scratch.merging.merge(by: Rule(word: word, vocabulary: vocabulary, ranks: ranks))
         for symbol in scratch.merging.symbols {
             guard symbol.id < 0 else {
