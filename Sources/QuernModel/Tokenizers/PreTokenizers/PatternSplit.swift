@@ -19,20 +19,11 @@ struct PatternSplit: PreTokenizer {
         _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ scratch: EncodingScratch,
         emit: (UnsafeBufferPointer<UInt8>, _ isFirst: Bool) throws -> Void
     ) throws {
-        var maker = PieceMaker(behavior, isInverted: isInverted)
-        func send(_ range: Range<Int>) throws {
-            try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
-        }
-        var done = 0
+        var maker = PieceMaker(piece, isFirst: isFirst, behavior, isInverted: isInverted)
         try StandIns.withReplaced(piece) { text in
-            try regex.forEachMatch(in: text, try scratch.regex()) { match in
-                if done < match.lowerBound { try maker.add(done..<match.lowerBound, isMatch: false, emit: send) }
-                try maker.add(match, isMatch: true, emit: send)
-                done = match.upperBound
-            }
+            try regex.forEachMatch(in: text, try scratch.regex()) { try maker.match($0, emit: emit) }
         }
-        if done < piece.count { try maker.add(done..<piece.count, isMatch: false, emit: send) }
-        try maker.finish(emit: send)
+        try maker.finish(emit: emit)
     }
 }
 
@@ -47,18 +38,9 @@ struct TextSplit: PreTokenizer {
         _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ scratch: EncodingScratch,
         emit: (UnsafeBufferPointer<UInt8>, _ isFirst: Bool) throws -> Void
     ) throws {
-        var maker = PieceMaker(behavior, isInverted: isInverted)
-        func send(_ range: Range<Int>) throws {
-            try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
-        }
-        var done = 0
-        try TextSearch.forEach(text, in: piece) { start in
-            if done < start { try maker.add(done..<start, isMatch: false, emit: send) }
-            done = start + text.count
-            try maker.add(start..<done, isMatch: true, emit: send)
-        }
-        if done < piece.count { try maker.add(done..<piece.count, isMatch: false, emit: send) }
-        try maker.finish(emit: send)
+        var maker = PieceMaker(piece, isFirst: isFirst, behavior, isInverted: isInverted)
+        try TextSearch.forEach(text, in: piece) { try maker.match($0..<$0 + text.count, emit: emit) }
+        try maker.finish(emit: emit)
     }
 }
 

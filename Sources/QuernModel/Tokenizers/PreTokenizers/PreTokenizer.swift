@@ -19,56 +19,84 @@ enum SplitBehavior: String, Sendable {
     case contiguous = "Contiguous"
 }
 
-/// Turns matches and what lies between them into pieces, as they come.
+/// Cuts a piece at matches, as they come.
 struct PieceMaker {
+    typealias Emit = (UnsafeBufferPointer<UInt8>, _ isFirst: Bool) throws -> Void
+
+    private let piece: UnsafeBufferPointer<UInt8>
+    private let isFirst: Bool
     private let behavior: SplitBehavior
     private let isInverted: Bool
+    /// Where the last match ended.
+    private var done = 0
     /// What may yet be joined with what follows.
     private var held: (range: Range<Int>, isMatch: Bool)?
 
-    init(_ behavior: SplitBehavior, isInverted: Bool = false) {
+    /// - Parameters:
+    ///   - isFirst: whether the piece begins where the text begins.
+    ///   - isInverted: whether matches count as what lies between them, and the other way round.
+    init(
+        _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ behavior: SplitBehavior, isInverted: Bool = false
+    ) {
+        self.piece = piece
+        self.isFirst = isFirst
         self.behavior = behavior
         self.isInverted = isInverted
     }
 
+    /// Takes a match; they come from left to right, without overlap.
+    @inline(__always)
+    mutating func match(_ range: Range<Int>, emit: Emit) throws {
+        if done < range.lowerBound { try add(done..<range.lowerBound, isMatch: false, emit: emit) }
+        try add(range, isMatch: true, emit: emit)
+        done = range.upperBound
+    }
+
+    /// To be called after the last match.
+    mutating func finish(emit: Emit) throws {
+        if done < piece.count { try add(done..<piece.count, isMatch: false, emit: emit) }
+        if let held { try send(held.range, emit) }
+        held = nil
+    }
+
+    @inline(__always)
+    private func send(_ range: Range<Int>, _ emit: Emit) throws {
+        try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
+    }
+
     /// - Parameter isMatch: whether the pattern matches there; parts come in their order and leave nothing out.
     @inline(__always)
-    mutating func add(_ range: Range<Int>, isMatch: Bool, emit: (Range<Int>) throws -> Void) rethrows {
+    private mutating func add(_ range: Range<Int>, isMatch: Bool, emit: Emit) throws {
         let isMatch = isMatch != isInverted
         switch behavior {
         case .removed:
-            if !isMatch { try emit(range) }
+            if !isMatch { try send(range, emit) }
         case .isolated:
-            try emit(range)
+            try send(range, emit)
         case .contiguous:
             if let former = held, former.isMatch == isMatch {
                 held = (former.range.lowerBound..<range.upperBound, isMatch)
             } else {
-                if let former = held { try emit(former.range) }
+                if let former = held { try send(former.range, emit) }
                 held = (range, isMatch)
             }
         case .mergedWithPrevious:
             if isMatch, let former = held, !former.isMatch {
                 held = (former.range.lowerBound..<range.upperBound, true)
             } else {
-                if let former = held { try emit(former.range) }
+                if let former = held { try send(former.range, emit) }
                 held = (range, isMatch)
             }
         case .mergedWithNext:
             if !isMatch, let former = held, former.isMatch {
-                try emit(former.range.lowerBound..<range.upperBound)
+                try send(former.range.lowerBound..<range.upperBound, emit)
                 held = nil
             } else {
-                if let former = held { try emit(former.range) }
+                if let former = held { try send(former.range, emit) }
                 held = isMatch ? (range, true) : nil
-                if !isMatch { try emit(range) }
+                if !isMatch { try send(range, emit) }
             }
         }
-    }
-
-    mutating func finish(emit: (Range<Int>) throws -> Void) rethrows {
-        if let held { try emit(held.range) }
-        held = nil
     }
 }
 
@@ -79,22 +107,13 @@ extension PreTokenizer {
         _ piece: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ behavior: SplitBehavior,
         where matches: (UInt32) -> Bool, emit: (UnsafeBufferPointer<UInt8>, _ isFirst: Bool) throws -> Void
     ) throws {
-        var maker = PieceMaker(behavior)
-        func send(_ range: Range<Int>) throws {
-            try emit(UnsafeBufferPointer(rebasing: piece[range]), isFirst && range.lowerBound == 0)
-        }
-        var done = 0
+        var maker = PieceMaker(piece, isFirst: isFirst, behavior)
         var index = 0
         while index < piece.count {
             let (scalar, length) = UTF8Text.scalar(piece, at: index)
-            if matches(scalar) {
-                if done < index { try maker.add(done..<index, isMatch: false, emit: send) }
-                done = index + length
-                try maker.add(index..<done, isMatch: true, emit: send)
-            }
+            if matches(scalar) { try maker.match(index..<index + length, emit: emit) }
             index += length
         }
-        if done < index { try maker.add(done..<index, isMatch: false, emit: send) }
-        try maker.finish(emit: send)
+        try maker.finish(emit: emit)
     }
 }
