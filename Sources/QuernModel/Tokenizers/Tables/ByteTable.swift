@@ -66,16 +66,8 @@ struct ByteTable: Sendable {
         while true {
             let slot = slots[position]
             if slot.length == .max { return position }
-            if slot.hash == tag, Int(slot.length) == key.count, equals(key, at: slot.offset) { return position }
+            if slot.hash == tag, Int(slot.length) == key.count, arena.holds(key, at: slot.offset) { return position }
             position = (position + 1) & mask
-        }
-    }
-
-    @inline(__always)
-    private func equals(_ key: UnsafeBufferPointer<UInt8>, at offset: Int) -> Bool {
-        arena.withUnsafeBufferPointer { stored in
-            for index in 0..<key.count where stored[offset + index] != key[index] { return false }
-            return true
         }
     }
 
@@ -90,6 +82,17 @@ struct ByteTable: Sendable {
                 while slots[position].length != .max { position = (position + 1) & mask }
                 slots[position] = slot
             }
+        }
+    }
+}
+
+extension [UInt8] {
+    /// Whether these bytes stand at `offset`; there are as many from there on.
+    @inline(__always)
+    func holds(_ bytes: UnsafeBufferPointer<UInt8>, at offset: Int) -> Bool {
+        withUnsafeBufferPointer { stored in
+            for index in 0..<bytes.count where stored[offset + index] != bytes[index] { return false }
+            return true
         }
     }
 }

@@ -27,7 +27,7 @@ struct WordCache {
         while true {
             let slot = slots[position]
             if slot.keyLength == 0 { return false }
-            if slot.hash == hash, Int(slot.keyLength) == word.count, equals(word, at: Int(slot.keyOffset)) {
+            if slot.hash == hash, Int(slot.keyLength) == word.count, keys.holds(word, at: Int(slot.keyOffset)) {
                 if slot.idCount == 1 {
                     output.append(ids[Int(slot.idOffset)])
                 } else {
@@ -54,14 +54,6 @@ struct WordCache {
         keys.append(contentsOf: word)
         ids.append(contentsOf: made)
         count += 1
-    }
-
-    @inline(__always)
-    private func equals(_ word: UnsafeBufferPointer<UInt8>, at offset: Int) -> Bool {
-        keys.withUnsafeBufferPointer { stored in
-            for index in 0..<word.count where stored[offset + index] != word[index] { return false }
-            return true
-        }
     }
 
     private mutating func grow() {
