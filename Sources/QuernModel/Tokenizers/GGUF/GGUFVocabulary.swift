@@ -2,23 +2,12 @@ import QuernFormats
 
 /// The vocabulary keys of a GGUF.
 struct GGUFVocabulary {
-    /// Token types, as GGUF numbers them.
-    enum Kind: Int32 {
-        case undefined = 0
-        case normal = 1
-        case unknown = 2
-        case control = 3
-        case userDefined = 4
-        case unused = 5
-        case byte = 6
-    }
-
     /// `tokenizer.ggml.model`.
     let model: String
     /// By id; none empty.
     let tokens: [[UInt8]]
     let scores: [Float]
-    let kinds: [Kind]
+    let kinds: [GGUFTokenType]
     private let metadata: [String: GGUFValue]
 
     private static let maximumTokens = 1 << 24
@@ -55,13 +44,13 @@ struct GGUFVocabulary {
         }
     }
 
-    private static func kinds(_ value: GGUFValue?, count: Int) throws -> [Kind] {
-        guard let value else { return [Kind](repeating: .normal, count: count) }
+    private static func kinds(_ value: GGUFValue?, count: Int) throws -> [GGUFTokenType] {
+        guard let value else { return [GGUFTokenType](repeating: .normal, count: count) }
         guard case .array(.int32(let kinds)) = value, kinds.count >= count else {
             throw QuernError(
                 .invalidInput, "no array of a type for each of \(count) tokens", at: "tokenizer.ggml.token_type")
         }
-        return kinds.prefix(count).map { Kind(rawValue: $0) ?? .undefined }
+        return kinds.prefix(count).map { GGUFTokenType(rawValue: $0) ?? .undefined }
     }
 
     func text(_ key: String) -> String? { metadata[key]?.text }

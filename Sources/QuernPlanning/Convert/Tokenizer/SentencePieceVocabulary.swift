@@ -20,12 +20,12 @@ extension Vocabulary {
         // Rows of the embeddings beyond the pieces have names that no text contains, and the lowest score.
         var tokens = model.pieces.map { GGUFString(utf8: $0.text) }
         tokens += (tokens.count..<size).map { GGUFString("[PAD\($0)]") }
-        var types = model.pieces.map { TokenType($0.kind) }
-        types += [TokenType](repeating: .unused, count: size - types.count)
+        var types = model.pieces.map { GGUFTokenType($0.kind) }
+        types += [GGUFTokenType](repeating: .unused, count: size - types.count)
         var scores = model.pieces.map(\.score)
         scores += [Float](repeating: -10_000, count: size - scores.count)
 
-        func put(_ text: String, id: Int, type: TokenType, file: String) throws {
+        func put(_ text: String, id: Int, type: GGUFTokenType, file: String) throws {
             guard tokens.indices.contains(id) else {
                 throw QuernError(
                     .invalidInput,
@@ -111,7 +111,7 @@ extension Vocabulary {
     }
 }
 
-extension Vocabulary.TokenType {
+extension GGUFTokenType {
     /// User-defined pieces of a model are normal tokens to llama.cpp, unless they are among the added tokens.
     init(_ kind: SentencePieceModel.Kind) {
         self =

@@ -2,22 +2,12 @@ import QuernFormats
 
 /// What tokenizers of all kinds come to: tokens by id, with their types and scores or merges.
 struct Vocabulary: Sendable, Equatable {
-    /// As GGUF numbers them.
-    enum TokenType: Int32, Sendable {
-        case normal = 1
-        case unknown = 2
-        case control = 3
-        case userDefined = 4
-        case unused = 5
-        case byte = 6
-    }
-
     /// `tokenizer.ggml.model`: "gpt2" for BPE over bytes, "llama" for SentencePiece.
     let model: String
     /// `tokenizer.ggml.pre`.
     let preTokenizer: String
     var tokens: [GGUFString]
-    var types: [TokenType]
+    var types: [GGUFTokenType]
     /// Of "llama".
     var scores: [Float]?
     /// Of "gpt2".
@@ -41,7 +31,7 @@ struct Vocabulary: Sendable, Equatable {
 struct TokenSlots {
     private let file: String
     private(set) var tokens: [GGUFString?]
-    private(set) var types: [Vocabulary.TokenType]
+    private(set) var types: [GGUFTokenType]
 
     /// - Parameters:
     ///   - size: `vocab_size`: the rows of the embeddings.
@@ -49,11 +39,11 @@ struct TokenSlots {
     init(size: Int, file: String) {
         self.file = file
         tokens = [GGUFString?](repeating: nil, count: size)
-        types = [Vocabulary.TokenType](repeating: .unused, count: size)
+        types = [GGUFTokenType](repeating: .unused, count: size)
     }
 
     /// - Throws: where the id lies beyond the vocabulary, or belongs to another token already.
-    mutating func put(_ token: String, id: Int, type: Vocabulary.TokenType) throws {
+    mutating func put(_ token: String, id: Int, type: GGUFTokenType) throws {
         try check(id, of: token)
         guard tokens[id] == nil else {
             throw QuernError(
@@ -65,12 +55,12 @@ struct TokenSlots {
     }
 
     /// Writes over whatever has the id.
-    mutating func replace(_ token: String, id: Int, type: Vocabulary.TokenType) throws {
+    mutating func replace(_ token: String, id: Int, type: GGUFTokenType) throws {
         try check(id, of: token)
         set(token, id: id, type: type)
     }
 
-    private mutating func set(_ token: String, id: Int, type: Vocabulary.TokenType) {
+    private mutating func set(_ token: String, id: Int, type: GGUFTokenType) {
         tokens[id] = GGUFString(token)
         types[id] = type
     }
@@ -101,7 +91,7 @@ enum AddedTokenStyle {
 
     /// The type of an added token, and its text: llama.cpp looks for user-defined tokens in the text as it is, in
     /// which a space is a space.
-    static func resolve(_ token: String, special: Bool) -> (text: String, type: Vocabulary.TokenType) {
+    static func resolve(_ token: String, special: Bool) -> (text: String, type: GGUFTokenType) {
         if special || looksSpecial(token) { return (token, .control) }
         return (token.replacing(scalar: "\u{2581}", with: " "), .userDefined)
     }
