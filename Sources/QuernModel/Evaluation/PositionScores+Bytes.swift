@@ -10,18 +10,16 @@ extension PositionScores {
     /// - Parameter chunks: whose scores these are.
     public func bytes(chunks: Int) -> [UInt8] {
         var bytes = Self.magic
-        for number in [Self.version, UInt32(losses.count), UInt32(chunks), UInt32(candidates.count)] {
-            bytes.append(littleEndian: number)
-        }
-        bytes.append(losses)
+        bytes.append(
+            littleEndian: [Self.version, UInt32(losses.count), UInt32(chunks), UInt32(candidates.count)])
+        bytes.append(littleEndian: losses.map(\.bitPattern))
         for candidate in candidates {
-            bytes.append(candidate.losses)
-            bytes.append(candidate.divergences)
+            bytes.append(littleEndian: candidate.losses.map(\.bitPattern))
+            bytes.append(littleEndian: candidate.divergences.map(\.bitPattern))
             bytes += candidate.sameTop.map { $0 ? 1 : 0 }
-            bytes.append(littleEndian: UInt32(candidate.layers.first?.count ?? 0))
+            bytes.append(littleEndian: [UInt32(candidate.layers.first?.count ?? 0)])
             for layer in candidate.layers.joined() {
-                bytes.append(littleEndian: layer.error.bitPattern)
-                bytes.append(littleEndian: layer.norm.bitPattern)
+                bytes.append(littleEndian: [layer.error.bitPattern, layer.norm.bitPattern])
             }
         }
         return bytes
@@ -80,15 +78,5 @@ extension PositionScores {
             guard count <= left / 4 else { throw Self.damaged }
             return try (0..<count).map { _ in Float(bitPattern: try integer(UInt32.self)) }
         }
-    }
-}
-
-extension [UInt8] {
-    fileprivate mutating func append(littleEndian value: some FixedWidthInteger) {
-        Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
-    }
-
-    fileprivate mutating func append(_ values: [Float]) {
-        for value in values { append(littleEndian: value.bitPattern) }
     }
 }

@@ -195,12 +195,6 @@ public enum StatisticsFile {
     }
 }
 
-extension [UInt8] {
-    fileprivate mutating func append<Value: FixedWidthInteger>(littleEndian values: [Value]) {
-        values.map(\.littleEndian).withUnsafeBytes { append(contentsOf: $0) }
-    }
-}
-
 extension ByteSource {
     /// The values of a tensor whose header was checked against the size of the source.
     fileprivate func littleEndian<Value: FixedWidthInteger>(_ tensor: SafetensorsTensor) throws -> [Value] {

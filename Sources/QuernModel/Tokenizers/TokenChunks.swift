@@ -30,7 +30,7 @@ public struct TokenChunks: Sendable, Equatable {
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(4 * chunks.reduce(0) { $0 + $1.count })
-        for chunk in chunks { chunk.map(\.littleEndian).withUnsafeBytes { bytes.append(contentsOf: $0) } }
+        for chunk in chunks { bytes.append(littleEndian: chunk) }
         return bytes
     }
 
