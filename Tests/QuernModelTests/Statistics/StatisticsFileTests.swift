@@ -27,14 +27,14 @@ struct StatisticsFileTests {
                 chunkTokens: 512), arithmetic: ["single precision, AVX2"], chunks: chunks, inputs: inputs)
     }
 
-    private func read(_ bytes: [UInt8]) throws -> ModelStatistics {
+    static func read(_ bytes: [UInt8]) throws -> ModelStatistics {
         try StatisticsFile.read(from: MemoryByteSource(bytes, name: "s"))
     }
 
     @Test func whatIsWrittenIsRead() throws {
         let statistics = Self.statistics()
         #expect(statistics.inputs.map(\.name) == ["blk.0.attn_q.weight", "blk.1.ffn_up_exps.weight"])
-        #expect(try read(StatisticsFile.bytes(statistics)) == statistics)
+        #expect(try Self.read(StatisticsFile.bytes(statistics)) == statistics)
     }
 
     @Test func isAPlainSafetensorsFile() throws {
@@ -50,20 +50,20 @@ struct StatisticsFileTests {
         #expect(header.metadata["chunks"] == "3" && header.metadata["chunk_tokens"] == "512")
     }
 
-    @Test func anyDamageIsAnErrorOrOtherNumbers() throws {
-        let bytes = try StatisticsFile.bytes(Self.statistics())
+    @Test(arguments: [false, true]) func anyDamageIsAnErrorOrOtherNumbers(withGramMatrices: Bool) throws {
+        let bytes = try StatisticsFile.bytes(withGramMatrices ? GramFileTests.statistics() : Self.statistics())
         var generator = SeededGenerator(seed: 5)
         for _ in 0..<3000 {
             var damaged = bytes
             damaged[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
             do {
-                _ = try read(damaged)
+                _ = try Self.read(damaged)
             } catch let error as QuernError {
                 #expect(error.location.hasPrefix("s"))
             }
         }
         for length in stride(from: 0, to: bytes.count, by: 7) {
-            #expect(throws: QuernError.self) { try read(Array(bytes[..<length])) }
+            #expect(throws: QuernError.self) { try Self.read(Array(bytes[..<length])) }
         }
     }
 
@@ -78,7 +78,7 @@ struct StatisticsFileTests {
         let text = String(decoding: bytes[8..<8 + length], as: UTF8.self)
         let changed = text.replacing(part, with: other, maxReplacements: 1)
         #expect(changed != text && changed.utf8.count == text.utf8.count)
-        #expect(throws: QuernError.self) { try read(bytes[..<8] + Array(changed.utf8) + bytes[(8 + length)...]) }
+        #expect(throws: QuernError.self) { try Self.read(bytes[..<8] + Array(changed.utf8) + bytes[(8 + length)...]) }
     }
 
     @Test func additionIsByElement() throws {
