@@ -48,8 +48,8 @@ ENCODER void quantize_nvfp4(const quern_weight_layout *layout, const float *from
 }
 
 /// The exponent of a group's scale, with a bias of 127. Mantissas from 1.75 on count as the next power of two.
-/// - divisor: becomes what values are divided by.
-KERNEL uint8_t mxfp4_scale(float largest, uint32_t source, float *divisor) {
+/// - inverse: becomes what values are multiplied by; a power of two loses nothing.
+KERNEL uint8_t mxfp4_scale(float largest, uint32_t source, float *inverse) {
     uint32_t exponent = (float_bits(largest) + 0x200000) >> 23;
     if (source == quern_type_f16) {
         // Subnormals of half precision have no exponent, and what goes beyond its range is infinite.
@@ -58,20 +58,20 @@ KERNEL uint8_t mxfp4_scale(float largest, uint32_t source, float *divisor) {
         // No power of two is small enough to go with nothing: one stands in for it.
         if (exponent == 0) exponent = 127 + 2;
     }
-    *divisor = __builtin_inff();
+    *inverse = 0;
     if (exponent == 255) return 127;
     const uint32_t code = exponent < 2 ? 0 : exponent - 2;
-    *divisor = float_from_bits(code ? code << 23 : 0x00400000);
+    *inverse = float_from_bits((254 - code) << 23);
     return (uint8_t)code;
 }
 
 KERNEL void quantize_mxfp4_groups(const float *from, size_t groups, uint32_t source, uint8_t *weight, uint8_t *scale) {
     for (size_t i = 0; i < groups; ++i, from += 32, weight += 16) {
         const row_float low = row_load(from), high = row_load(from + 16);
-        float divisor;
-        scale[i] = mxfp4_scale(largest_of(row_larger_magnitudes(row_larger_magnitudes(0, low), high)), source, &divisor);
-        save_fp4(weight, row_in_source(low / divisor, source));
-        save_fp4(weight + 8, row_in_source(high / divisor, source));
+        float inverse;
+        scale[i] = mxfp4_scale(largest_of(row_larger_magnitudes(row_larger_magnitudes(0, low), high)), source, &inverse);
+        save_fp4(weight, row_in_source(low * inverse, source));
+        save_fp4(weight + 8, row_in_source(high * inverse, source));
     }
 }
 
