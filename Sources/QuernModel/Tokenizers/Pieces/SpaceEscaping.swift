@@ -4,8 +4,6 @@ struct SpaceEscaping: Sendable {
     /// Texts that no rule changes.
     var untouched: ByteTrie?
     var addsPrefix = true
-    /// Whether the prefix stands behind the text instead.
-    var isSuffix = false
     var removesExtraSpaces = false
     /// Whether nothing is done but to make spaces visible and to put the prefix before the text.
     var isPlain = true
@@ -33,7 +31,7 @@ struct SpaceEscaping: Sendable {
                 }
                 if !isInWord {
                     isInWord = true
-                    if addsPrefix && !isSuffix && !isPrefixed || removesExtraSpaces && !output.isEmpty {
+                    if addsPrefix && !isPrefixed || removesExtraSpaces && !output.isEmpty {
                         output += Self.mark
                         isPrefixed = true
                     }
@@ -55,7 +53,6 @@ struct SpaceEscaping: Sendable {
                 index += length
             }
         }
-        if addsPrefix, isSuffix { output += Self.mark }
         return output
     }
 

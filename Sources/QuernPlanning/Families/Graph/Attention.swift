@@ -92,8 +92,6 @@ public struct Rope: Sendable, Hashable {
         case halves
     }
     public let pairing: Pairing
-    /// Where the rotated part begins in a head.
-    public let offset: Int
     /// How many entries are rotated; even.
     public let dimensions: Int
     public let base: Double

@@ -38,7 +38,7 @@ extension GraphBuilder {
         return Attention(
             heads: heads, keyValueHeads: keyValueHeads, keyLength: keyLength, valueLength: valueLength,
             projections: .grouped(projections),
-            rope: try rope(keyLength: keyLength, offset: 0, isWindowed: window != nil),
+            rope: try rope(keyLength: keyLength, isWindowed: window != nil),
             scale: Float(stated ?? 1 / Double(divisor).squareRoot()), softCap: try self.scale("attn_logit_softcapping"),
             window: window,
             sinks: architecture.attention == .groupedWithSinks
@@ -91,7 +91,7 @@ extension GraphBuilder {
             keyUp: keyUp, keyUpInput: input(of: keyUp, layer: layer),
             valueUp: valueUp, valueUpInput: input(of: valueUp, layer: layer),
             plain: plain, rotated: rotated, latent: latent)
-        let rope = try rope(keyLength: rotated, offset: latent, isWindowed: false)
+        let rope = try rope(keyLength: rotated, isWindowed: false)
         return Attention(
             heads: heads, keyValueHeads: 1, keyLength: latent + rotated, valueLength: latent,
             projections: .latent(projections), rope: rope, scale: Float(try latentScale(keyLength, rope)), softCap: nil,

@@ -1,10 +1,8 @@
 import Foundation
 
 extension GraphBuilder {
-    /// - Parameters:
-    ///   - keyLength: entries of a head that may be rotated.
-    ///   - offset: where they begin in the head.
-    func rope(keyLength: Int, offset: Int, isWindowed: Bool) throws -> Rope {
+    /// - Parameter keyLength: entries of a head that may be rotated.
+    func rope(keyLength: Int, isWindowed: Bool) throws -> Rope {
         let dimensions = try metadata.count("rope.dimension_count") ?? keyLength
         guard dimensions > 0, dimensions <= keyLength, dimensions % 2 == 0 else {
             throw GraphKeys.fault(
@@ -15,7 +13,7 @@ extension GraphBuilder {
         if isWindowed, case .period(_, rope: .unscaled(let usual)) = architecture.windows {
             base = try metadata.number("rope.freq_base_swa") ?? usual ?? base
             return Rope(
-                pairing: architecture.pairing, offset: offset, dimensions: dimensions, base: try positive(base),
+                pairing: architecture.pairing, dimensions: dimensions, base: try positive(base),
                 frequencyScale: 1, yarn: nil, factors: nil, magnitude: 1)
         }
         let type = metadata.text("rope.scaling.type") ?? "linear"
@@ -24,7 +22,7 @@ extension GraphBuilder {
         let yarn = type == "yarn" ? try self.yarn(factor: factor) : nil
         let magnitude = try metadata.number("rope.scaling.attn_factor") ?? 1
         return Rope(
-            pairing: architecture.pairing, offset: offset, dimensions: dimensions, base: try positive(base),
+            pairing: architecture.pairing, dimensions: dimensions, base: try positive(base),
             frequencyScale: 1 / factor, yarn: yarn, factors: try factors(count: dimensions / 2),
             magnitude: yarn == nil ? magnitude : try magnitude * yarnMagnitude(factor))
     }
