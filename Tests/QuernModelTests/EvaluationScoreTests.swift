@@ -11,7 +11,7 @@ import Testing
         // Reference: 1/2 and 1/2. Candidate: 3/4 and 1/4. The text has the first token, then the second.
         let reference: [Float] = [0, 0, 0, 0]
         let candidate: [Float] = [log(3), 0, log(3), 0]
-        let summary = try evaluate(reference, [candidate], tokens: [0, 1]).summary(
+        let summary = try Self.evaluate(reference, [candidate], tokens: [0, 1]).summary(
             names: ["it"], chunks: 1, chunkTokens: 6)
         #expect(summary.chunks == 1 && summary.chunkTokens == 6 && summary.positions == 2)
         #expect(near(summary.perplexity.value, 2) && summary.perplexity.error == 0)
@@ -47,7 +47,7 @@ import Testing
             let missed = Float(hundredth) / 100
             candidate += [log(1 - missed), hundredth == 0 ? infinity : log(missed)]
         }
-        let scores = try evaluate(reference, [candidate], tokens: [Int32](repeating: 0, count: 11))
+        let scores = try Self.evaluate(reference, [candidate], tokens: [Int32](repeating: 0, count: 11))
         let change = try scores.summary(names: [""], chunks: 1, chunkTokens: 24).candidates[0].probabilityChange
         let percents: [Double] = [0.1, 1, 5, 10, 25, 75, 90, 95, 99, 99.9]
         let expected: [Double] = [-0.0999, -0.099, -0.095, -0.09, -0.075, -0.025, -0.01, -0.005, -0.001, -0.0001]
@@ -63,7 +63,7 @@ import Testing
     @Test func theSameModelTwice() throws {
         let logits = random(rows: 50, vocabulary: 77, seed: 1)
         let tokens = (0..<50).map { Int32($0 % 77) }
-        let summary = try evaluate(logits, [logits], tokens: tokens).summary(
+        let summary = try Self.evaluate(logits, [logits], tokens: tokens).summary(
             names: ["self"], chunks: 1, chunkTokens: 102)
         let found = summary.candidates[0]
         #expect(found.perplexity == summary.perplexity)
@@ -82,7 +82,7 @@ import Testing
         let noise = random(rows: rows, vocabulary: vocabulary, seed: 3)
         let candidate = zip(reference, noise).map { $0 + $1 / 20 }
         let tokens = (0..<rows).map { Int32($0 * 7919 % vocabulary) }
-        let summary = try evaluate(reference, [candidate], tokens: tokens).summary(
+        let summary = try Self.evaluate(reference, [candidate], tokens: tokens).summary(
             names: [""], chunks: 1, chunkTokens: 2 * rows + 2)
         var (losses, others, divergences, same) = ([Double](), [Double](), [Double](), 0)
         for row in 0..<rows {
@@ -114,7 +114,7 @@ import Testing
         let reference = random(rows: rows, vocabulary: vocabulary, seed: 4)
         let candidates = [5, 6].map { random(rows: rows, vocabulary: vocabulary, seed: $0) }
         let tokens = (0..<rows).map { Int32($0 % vocabulary) }
-        let whole = try evaluate(reference, candidates, tokens: tokens)
+        let whole = try Self.evaluate(reference, candidates, tokens: tokens)
         var generator = SeededGenerator(seed: 7)
         for _ in 0..<20 {
             var joined = PositionScores(candidates: 2)
@@ -123,7 +123,7 @@ import Testing
                 let end = Int.random(in: row...rows, using: &generator)
                 let part = row * vocabulary..<end * vocabulary
                 joined.append(
-                    try evaluate(
+                    try Self.evaluate(
                         Array(reference[part]), candidates.map { Array($0[part]) }, tokens: Array(tokens[row..<end])))
                 row = end
             }
@@ -149,7 +149,7 @@ import Testing
     @Test(arguments: refusals)
     func refusesWhatHasNoMeaning(refusal: Refusal) {
         #expect(throws: QuernError.self) {
-            try evaluate(refusal.reference, [refusal.candidate], tokens: [refusal.token])
+            try Self.evaluate(refusal.reference, [refusal.candidate], tokens: [refusal.token])
         }
     }
 
@@ -158,21 +158,26 @@ import Testing
             try PositionScores(candidates: 1).summary(names: ["a"], chunks: 0, chunkTokens: 8)
         }
         #expect(throws: QuernError.self) {
-            try evaluate([0, 0], [], tokens: [1]).summary(names: ["a"], chunks: 1, chunkTokens: 8)
+            try Self.evaluate([0, 0], [], tokens: [1]).summary(names: ["a"], chunks: 1, chunkTokens: 8)
         }
     }
 }
 
-private func evaluate(_ reference: [Float], _ candidates: [[Float]], tokens: [Int32]) throws -> PositionScores {
-    let buffers = candidates.map { values in
-        let copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: values.count)
-        _ = copy.initialize(from: values)
-        return copy
-    }
-    defer { buffers.forEach { $0.deallocate() } }
-    return try reference.withUnsafeBufferPointer { reference in
-        try PositionScores(
-            reference: reference, candidates: buffers.map { UnsafeBufferPointer($0) }, tokens: tokens[...])
+extension EvaluationScoreTests {
+    /// Scores of rows of logits.
+    static func evaluate(_ reference: [Float], _ candidates: [[Float]], tokens: [Int32]) throws -> PositionScores {
+        let buffers = candidates.map { values in
+            let copy = UnsafeMutableBufferPointer<Float>.allocate(capacity: values.count)
+            _ = copy.initialize(from: values)
+            return copy
+        }
+        defer { buffers.forEach { $0.deallocate() } }
+        return try reference.withUnsafeBufferPointer { reference in
+            try PositionScores(
+                reference: reference, candidates: buffers.map { UnsafeBufferPointer($0) }, tokens: tokens[...],
+                origin: .init(
+                    names: ["reference"] + candidates.indices.map { "candidate \($0)" }, chunk: 7, position: 100))
+        }
     }
 }
 

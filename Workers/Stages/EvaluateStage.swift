@@ -19,7 +19,8 @@ struct EvaluateStage {
         let evaluator = try Evaluator(reference: source, candidates: candidates, threads: context.threads)
         let key = Digest.scoresKey(work, of: group, files: files, arithmetic: evaluator.arithmetic)
         if let known = try group.known(key) { return known }
-        let scores = try evaluator.scores(of: try group.tokens(), progress: group.report)
+        let scores = try evaluator.scores(
+            of: try group.tokens(), from: group.chunks.lowerBound, progress: group.report)
         try work.model.checkUnchanged()
         return try group.keep(scores.bytes(chunks: group.chunks.count), under: key)
     }

@@ -10,6 +10,8 @@ import Synchronization
 /// Scores do not depend on the number of threads, nor on which chunks go together.
 public final class Evaluator {
     private let models: [Decoder]
+    /// As errors call them, the reference first.
+    private let names: [String]
     /// Whether a candidate has the reference's width and layers, so that hidden states can be compared.
     private let isComparable: [Bool]
     private let vocabulary: Int
@@ -31,6 +33,7 @@ public final class Evaluator {
         let crew = Crew(threads: threads)
         self.crew = crew
         models = try ([reference] + candidates).map { try Decoder(model: $0, crew: crew) }
+        names = ["\(reference.name) (the reference)"] + candidates.map(\.name)
         let own = models[0].graph
         vocabulary = own.vocabularySize
         for (model, candidate) in zip(models.dropFirst(), candidates)
@@ -46,8 +49,11 @@ public final class Evaluator {
     /// Scores the second half of each chunk: every position of it that has a next token in the chunk.
     /// - Parameters:
     ///   - chunks: token ids, at least 4 in each.
+    ///   - first: number of the first chunk in its text, for errors.
     ///   - progress: as for `Decoder.forward`.
-    public func scores(of chunks: [[Int32]], progress: (Double) throws -> Void) throws -> PositionScores {
+    public func scores(of chunks: [[Int32]], from first: Int = 0, progress: (Double) throws -> Void) throws
+        -> PositionScores
+    {
         let layers = models.map(\.graph.layers.count)
         // A head costs about as much as so many layers of twelve times the square of the width.
         let head = models.reduce(0.0) { $0 + Double(vocabulary) / Double(24 * $1.graph.hiddenSize) }
@@ -70,7 +76,7 @@ public final class Evaluator {
         }
         var scores = PositionScores(candidates: models.count - 1)
         for chunk in chunks.indices {
-            try score(passes, chunk, chunks[chunk], into: &scores) { share in
+            try score(passes, chunk, chunks[chunk], first + chunk, into: &scores) { share in
                 try progress((done + head * (Double(chunk) + share) / Double(chunks.count)) / total)
             }
         }
@@ -80,8 +86,8 @@ public final class Evaluator {
     }
 
     private func score(
-        _ passes: [DecoderPass], _ chunk: Int, _ tokens: [Int32], into scores: inout PositionScores,
-        progress: (Double) throws -> Void
+        _ passes: [DecoderPass], _ chunk: Int, _ tokens: [Int32], _ number: Int,
+        into scores: inout PositionScores, progress: (Double) throws -> Void
     ) throws {
         let positions = tokens.count / 2..<max(tokens.count / 2, tokens.count - 1)
         let block = max(1, Self.logitBytes / (4 * vocabulary * models.count))
@@ -101,7 +107,7 @@ public final class Evaluator {
                 return buffer
             }
             defer { logits.forEach(crew.buffers.give) }
-            let parts = try score(logits, next: tokens[rows.lowerBound + 1..<rows.upperBound + 1], chunk, rows)
+            let parts = try score(logits, next: tokens[rows.lowerBound + 1..<rows.upperBound + 1], number, rows)
             for part in parts { scores.append(part) }
         }
     }
@@ -112,7 +118,7 @@ public final class Evaluator {
     ) throws -> [PositionScores] {
         let pieces = (rows.count + Self.scoredTogether - 1) / Self.scoredTogether
         let found = Mutex([PositionScores?](repeating: nil, count: pieces))
-        let vocabulary = vocabulary
+        let (vocabulary, names) = (vocabulary, names)
         try crew.forEach(pieces, tick: { _ in }) { piece, _ in
             let first = piece * Self.scoredTogether
             let count = min(Self.scoredTogether, rows.count - first)
@@ -120,13 +126,10 @@ public final class Evaluator {
                 UnsafeBufferPointer(start: $0.base + first * vocabulary, count: count * vocabulary)
             }
             let next = tokens[tokens.startIndex + first..<tokens.startIndex + first + count]
-            do {
-                let scores = try PositionScores(
-                    reference: buffers[0], candidates: Array(buffers.dropFirst()), tokens: next)
-                found.withLock { $0[piece] = scores }
-            } catch let error as QuernError {
-                throw error.located(in: "chunk \(chunk), position \(rows.lowerBound + first) or soon after")
-            }
+            let scores = try PositionScores(
+                reference: buffers[0], candidates: Array(buffers.dropFirst()), tokens: next,
+                origin: .init(names: names, chunk: chunk, position: rows.lowerBound + first))
+            found.withLock { $0[piece] = scores }
         }
         return found.withLock { $0.compactMap { $0 } }
     }

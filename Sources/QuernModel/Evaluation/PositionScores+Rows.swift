@@ -16,20 +16,23 @@ struct RowScore {
     ///   - reference: logits over the vocabulary.
     ///   - candidates: the same of each candidate.
     ///   - token: the token that follows, below the vocabulary.
-    /// - Throws: `.invalidInput` where logits are no distribution, or give no probability to what happens.
-    init(reference: UnsafeBufferPointer<Float>, candidates: [UnsafeBufferPointer<Float>], token: Int) throws {
-        guard let ofReference = Kernels.softmax(of: reference) else { throw Self.noDistribution("the reference") }
-        loss = try Self.loss(reference, ofReference, token, "the reference")
-        self.candidates = try candidates.map { candidate in
-            guard let ofCandidate = Kernels.softmax(of: candidate) else { throw Self.noDistribution("the candidate") }
+    ///   - names: of the models, the reference first.
+    /// - Throws: `.invalidInput` at the model whose logits are no distribution, or give no probability to what happens.
+    init(
+        reference: UnsafeBufferPointer<Float>, candidates: [UnsafeBufferPointer<Float>], token: Int, names: [String]
+    ) throws {
+        guard let ofReference = Kernels.softmax(of: reference) else { throw Self.noDistribution(names[0]) }
+        loss = try Self.loss(reference, ofReference, token, names[0])
+        self.candidates = try zip(candidates, names.dropFirst()).map { candidate, name in
+            guard let ofCandidate = Kernels.softmax(of: candidate) else { throw Self.noDistribution(name) }
             let divergence = Kernels.divergence(
                 reference: reference, candidate: candidate, referenceSoftmax: ofReference,
                 candidateSoftmax: ofCandidate)
-            guard divergence.isFinite else {
-                throw QuernError(.invalidInput, "the candidate rules out tokens that the reference thinks possible")
+            guard Float(divergence).isFinite else {
+                throw Self.fault("it rules out tokens that the reference thinks possible", name)
             }
             return CandidateRow(
-                loss: try Self.loss(candidate, ofCandidate, token, "the candidate"), divergence: Float(divergence),
+                loss: try Self.loss(candidate, ofCandidate, token, name), divergence: Float(divergence),
                 sameTop: ofReference.top == ofCandidate.top)
         }
     }
@@ -38,29 +41,50 @@ struct RowScore {
         _ logits: UnsafeBufferPointer<Float>, _ softmax: Softmax, _ token: Int, _ model: String
     ) throws -> Float {
         let loss = softmax.logSumExp - Double(logits[token])
-        guard loss.isFinite else {
-            throw QuernError(.invalidInput, "\(model) rules out token \(token), which the text has")
-        }
+        guard Float(loss).isFinite else { throw fault("it rules out token \(token), which the text has", model) }
         return Float(loss)
     }
 
     private static func noDistribution(_ model: String) -> QuernError {
-        QuernError(
-            .invalidInput, "\(model) computes values that are not numbers",
-            remedy: "Check the file with quern inspect; a damaged or overflowing tensor does this")
+        fault("its predictions are not numbers", model)
+    }
+
+    private static func fault(_ message: String, _ model: String) -> QuernError {
+        QuernError(.invalidInput, message, at: model, remedy: PositionScores.remedy)
     }
 }
 
 extension PositionScores {
+    static let remedy = "A damaged or overflowing tensor does this: make the file again, or leave the model out"
+
+    /// Where rows of logits come from.
+    package struct Origin: Sendable {
+        /// The models, the reference first.
+        let names: [String]
+        /// Of the text.
+        let chunk: Int
+        /// Of the first row, in its chunk.
+        let position: Int
+
+        package init(names: [String], chunk: Int, position: Int) {
+            self.names = names
+            self.chunk = chunk
+            self.position = position
+        }
+    }
+
     /// Scores neighbouring positions.
     /// - Parameters:
     ///   - reference: logits [tokens.count, vocabulary].
     ///   - candidates: the same of each candidate.
     ///   - tokens: what follows each position, below the vocabulary.
-    /// - Throws: `.invalidInput` where logits are no distribution, or give no probability to what happens.
+    /// - Throws: `.invalidInput` where logits are no distribution, or give no probability to what happens; it says of
+    ///   which model, and where.
     package init(
-        reference: UnsafeBufferPointer<Float>, candidates: [UnsafeBufferPointer<Float>], tokens: ArraySlice<Int32>
+        reference: UnsafeBufferPointer<Float>, candidates: [UnsafeBufferPointer<Float>], tokens: ArraySlice<Int32>,
+        origin: Origin
     ) throws {
+        precondition(origin.names.count == candidates.count + 1, "a name for each")
         self.init(candidates: candidates.count)
         guard !tokens.isEmpty else { return }
         let vocabulary = reference.count / tokens.count
@@ -70,9 +94,16 @@ extension PositionScores {
                 throw QuernError(.invalidInput, "token \(token) is beyond a vocabulary of \(vocabulary)")
             }
             let span = row * vocabulary..<(row + 1) * vocabulary
-            let score = try RowScore(
-                reference: UnsafeBufferPointer(rebasing: reference[span]),
-                candidates: candidates.map { UnsafeBufferPointer(rebasing: $0[span]) }, token: token)
+            let score: RowScore
+            do {
+                score = try RowScore(
+                    reference: UnsafeBufferPointer(rebasing: reference[span]),
+                    candidates: candidates.map { UnsafeBufferPointer(rebasing: $0[span]) }, token: token,
+                    names: origin.names)
+            } catch let error as QuernError {
+                let place = "\(error.location), chunk \(origin.chunk), position \(origin.position + row)"
+                throw QuernError(error.code, error.message, at: place, remedy: error.remedy)
+            }
             losses.append(score.loss)
             for (index, candidate) in score.candidates.enumerated() {
                 self.candidates[index].losses.append(candidate.loss)
