@@ -25,7 +25,8 @@ package struct TextLimits {
     /// - Parameters:
     ///   - chunks: that are asked for; nil for as many as the text has tokens for if every byte were one.
     ///   - field: of the recipe, for errors.
-    /// - Throws: `QuernError` `.usage` where the impossible is asked for, `.invalidInput` for a text that is too short.
+    /// - Throws: `QuernError` `.usage` where the impossible is asked for, `.invalidInput` for a text that is too short or
+    ///   too long.
     init(chunkTokens: Int, chunks: Int?, text: SourceFile, field: String) throws {
         guard Self.chunkTokens.contains(chunkTokens) else {
             throw QuernError(
@@ -42,7 +43,9 @@ package struct TextLimits {
                 .invalidInput, "\(text.size) bytes of text cannot be two chunks of \(chunkTokens) tokens",
                 at: text.path, remedy: "Give more text, or smaller chunks")
         }
-        self.chunks = min(chunks ?? possible, possible, maximumBlobBytes / 4 / chunkTokens)
+        try TextBounds.check(size: text.size, at: text.path)
+        // One more than there may be: then whoever tokenizes sees that it is too much, and nothing is cut off unasked.
+        self.chunks = min(chunks ?? possible, possible, TextBounds.tokens / chunkTokens + 1)
         self.chunkTokens = chunkTokens
         group = max(1, Self.groupTokens / chunkTokens)
         likely = Int(clamping: text.size / Self.bytesPerToken) / chunkTokens

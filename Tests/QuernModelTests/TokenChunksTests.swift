@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernModel
+import QuernPlanning
 import Testing
 
 struct TokenChunksTests {
@@ -20,6 +21,19 @@ struct TokenChunksTests {
     @Test(arguments: [(7, nil), (6, 1)] as [(Int, Int32?)])
     func twoChunksAreNeeded(count: Int, beginning: Int32?) {
         #expect(throws: QuernError.self) { try chunks(count, beginning: beginning) }
+    }
+
+    /// More than one blob holds are never cut off unasked.
+    @Test func tooManyTokensAreRefused() throws {
+        let (length, most) = (1 << 17, TextBounds.tokens >> 17)
+        let ids = [Int32](repeating: 5, count: (most + 1) * length)
+        func take(_ maximum: Int) throws -> Int {
+            try TokenChunks(ids, beginning: nil, chunkTokens: length, maximumChunks: maximum, text: "t").chunks.count
+        }
+        #expect(try take(most) == 128)
+        let error = try #require(throws: QuernError.self) { try take(most + 1) }
+        #expect(error.code == .invalidInput && error.message.contains("at most 16777216"), "\(error)")
+        #expect(error.remedy.contains("128 chunks") && error.remedy.contains("--chunks"))
     }
 
     @Test func blobs() throws {

@@ -85,6 +85,14 @@ struct CalibrationPlanTests {
         #expect(plan.publishWork?.sources == [] && plan.publishWork?.artifacts == [])
     }
 
+    /// One chunk more than there is room for, asked for or not: who tokenizes sees whether the text has it.
+    @Test(arguments: [(nil, 32_769), (40_000, 32_769), (32_768, 32_768)] as [(Int?, Int)])
+    func muchTextIsNotCutOffUnseen(asked: Int?, planned: Int) throws {
+        let plan = try plan([], .init(text: Self.text.path, chunks: asked), size: 1 << 30)
+        guard case .tokenize(let work) = plan.items[0].payload else { throw QuernError(.internalFault, "no text") }
+        #expect(work.maximumChunks == planned)
+    }
+
     /// Widths of 256 and 768, four layers with three and one of them: 6 303 744 bytes in full.
     @Test(arguments: [
         (Recipe.GramLimits(), 768), (.init(maxBlock: 300), 300), (.init(budget: 6_303_744), 768),
@@ -146,6 +154,7 @@ struct CalibrationPlanTests {
         (.init(text: "t", chunks: 0), 20_000, .usage, "at least one chunk"),
         (.init(text: "t"), 0, .invalidInput, "0 bytes of text cannot be two chunks"),
         (.init(text: "t"), 1000, .invalidInput, "1000 bytes of text cannot be two chunks of 512 tokens"),
+        (.init(text: "t", chunks: 2), 1 << 31, .invalidInput, "2147483648 bytes of text are more"),
     ])
     func refusals(calibration: Recipe.Calibration, size: UInt64, code: QuernError.Code, message: String) throws {
         let error = try #require(throws: QuernError.self) { try plan(["Q4_K_M"], calibration, size: size) }

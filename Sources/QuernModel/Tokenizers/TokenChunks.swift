@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernPlanning
 
 /// Tokens in chunks of one length, as llama-imatrix and llama-perplexity cut them: a text's tokens, behind the one that
 /// begins a text where the model has one, are divided; then that token takes the place of the first of every chunk.
@@ -8,7 +9,8 @@ public struct TokenChunks: Sendable, Equatable {
     /// - Parameters:
     ///   - ids: of the whole text.
     ///   - beginning: the token that begins a text; nil where the model has none.
-    /// - Throws: `QuernError` `.invalidInput` where there are not two chunks.
+    ///   - maximumChunks: to take, of as many as there are.
+    /// - Throws: `QuernError` `.invalidInput` where there are not two chunks, or more than `TextBounds` has room for.
     public init(_ ids: [Int32], beginning: Int32?, chunkTokens: Int, maximumChunks: Int, text: String)
         throws(QuernError)
     {
@@ -19,7 +21,15 @@ public struct TokenChunks: Sendable, Equatable {
                 at: text,
                 remedy: "Give more text, or smaller chunks")
         }
-        chunks = (0..<min(ids.count / chunkTokens, maximumChunks)).map { index in
+        let count = min(ids.count / chunkTokens, maximumChunks)
+        guard count <= TextBounds.tokens / chunkTokens else {
+            throw QuernError(
+                .invalidInput,
+                "the text has \(ids.count) tokens, and at most \(TextBounds.tokens) can be taken", at: text,
+                remedy: "Ask for \(TextBounds.tokens / chunkTokens) chunks of \(chunkTokens) or fewer, with --chunks, "
+                    + "--calibration-chunks, --evaluation-chunks, or chunks in a recipe")
+        }
+        chunks = (0..<count).map { index in
             var chunk = Array(ids[index * chunkTokens..<(index + 1) * chunkTokens])
             if let beginning { chunk[0] = beginning }
             return chunk
