@@ -1,6 +1,8 @@
 import Dispatch
 import Foundation
 import QuernFormats
+import QuernStore
+import Synchronization
 
 /// Turns SIGINT and SIGTERM into cancellation of the work at hand, so that it drains in place of breaking off.
 enum Interruption {
@@ -39,5 +41,33 @@ enum Interruption {
             guard task.isCancelled else { throw error }
             throw QuernError(.cancelled, "interrupted", remedy: remedy)
         }
+    }
+
+    /// Runs blocking work on a thread of its own until it ends or a signal comes. What was interrupted has left nothing.
+    /// - Parameters:
+    ///   - name: of the thread.
+    ///   - work: calls its argument several times a second, and lets what that throws pass.
+    /// - Throws: what `work` throws, or `QuernError` `.cancelled` where a signal ended it.
+    static func computed<Result: Sendable>(
+        _ name: String, _ work: @escaping @Sendable (_ check: () throws -> Void) throws -> Result
+    ) async throws -> Result {
+        let thread = ThreadPool(name: name, threads: 1)
+        let mark = Mark()
+        return try await watched(remedy: "Nothing was kept: start it again") {
+            try await withTaskCancellationHandler {
+                try await thread.run {
+                    try work { if mark.isSet { throw CancellationError() } }
+                }
+            } onCancel: {
+                mark.set()
+            }
+        }
+    }
+
+    /// Set once, seen by another thread.
+    private final class Mark: Sendable {
+        private let value = Atomic(false)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func set() { value.store(true, ordering: .relaxed) }
     }
 }

@@ -16,8 +16,10 @@ struct TokenizeStage {
         try work.model.checkUnchanged()
         let tokenizer = try Tokenizer.open(path: work.model.path)
         try context.control.check()
-        let ids = try tokenizer.encode(utf8: text, addSpecialTokens: false)
-        try context.control.check()
+        let ids = try tokenizer.encode(utf8: text) { fraction in
+            try context.control.check()
+            context.control.fraction = fraction
+        }
         let tokens = try TokenChunks(
             ids, beginning: tokenizer.beginsWith, chunkTokens: work.chunkTokens, maximumChunks: work.maximumChunks,
             text: work.text.path)

@@ -34,18 +34,26 @@ public struct TextEvaluation: Sendable {
         self.threads = threads
     }
 
+    /// What is being done, and the share of it that is done, in [0, 1].
+    public enum Progress: Sendable, Equatable {
+        case tokenizing(Double)
+        case scoring(Double, chunks: Int)
+    }
+
     /// Blocking: not for Swift's cooperative pool.
-    /// - Parameter progress: told the share that is done, in [0, 1], and how many chunks there are; what it throws ends
-    ///   the work and is thrown.
+    /// - Parameter progress: told several times a second; what it throws ends the work and is thrown.
     /// - Throws: `QuernError` for models that cannot be computed or do not fit together, and for texts that are too
-    ///   short.
-    public func run(progress: (Double, Int) throws -> Void) throws -> EvaluationSummary {
+    ///   short or too long.
+    public func run(progress: (Progress) throws -> Void) throws -> EvaluationSummary {
         let evaluator = try Evaluator(
             reference: try SourceModel.open(path: reference), candidates: try candidates.map(SourceModel.open),
             threads: threads)
         let tokenizer = try Tokenizer.open(path: reference)
         let bytes = try FileByteSource(path: text)
-        let ids = try tokenizer.encode(utf8: try bytes.bytes(at: 0, count: Int(clamping: bytes.size)))
+        try TextBounds.check(size: bytes.size, at: text)
+        let ids = try tokenizer.encode(utf8: try bytes.bytes(at: 0, count: Int(clamping: bytes.size))) {
+            try progress(.tokenizing($0))
+        }
         let chunks = try TokenChunks(
             ids, beginning: tokenizer.beginsWith, chunkTokens: chunkTokens, maximumChunks: self.chunks ?? .max,
             text: text
@@ -55,8 +63,9 @@ public struct TextEvaluation: Sendable {
         for start in stride(from: 0, to: chunks.count, by: group) {
             let part = Array(chunks[start..<min(start + group, chunks.count)])
             scores.append(
-                try evaluator.scores(of: part) { fraction in
-                    try progress((Double(start) + fraction * Double(part.count)) / Double(chunks.count), chunks.count)
+                try evaluator.scores(of: part, from: start) { fraction in
+                    let done = (Double(start) + fraction * Double(part.count)) / Double(chunks.count)
+                    try progress(.scoring(done, chunks: chunks.count))
                 })
         }
         return try scores.summary(names: candidates, chunks: chunks.count, chunkTokens: chunkTokens)

@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernPlanning
 
 /// Text to token ids, as the model was trained to read it: for a checkpoint folder as transformers does it, for a GGUF
 /// as llama.cpp does.
@@ -30,14 +31,22 @@ public struct Tokenizer: Sendable {
     /// - Parameters:
     ///   - utf8: bytes that are no UTF-8 become U+FFFD.
     ///   - addSpecialTokens: whether to put around it what the model's settings put around a text.
-    public func encode(utf8: [UInt8], addSpecialTokens: Bool = false) throws -> [Int32] {
+    ///   - progress: told the share of a long text that is done, in [0, 1], many times a second on the caller's thread;
+    ///     what it throws ends the work and is thrown.
+    /// - Throws: `QuernError` `.invalidInput` for more text than `TextBounds.bytes`, and as for other texts.
+    public func encode(
+        utf8: [UInt8], addSpecialTokens: Bool = false, progress: (Double) throws -> Void = { _ in }
+    ) throws -> [Int32] {
+        try TextBounds.check(size: UInt64(utf8.count))
         let text = UTF8Text.repaired(utf8)
         let scratch = scratches.take()
         defer { scratches.giveBack(scratch) }
         var ids: [Int32] = []
         ids.reserveCapacity(text.count / 4 + 8)
         if addSpecialTokens { ids += encoder.template.prefix }
-        try text.withUnsafeBufferPointer { try encoder.encode($0, scratch, into: &ids) }
+        try scratch.telling(progress, of: text.count) {
+            try text.withUnsafeBufferPointer { try encoder.encode($0, scratch, into: &ids) }
+        }
         if addSpecialTokens { ids += encoder.template.suffix }
         return ids
     }

@@ -4,8 +4,6 @@ import QuernFormats
 import QuernJobs
 import QuernModel
 import QuernPlanning
-import QuernStore
-import Synchronization
 
 struct EvalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -51,29 +49,22 @@ struct EvalCommand: AsyncParsableCommand {
             reference: reference, candidates: candidate.map { [$0] } ?? [], text: text, chunkTokens: chunkTokens,
             chunks: chunks, threads: threads)
         let style: ProgressBar.Style = quiet || json ? .silent : .human
-        let thread = ThreadPool(name: "eval", threads: 1)
-        let interrupted = Mark()
-        let summary = try await Interruption.watched(remedy: "Nothing was kept: start it again") {
-            try await withTaskCancellationHandler {
-                try await thread.run {
-                    let bar = ProgressBar(style)
-                    defer { bar.finish() }
-                    return try evaluation.run { fraction, chunks in
-                        if interrupted.isSet { throw CancellationError() }
-                        try bar.show(fraction, of: "\(chunks) chunks")
-                    }
+        let summary = try await Interruption.computed("eval") { check in
+            // One for each, so that the time of the first does not count as speed of the second.
+            let reading = ProgressBar(style)
+            var scoring: ProgressBar?
+            defer { (scoring ?? reading).finish() }
+            return try evaluation.run { progress in
+                try check()
+                switch progress {
+                case .tokenizing(let fraction): try reading.show(fraction, of: "tokenizing the text")
+                case .scoring(let fraction, let chunks):
+                    let bar = scoring ?? ProgressBar(style)
+                    scoring = bar
+                    try bar.show(fraction, of: "\(chunks) chunks")
                 }
-            } onCancel: {
-                interrupted.set()
             }
         }
         if json { try Console.json(summary) } else { Console.line(EvaluationTable(summary, text: text).text) }
-    }
-
-    /// Set once, seen by another thread.
-    private final class Mark: Sendable {
-        private let value = Atomic(false)
-        var isSet: Bool { value.load(ordering: .relaxed) }
-        func set() { value.store(true, ordering: .relaxed) }
     }
 }

@@ -3,8 +3,6 @@ import Foundation
 import QuernFormats
 import QuernModel
 import QuernPlanning
-import QuernStore
-import Synchronization
 
 struct LogitsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,24 +29,9 @@ struct LogitsCommand: AsyncParsableCommand {
         let work = LogitsWork(
             source: source, tokens: tokens, output: output,
             threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
-        let stop = Stop()
-        let pool = ThreadPool(name: "logits", threads: 1)
-        try await Interruption.watched {
-            try await withTaskCancellationHandler {
-                try await pool.run { try work.run(stop) }
-            } onCancel: {
-                stop.set()
-            }
-        }
+        try await Interruption.computed("logits") { try work.run($0) }
         if !quiet { Console.error("\(output): written") }
     }
-}
-
-/// Set where the work is to end.
-private final class Stop: Sendable {
-    private let isSet = Atomic(false)
-    func set() { isSet.store(true, ordering: .relaxed) }
-    func check() throws { if isSet.load(ordering: .relaxed) { throw QuernError(.cancelled, "interrupted") } }
 }
 
 /// From sequences of tokens to a file of logits; in memory is one group of sequences.
@@ -62,14 +45,19 @@ private struct LogitsWork: Sendable {
     private static let rows = 512
     /// Sequences that go through the layers together, for each thread: weights are read once for all of them.
     private static let sequencesPerThread = 8
+    /// Tokens of sequences that go together, unless a single one has more: what passes from layer to layer is in memory.
+    private static let tokensTogether = 1 << 16
 
-    func run(_ stop: Stop) throws {
+    func run(_ check: () throws -> Void) throws {
         let sequences = try readSequences()
-        let decoder = try Decoder(model: SourceModel.open(path: source), threads: threads)
+        let length = sequences.first?.count ?? 0
+        let model = try SourceModel.open(path: source)
+        try checkLength(length, model)
+        let decoder = try Decoder(model: model, threads: threads)
         let vocabulary = decoder.graph.vocabularySize
         let header = try SafetensorsWriter.header(tensors: [
             SafetensorsTensorInfo(
-                name: "logits", type: .f32, shape: [sequences.count, sequences.first?.count ?? 0, vocabulary])
+                name: "logits", type: .f32, shape: [sequences.count, length, vocabulary])
         ])
         let partial = output + ".partial"
         guard FileManager.default.createFile(atPath: partial, contents: nil),
@@ -77,10 +65,10 @@ private struct LogitsWork: Sendable {
         else { throw QuernError(.io, "cannot write the file", at: partial, remedy: "Check the folder") }
         do {
             try file.write(contentsOf: Data(header))
-            let group = Self.sequencesPerThread * threads
+            let group = max(1, min(Self.sequencesPerThread * threads, Self.tokensTogether / length))
             for first in stride(from: 0, to: sequences.count, by: group) {
                 let some = Array(sequences[first..<min(sequences.count, first + group)])
-                try write(some, decoder, to: file, stop)
+                try write(some, decoder, to: file, check)
             }
             try file.close()
             guard rename(partial, output) == 0 else {
@@ -92,14 +80,16 @@ private struct LogitsWork: Sendable {
         }
     }
 
-    private func write(_ sequences: [[Int32]], _ decoder: Decoder, to file: FileHandle, _ stop: Stop) throws {
-        let states = try decoder.forward(chunks: sequences) { _ in try stop.check() }
+    private func write(_ sequences: [[Int32]], _ decoder: Decoder, to file: FileHandle, _ check: () throws -> Void)
+        throws
+    {
+        let states = try decoder.forward(chunks: sequences) { _ in try check() }
         for (index, sequence) in sequences.enumerated() {
             for first in stride(from: 0, to: sequence.count, by: Self.rows) {
                 let rows = first..<min(sequence.count, first + Self.rows)
                 var logits = [Float](repeating: 0, count: rows.count * decoder.graph.vocabularySize)
                 try logits.withUnsafeMutableBufferPointer {
-                    try decoder.logits(of: states, chunk: index, rows: rows, into: $0) { _ in try stop.check() }
+                    try decoder.logits(of: states, chunk: index, rows: rows, into: $0) { _ in try check() }
                 }
                 // Little-endian, as every machine that this runs on.
                 do {
@@ -108,6 +98,19 @@ private struct LogitsWork: Sendable {
                     throw QuernError(.io, "cannot write: \(error.localizedDescription)", at: output)
                 }
             }
+        }
+    }
+
+    /// - Throws: `.invalidInput` for sequences that are longer than what the model was made for, or than any may be.
+    private func checkLength(_ length: Int, _ model: SourceModel) throws {
+        let key = model.architecture + ".context_length"
+        let context = model.metadata.first { $0.key == key }?.value.unsigned.flatMap { Int(exactly: $0) }
+        let longest = min(context ?? .max, TextLimits.chunkTokens.upperBound)
+        guard length <= longest else {
+            throw QuernError(
+                .invalidInput,
+                "sequences of \(length) tokens, and \(longest) are the most that \(model.name) can read at once",
+                at: tokens, remedy: "Cut them shorter")
         }
     }
 

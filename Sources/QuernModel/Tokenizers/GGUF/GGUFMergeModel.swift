@@ -60,7 +60,7 @@ struct GGUFMergeModel: SubwordModel, MergeRule {
             return
         }
         scratch.merging.cut(word, ids: texts)
-        scratch.merging.merge(by: self)
+        try scratch.merging.merge(by: self, check: scratch.check)
         for symbol in scratch.merging.symbols {
             if symbol.id >= 0, symbol.id <= largestID {
                 ids.append(symbol.id)

@@ -32,7 +32,7 @@ struct WordTokenizer: TextEncoder {
             let part = UnsafeBufferPointer(rebasing: text[range])
             guard !normalizers.isEmpty else { return try feed(part, step: 0, scratch, into: &ids) }
             var normalized = NormalizedText(bytes: Array(part), isFirst: true)
-            for normalizer in normalizers { try normalizer.normalize(&normalized, scratch) }
+            try normalizers.normalize(&normalized, scratch)
             try normalized.bytes.withUnsafeBufferPointer { try feed($0, step: 0, scratch, into: &ids) }
         } token: {
             ids.append($0)

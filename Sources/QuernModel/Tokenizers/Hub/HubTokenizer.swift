@@ -31,7 +31,7 @@ struct HubTokenizer: TextEncoder {
             try added.filter(\.isNormalized).map { token in
                 var text = NormalizedText(bytes: token.content, isFirst: true)
                 let scratch = EncodingScratch()
-                for normalizer in normalizers { try normalizer.normalize(&text, scratch) }
+                try normalizers.normalize(&text, scratch)
                 var token = token
                 token.content = text.bytes
                 return token
@@ -81,7 +81,7 @@ struct HubTokenizer: TextEncoder {
                 return try cutNormalized(part, isFirst: range.lowerBound == 0, scratch, into: &ids)
             }
             var normalized = NormalizedText(bytes: Array(part), isFirst: range.lowerBound == 0)
-            for normalizer in normalizers { try normalizer.normalize(&normalized, scratch) }
+            try normalizers.normalize(&normalized, scratch)
             try normalized.bytes.withUnsafeBufferPointer {
                 try cutNormalized($0, isFirst: normalized.isFirst, scratch, into: &ids)
             }

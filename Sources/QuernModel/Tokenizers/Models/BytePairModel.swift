@@ -80,7 +80,7 @@ struct BytePairModel: SubwordModel, MergeRule {
         }
         scratch.merging.symbols.removeAll(keepingCapacity: true)
         try split(word, into: &scratch.merging.symbols)
-        scratch.merging.merge(by: self)
+        try scratch.merging.merge(by: self, check: scratch.check)
         for symbol in scratch.merging.symbols { ids.append(symbol.id) }
     }
 

@@ -28,6 +28,7 @@ struct Merging {
     private static let none = UInt64.max
     /// Up to here, looking at all pairs again is faster than keeping a heap.
     private static let scanned = 48
+    private static let turnsBetweenChecks = 1 << 16
 
     /// Makes every character of the word a symbol.
     mutating func cut(_ word: UnsafeBufferPointer<UInt8>, ids: ByteTable) {
@@ -42,12 +43,13 @@ struct Merging {
         }
     }
 
-    mutating func merge(by rule: some MergeRule) {
+    /// - Parameter check: called now and then where there is much to merge; what it throws ends the work.
+    mutating func merge(by rule: some MergeRule, check: () throws -> Void) rethrows {
         guard symbols.count > 1 else { return }
         offers.removeAll(keepingCapacity: true)
         for index in 0..<symbols.count - 1 { offers.append(rule.merge(symbols[index], symbols[index + 1])) }
         offers.append(Self.none)
-        if symbols.count <= Self.scanned { scan(by: rule) } else { mergeByHeap(rule) }
+        if symbols.count <= Self.scanned { scan(by: rule) } else { try mergeByHeap(rule, check) }
     }
 
     private mutating func scan(by rule: some MergeRule) {
@@ -70,13 +72,16 @@ struct Merging {
         }
     }
 
-    private mutating func mergeByHeap(_ rule: some MergeRule) {
+    private mutating func mergeByHeap(_ rule: some MergeRule, _ check: () throws -> Void) rethrows {
         let count = symbols.count
         previous = (0..<Int32(count)).map { $0 - 1 }
         next = (0..<Int32(count)).map { $0 + 1 < Int32(count) ? $0 + 1 : -1 }
         heap.removeAll(keepingCapacity: true)
         for index in 0..<count where offers[index] != Self.none { push(index) }
+        var turns = 0
         while let top = pop() {
+            turns += 1
+            if turns % Self.turnsBetweenChecks == 0 { try check() }
             let place = Int(top & 0xFFFF_FFFF)
             // Entries are not taken back when a neighbour merges; an offer that has changed shows it.
             guard offers[place] != Self.none, offers[place] >> 32 == top >> 32, next[place] >= 0 else { continue }

@@ -24,6 +24,41 @@ final class EncodingScratch {
     /// A word as byte-level BPE spells it.
     var spelling: [UInt8] = []
     private var regexMemory: RegexMemory?
+    private var pace = Pace()
+
+    /// How far a call is.
+    private struct Pace {
+        var progress: ((Double) throws -> Void)?
+        var total = 1
+        var done = 0
+        var next = Int.max
+    }
+
+    /// Bytes between two reports: a few milliseconds.
+    static let reported = 1 << 16
+
+    /// Runs `body`, which counts the bytes that it is done with.
+    func telling(_ progress: (Double) throws -> Void, of total: Int, _ body: () throws -> Void) throws {
+        try withoutActuallyEscaping(progress) { progress in
+            pace = Pace(progress: progress, total: max(1, total), next: Self.reported)
+            defer { pace = Pace() }
+            try body()
+        }
+    }
+
+    @inline(__always)
+    func count(_ bytes: Int) throws {
+        pace.done += bytes
+        if pace.done >= pace.next { try check() }
+    }
+
+    /// For work that takes long before there is something to count.
+    /// - Throws: where the call is to end.
+    func check() throws {
+        pace.next = pace.done + Self.reported
+        // Normalizers may have made more of the text than there was.
+        try pace.progress?(min(1, Double(pace.done) / Double(pace.total)))
+    }
 
     func regex() throws -> RegexMemory {
         if let regexMemory { return regexMemory }

@@ -42,7 +42,9 @@ struct UnigramModel: SubwordModel {
     }
 
     func encode(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]) throws {
-        guard scratch.viterbi.run(word, trie: trie, scores: scores, unknown: unknown, unknownScore: unknownScore) else {
+        let isCut = try scratch.viterbi.run(
+            word, trie: trie, scores: scores, unknown: unknown, unknownScore: unknownScore, check: scratch.check)
+        guard isCut else {
             throw QuernError(
                 .invalidInput, "the text has characters without a token, and there is no token for them",
                 at: "model.unk_id")
@@ -73,14 +75,21 @@ struct Viterbi {
     /// The tokens, the last first; neighbouring unknown characters are one.
     private(set) var path: [(range: Range<Int>, isUnknown: Bool)] = []
 
+    /// - Parameter check: called now and then in a long word; what it throws ends the work.
     /// - Returns: false where a character is unknown and `unknown` is nil.
     mutating func run(
-        _ word: UnsafeBufferPointer<UInt8>, trie: ByteTrie, scores: [Double], unknown: Int32?, unknownScore: Double
-    ) -> Bool {
+        _ word: UnsafeBufferPointer<UInt8>, trie: ByteTrie, scores: [Double], unknown: Int32?, unknownScore: Double,
+        check: () throws -> Void
+    ) rethrows -> Bool {
         nodes.removeAll(keepingCapacity: word.count < 1 << 16)
         nodes.append(contentsOf: repeatElement(Node(), count: word.count + 1))
         var start = 0
+        var nextCheck = EncodingScratch.reported
         while start < word.count {
+            if start >= nextCheck {
+                nextCheck += EncodingScratch.reported
+                try check()
+            }
             let length = min(UTF8Text.length(word[start]), word.count - start)
             let scoreHere = nodes[start].score
             var hasCharacter = false

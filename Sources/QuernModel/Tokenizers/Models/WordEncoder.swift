@@ -1,3 +1,5 @@
+import QuernPlanning
+
 /// From words to ids, by way of the cache.
 struct WordEncoder: Sendable {
     let model: any SubwordModel
@@ -23,6 +25,7 @@ struct WordEncoder: Sendable {
     private func encodeWhole(
         _ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]
     ) throws {
+        try scratch.count(word.count)
         guard word.count <= WordCache.longestWord else { return try encodeAnew(word, scratch, into: &ids) }
         let hash = ByteHash.hash(word)
         if scratch.cache.append(word, hash: hash, to: &ids) { return }
@@ -34,12 +37,20 @@ struct WordEncoder: Sendable {
     private func encodeAnew(
         _ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]
     ) throws {
-        guard spellsBytes else { return try model.encode(word, scratch, into: &ids) }
+        guard spellsBytes else { return try encodeSpelled(word, scratch, into: &ids) }
         // Taken out of the scratch while the model writes to it.
         var spelling = scratch.spelling
         scratch.spelling = []
         ByteSpelling.spell(word, into: &spelling)
-        try spelling.withUnsafeBufferPointer { try model.encode($0, scratch, into: &ids) }
+        try spelling.withUnsafeBufferPointer { try encodeSpelled($0, scratch, into: &ids) }
         scratch.spelling = spelling
+    }
+
+    private func encodeSpelled(
+        _ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]
+    ) throws {
+        // A text may have grown on its way here.
+        try TextBounds.check(size: UInt64(word.count))
+        try model.encode(word, scratch, into: &ids)
     }
 }

@@ -6,6 +6,48 @@ struct NormalizedText {
     var bytes: [UInt8]
     /// Whether what it begins with stood where the text of the user begins.
     var isFirst: Bool
+    let growth: TextGrowth
+
+    init(bytes: [UInt8], isFirst: Bool) {
+        self.bytes = bytes
+        self.isFirst = isFirst
+        growth = TextGrowth(of: bytes.count)
+    }
+}
+
+/// How long a text may become on its way to the tokens. A file can be made so that every step doubles the text.
+struct TextGrowth: Sendable {
+    private let limit: Int
+
+    /// No form of Unicode makes more than eleven bytes of three, and spelling those doubles them.
+    private static let factor = 32
+    /// What short texts may grow to.
+    private static let slack = 1 << 16
+
+    /// - Parameter count: bytes of the text as it was given.
+    init(of count: Int) { limit = count * Self.factor + Self.slack }
+
+    /// - Parameter count: bytes that a step has made so far.
+    /// - Throws: `.invalidInput` where they are more than any language needs.
+    @inline(__always)
+    func check(_ count: Int) throws {
+        if count > limit { throw Self.excess }
+    }
+
+    private static let excess = QuernError(
+        .invalidInput, "normalizing makes more than \(factor) times as much of a text", at: "normalizer",
+        remedy: "The tokenizer is damaged, or made to do harm: get it again from where it was published")
+}
+
+extension [any Normalizer] {
+    /// Takes a text through all steps.
+    func normalize(_ text: inout NormalizedText, _ scratch: EncodingScratch) throws {
+        for normalizer in self {
+            try scratch.check()
+            try normalizer.normalize(&text, scratch)
+            try text.growth.check(text.bytes.count)
+        }
+    }
 }
 
 /// A step that rewrites text before it is cut.
@@ -156,16 +198,17 @@ struct ReplaceNormalizer: Normalizer {
         var done = 0
         var first = text.isFirst
         try text.bytes.withUnsafeBufferPointer { source in
-            func replace(_ match: Range<Int>) {
+            func replace(_ match: Range<Int>) throws {
                 if output.isEmpty { output.reserveCapacity(source.count + source.count / 4) }
                 output.append(contentsOf: source[done..<match.lowerBound])
                 output.append(contentsOf: content)
                 if output.isEmpty, !match.isEmpty { first = false }
                 done = match.upperBound
+                try text.growth.check(output.count)
             }
             switch pattern {
             case .text(let wanted):
-                TextSearch.forEach(wanted, in: source) { replace($0..<$0 + wanted.count) }
+                try TextSearch.forEach(wanted, in: source) { try replace($0..<$0 + wanted.count) }
             case .regex(let regex):
                 try regex.forEachMatch(in: source, try scratch.regex(), replace)
             }

@@ -33,11 +33,13 @@ struct PrecompiledCharsmap: Normalizer {
             let bytes = Array(cluster.utf8)
             if bytes.count < 6, let replacement = firstPrefix(of: bytes[...]) {
                 output.append(contentsOf: replacement)
+                try text.growth.check(output.count)
                 continue
             }
             for scalar in cluster.unicodeScalars {
                 let bytes = Array(String(scalar).utf8)
                 output.append(contentsOf: firstPrefix(of: bytes[...]) ?? bytes[...])
+                try text.growth.check(output.count)
             }
         }
         // What a file puts in their place need not be characters.

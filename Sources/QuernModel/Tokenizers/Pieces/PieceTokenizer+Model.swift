@@ -2,9 +2,12 @@ import QuernFormats
 import QuernPlanning
 
 extension PieceTokenizer {
+    /// How far behind the pieces the ids of added tokens may lie.
+    private static let maximumAddedTokens = 1 << 16
+
     /// The tokenizer of a `tokenizer.model`.
     /// - Parameter settings: tokenizer_config.json: added tokens, and whether BOS and EOS are put around a text.
-    /// - Throws: `.unsupported` for models of words or characters.
+    /// - Throws: `.unsupported` for models of words or characters, `.invalidInput` for ids far beyond the pieces.
     init(_ model: SentencePieceModel, settings: JSONObject?) throws {
         var pieces = model.pieces.map { (text: $0.text, score: $0.score, kind: $0.kind) }
         var special: [(text: [UInt8], id: Int32)] = []
@@ -13,8 +16,14 @@ extension PieceTokenizer {
         }
         let fields = Fields(settings ?? JSONObject(), at: "")
         for (key, value) in try fields.optionalObject("added_tokens_decoder")?.object.entries ?? [] {
-            guard let id = Int32(key), id >= 0, id < 1 << 24, let text = value.object?["content"]?.string, !text.isEmpty
-            else { continue }
+            guard let id = Int32(key), let text = value.object?["content"]?.string, !text.isEmpty else { continue }
+            guard (0..<model.pieces.count + Self.maximumAddedTokens).contains(Int(id)) else {
+                throw QuernError(
+                    .invalidInput,
+                    "the added token \(text.quotedForMessage) has the id \(id), and the model has "
+                        + "\(model.pieces.count) pieces", at: "'added_tokens_decoder'",
+                    remedy: "Take the tokenizer_config.json that belongs to this tokenizer.model")
+            }
             special.append((Array(text.utf8), id))
             while pieces.count <= Int(id) { pieces.append((text: [], score: 0, kind: .unused)) }
         }

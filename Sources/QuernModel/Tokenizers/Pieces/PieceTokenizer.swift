@@ -10,7 +10,7 @@ struct PieceTokenizer: TextEncoder {
 
     func encode(_ text: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]) throws {
         try special.cut(text) { range in
-            let escaped = escaping.escaped(UnsafeBufferPointer(rebasing: text[range]))
+            let escaped = try escaping.escaped(UnsafeBufferPointer(rebasing: text[range]))
             guard !escaped.isEmpty else { return }
             try escaped.withUnsafeBufferPointer { try words.encode($0, scratch, into: &ids) }
         } token: {

@@ -55,7 +55,7 @@ struct ScoredMergeModel: SubwordModel {
 
     func encode(_ word: UnsafeBufferPointer<UInt8>, _ scratch: EncodingScratch, into ids: inout [Int32]) throws {
         scratch.merging.cut(word, ids: vocabulary)
-        scratch.merging.merge(by: Rule(word: word, vocabulary: vocabulary, ranks: ranks))
+        try scratch.merging.merge(by: Rule(word: word, vocabulary: vocabulary, ranks: ranks), check: scratch.check)
         for symbol in scratch.merging.symbols {
             guard symbol.id < 0 else {
                 ids.append(symbol.id)

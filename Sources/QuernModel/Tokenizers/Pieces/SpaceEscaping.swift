@@ -10,7 +10,8 @@ struct SpaceEscaping: Sendable {
 
     static let mark: [UInt8] = [0xE2, 0x96, 0x81]
 
-    func escaped(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    /// - Throws: where the map of characters makes far too much of the text.
+    func escaped(_ text: UnsafeBufferPointer<UInt8>) throws -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(text.count + text.count / 2 + 3)
         guard !isPlain else {
@@ -39,6 +40,7 @@ struct SpaceEscaping: Sendable {
                 output.append(byte)
             }
         }
+        let growth = TextGrowth(of: text.count)
         var index = 0
         while index < text.count {
             if let match = untouched?.longestMatch(text, at: index) {
@@ -46,6 +48,7 @@ struct SpaceEscaping: Sendable {
                 index += match.length
             } else if let match = charsmap?.longestPrefix(of: text, at: index) {
                 take(match.replacement)
+                try growth.check(output.count)
                 index += match.length
             } else {
                 let length = min(UTF8Text.length(text[index]), text.count - index)
