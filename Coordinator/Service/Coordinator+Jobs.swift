@@ -80,16 +80,17 @@ extension Coordinator: JobService {
         guard var job = try await store.job(id) else {
             throw QuernError(.notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
         }
-        if job.state == .done, job.recipe.evaluation != nil { job.evaluation = try await evaluation(of: id) }
+        if job.state == .done, job.recipe.evaluation != nil { job.evaluation = try await evaluation(of: job) }
         return job
     }
 
-    private func evaluation(of id: JobID) async throws -> EvaluationSummary? {
-        let last = try await store.items(of: id).filter { $0.stage == .publish }.map(\.ordinal)
-        for result in try await store.results(of: id, ordinals: last).values {
-            if case .publish(let published) = result { return published.evaluation }
+    /// What the item has found that publishes: the last of a job, found by their number rather than among thousands.
+    private func evaluation(of job: JobRecord) async throws -> EvaluationSummary? {
+        let last = job.progress.items.values.reduce(0, +) - 1
+        guard case .publish(let published)? = try await store.results(of: job.id, ordinals: [last])[last] else {
+            return nil
         }
-        return nil
+        return published.evaluation
     }
 
     public func jobs(limit: Int) async throws -> [JobRecord] {
