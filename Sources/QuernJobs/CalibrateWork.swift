@@ -118,12 +118,18 @@ public struct MergeResult: Sendable, Codable, Equatable {
     public let chunks: Int
     /// Rows that reached each expert; empty where there are none.
     public let coverage: [ExpertCoverage]
-    public init(sha256: Digest, statistics: [Digest], index: Digest, chunks: Int, coverage: [ExpertCoverage] = []) {
+    /// What is wrong with the text, if anything.
+    public let warnings: [String]
+    public init(
+        sha256: Digest, statistics: [Digest], index: Digest, chunks: Int, coverage: [ExpertCoverage] = [],
+        warnings: [String] = []
+    ) {
         self.sha256 = sha256
         self.statistics = statistics
         self.index = index
         self.chunks = chunks
         self.coverage = coverage
+        self.warnings = warnings
     }
 }
 

@@ -11,12 +11,26 @@ public struct JobResults: Sendable, Codable, Equatable {
     /// How often calibration reached each expert, layer by layer; empty without calibration or without experts.
     public var coverage: [ExpertCoverage]
 
-    public init(evaluation: EvaluationSummary? = nil, coverage: [ExpertCoverage] = []) {
+    /// What is wrong with the text that was calibrated on, if anything.
+    public var warnings: [String]
+
+    public init(
+        evaluation: EvaluationSummary? = nil, coverage: [ExpertCoverage] = [], warnings: [String] = []
+    ) {
         self.evaluation = evaluation
         self.coverage = coverage
+        self.warnings = warnings
     }
 
-    public var isEmpty: Bool { evaluation == nil && coverage.isEmpty }
+    /// Files of before there were warnings have none.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        evaluation = try values.decodeIfPresent(EvaluationSummary.self, forKey: .evaluation)
+        coverage = try values.decode([ExpertCoverage].self, forKey: .coverage)
+        warnings = try values.decodeIfPresent([String].self, forKey: .warnings) ?? []
+    }
+
+    public var isEmpty: Bool { evaluation == nil && coverage.isEmpty && warnings.isEmpty }
 
     /// The bytes of `report.json`: sorted keys, a line end at the end.
     public func json() throws -> [UInt8] {

@@ -8,7 +8,6 @@ protocol LocalRunHelp {
     static var workers: ArgumentHelp { get }
     static var memory: ArgumentHelp { get }
     static var state: ArgumentHelp { get }
-    static var quiet: ArgumentHelp { get }
 }
 
 /// How a job is run inside this process, and what is told of it.
@@ -22,7 +21,7 @@ struct LocalRunOptions<Help: LocalRunHelp>: ParsableArguments {
     @Option(help: Help.state, completion: .directory)
     var state: String?
 
-    @Flag(help: Help.quiet)
+    @Flag(help: "Say nothing but errors and warnings.")
     var quiet = false
 
     @Flag(help: "Print one JSON object per line on standard output.")

@@ -63,6 +63,17 @@ import Testing
         ])
         let (text, file) = (try FolderDigests.of(folder.path("text")), try FolderDigests.of(folder.path("file")))
         for name in ["tiny-llama-Q4_K_M.gguf", "tiny-llama-IQ2_M.gguf"] { #expect(text[name] == file[name]) }
+        // What is wrong with so little text is said where people look and where programs do.
+        let again = try await run(
+            [
+                "quantize", Fixtures.sample, "--to", Self.targets, "--output", folder.path("text"), "--json",
+                "--calibration", Self.text,
+            ] + Self.chunks)
+        #expect(again.errors.hasPrefix("quern: warning: little text: 10240 tokens"), "\(again.errors)")
+        let last = try #require(again.output.split(separator: "\n").last)
+        #expect(try JSONValue.parse(Array(last.utf8)).object?["warnings"]?.array?.count == 1)
+        let page = try String(contentsOfFile: folder.path("text") + "/report.html", encoding: .utf8)
+        #expect(page.contains("<h2>Warnings</h2>") && page.contains("little text: 10240 tokens"))
         let verified = try await QuernProcess.run(["verify", folder.path("text")])
         #expect(verified.status == 0, "\(verified.output)")
     }

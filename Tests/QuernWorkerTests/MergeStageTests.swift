@@ -28,7 +28,7 @@ import Testing
         var inputs: [Int: WorkResult] = [
             0: .tokenize(
                 TokenizeResult(
-                    tokens: Digest(of: []), chunks: chunks, text: Self.text, distinctTokens: 9, vocabulary: 10))
+                    tokens: Digest(of: []), chunks: chunks, text: Self.text, distinctTokens: 9, vocabulary: 10_000))
         ]
         for (index, group) in groups.enumerated() {
             var pieces: [Digest] = []
@@ -69,6 +69,23 @@ import Testing
         for (name, digest) in index.vectors {
             #expect(try await bench.blobs.get(digest) == expected.entries[name]?.bytes)
         }
+    }
+
+    /// What a report on the statistics says, with the experts that nothing reached.
+    @Test func theTextIsJudged() async throws {
+        let plain = Self.statistics(1)
+        var experts = InputStatistics(
+            name: "blk.1.ffn_down_exps.weight", tensors: ["blk.1.ffn_down_exps.weight"], channels: 256, matrices: 4)
+        experts.counts = [100, 0, 412, 0]
+        let statistics = ModelStatistics(
+            origin: plain.origin, arithmetic: plain.arithmetic, chunks: 1, inputs: plain.inputs + [experts])
+        let warnings = try result(try await merge([statistics], chunks: 1)).warnings
+        #expect(warnings.count == 3 && warnings[0].hasPrefix("little text: 512 tokens"), "\(warnings)")
+        #expect(warnings[1].hasPrefix("uniform text: only 9"))
+        #expect(warnings[2].contains("2 of 4 in blk.1.ffn_down_exps.weight"))
+        var matrix = statistics.imatrix(dataset: nil)
+        matrix.text = .init(distinctTokens: 9, vocabulary: 10_000)
+        #expect(ImatrixReport(matrix).warnings == warnings)
     }
 
     @Test func gramMatricesAreAddedToo() async throws {

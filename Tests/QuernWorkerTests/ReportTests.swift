@@ -17,7 +17,7 @@ import Testing
             // Evaluation: an estimate with its error, a percentile, the layers.
             "73.0673 ± 1.2500", "0.005400 ± 0.000100", "93.620 ± 0.150 %", "99.9 %", "Error layer by layer",
             // Coverage: one of four experts was never reached.
-            "1 of 4 experts saw no token", "layer 1, expert 0: 0 tokens",
+            "<li>little text: 3 &lt;tokens&gt;</li>", "1 of 4 experts saw no token", "layer 1, expert 0: 0 tokens",
             // The key of types has their bytes: two matrices of 10 kB each.
             "Q4_K</span> 20.0 kB",
         ] {
@@ -28,7 +28,7 @@ import Testing
     @Test func leavesOutWhatWasNotMeasured() {
         let page = Report(manifest: Sample.manifest()).html()
         expectSound(page)
-        for text in ["Evaluation", "Mean divergence", "Expert coverage", "Error layer by layer"] {
+        for text in ["Warnings", "Evaluation", "Mean divergence", "Expert coverage", "Error layer by layer"] {
             #expect(!page.contains(text))
         }
     }
@@ -160,6 +160,6 @@ private enum Sample {
                 candidates: [summary]),
             coverage: [
                 ExpertCoverage(layer: 0, tokens: [100, 20]), ExpertCoverage(layer: 1, tokens: [0, 120]),
-            ])
+            ], warnings: ["little text: 3 <tokens>"])
     }
 }

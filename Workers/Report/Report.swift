@@ -19,7 +19,8 @@ public struct Report: Sendable {
             HTML.element("title", [], HTML.escape(title)), HTML.element("style", [], "\n" + ReportStyle.sheet),
         ]
         let body =
-            header + artifactTable + evaluation + manifest.artifacts.map(artifact).joined() + coverage + sources
+            header + warnings + artifactTable + evaluation + manifest.artifacts.map(artifact).joined() + coverage
+            + sources
         return """
             <!DOCTYPE html>
             <html lang="en">
@@ -54,6 +55,12 @@ public struct Report: Sendable {
             HTML.element("p", [("class", "kicker")], "Quern report") + HTML.element("h1", [], HTML.escape(name))
                 + HTML.element("p", [("class", "lead")], HTML.escape(targets))
                 + HTML.element("dl", [], list.joined())) + "\n"
+    }
+
+    private var warnings: String {
+        guard !results.warnings.isEmpty else { return "" }
+        let list = results.warnings.map { HTML.element("li", [], HTML.escape($0)) }
+        return HTML.section("Warnings", HTML.element("ul", [], list.joined()))
     }
 
     private var sources: String {

@@ -43,7 +43,8 @@ struct MergeStage {
         guard let indexDigest = index.digests.first else { throw missing(work.tokens) }
         let result = MergeResult(
             sha256: Digest(of: bytes), statistics: statistics.digests, index: indexDigest, chunks: sum.chunks,
-            coverage: sum.coverage)
+            coverage: sum.coverage,
+            warnings: sum.warnings(of: .init(distinctTokens: text.distinctTokens, vocabulary: text.vocabulary)))
         return StageOutcome { [context, writers = writers + index.writers] in
             try context.blobs.commit(writers, context.control)
             return Completion(result: .merge(result))

@@ -15,7 +15,9 @@ struct PublishStage {
         }
         let manifest = try manifest()
         let json = try manifest.json()
-        let results = JobResults(evaluation: try evaluation(), coverage: try merged()?.coverage ?? [])
+        let calibrated = try merged()
+        let results = JobResults(
+            evaluation: try evaluation(), coverage: calibrated?.coverage ?? [], warnings: calibrated?.warnings ?? [])
         let page = Array(Report(manifest: manifest, results: results).html().utf8)
         let reports =
             (results.isEmpty ? [] : [(JobResults.fileName, try results.json())]) + [(Report.fileName, page)]

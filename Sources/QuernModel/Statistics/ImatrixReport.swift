@@ -105,19 +105,23 @@ public struct ImatrixReport: Sendable, Encodable, Equatable {
             .sorted { ($0.kind, $1.sum, $0.name) < ($1.kind, $0.sum, $1.name) }
         layers = Dictionary(grouping: tensors.filter { $0.layer != nil }) { $0.layer ?? 0 }
             .sorted { $0.key < $1.key }.map { Layer($0.key, $0.value) }
-        experts = file.entries.filter { $0.value.counts.count > 1 }.map(Coverage.init).sorted { $0.name < $1.name }
-        warnings = Self.warnings(file, experts)
+        experts = file.entries.filter { $0.value.counts.count > 1 }.map { Coverage($0.key, $0.value.counts) }
+            .sorted { $0.name < $1.name }
+        warnings = Self.warnings(tokens: file.chunkCount * file.chunkTokens, of: file.text, experts)
     }
 
-    private static func warnings(_ file: ImatrixFile, _ experts: [Coverage]) -> [String] {
+    /// - Parameters:
+    ///   - tokens: that were gone through; 0 where nobody knows.
+    ///   - text: nil where nobody knows.
+    ///   - experts: by name.
+    fileprivate static func warnings(tokens: Int, of text: ImatrixFile.Text?, _ experts: [Coverage]) -> [String] {
         var warnings: [String] = []
-        let tokens = file.chunkCount * file.chunkTokens
-        if file.chunkCount > 0, tokens < fewTokens {
+        if tokens > 0, tokens < fewTokens {
             warnings.append(
                 "little text: \(tokens) tokens; a hundred chunks of 512 are a good measure, and \(fewTokens) tokens "
                     + "the least")
         }
-        if let text = file.text, text.isUniform(tokens: tokens) {
+        if let text, text.isUniform(tokens: tokens) {
             warnings.append(
                 "uniform text: only \(text.distinctTokens) different tokens of a vocabulary of \(text.vocabulary) in "
                     + "\(tokens); take text of many kinds")
@@ -130,6 +134,17 @@ public struct ImatrixReport: Sendable, Encodable, Equatable {
                     + "and more varied text")
         }
         return warnings
+    }
+}
+
+extension ModelStatistics {
+    /// What is wrong with the text that these are of, if anything: the warnings of a report on them.
+    public func warnings(of text: ImatrixFile.Text) -> [String] {
+        let experts = inputs.filter(\.isOfExperts).flatMap { input in
+            input.tensors.map { ImatrixReport.Coverage($0, input.counts.map { Float($0) }) }
+        }
+        return ImatrixReport.warnings(
+            tokens: chunks * origin.chunkTokens, of: text, experts.sorted { $0.name < $1.name })
     }
 }
 
@@ -197,11 +212,11 @@ extension ImatrixReport.Layer {
 }
 
 extension ImatrixReport.Coverage {
-    fileprivate init(_ name: String, _ entry: ImatrixFile.Entry) {
-        let sorted = entry.counts.sorted().map { Double($0) }
+    fileprivate init(_ name: String, _ counts: [Float]) {
+        let sorted = counts.sorted().map { Double($0) }
         self.name = name
-        experts = entry.counts.count
-        missing = entry.counts.indices.filter { entry.counts[$0] == 0 }
+        experts = counts.count
+        missing = counts.indices.filter { counts[$0] == 0 }
         least = sorted.first ?? 0
         most = sorted.last ?? 0
         let middle = sorted.count / 2

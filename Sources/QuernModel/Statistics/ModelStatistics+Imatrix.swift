@@ -8,10 +8,9 @@ extension ModelStatistics {
     public func imatrix(dataset: String?) -> ImatrixFile {
         var entries: [String: ImatrixFile.Entry] = [:]
         for input in inputs {
-            let isCountedOnce = !input.name.contains("_exps.")
             let entry = ImatrixFile.Entry(
                 sums: input.squares.map { Float($0) },
-                counts: (isCountedOnce ? Array(input.counts.prefix(1)) : input.counts).map { Float($0) })
+                counts: (input.isOfExperts ? input.counts : Array(input.counts.prefix(1))).map { Float($0) })
             for tensor in input.tensors { entries[tensor] = entry }
         }
         return ImatrixFile(
@@ -26,4 +25,9 @@ extension ModelStatistics {
             return ExpertCoverage(layer: layer, tokens: input.counts.map { Int($0) })
         }.sorted { $0.layer < $1.layer }
     }
+}
+
+extension InputStatistics {
+    /// Whether each of its matrices has rows of its own.
+    var isOfExperts: Bool { name.contains("_exps.") }
 }

@@ -33,8 +33,10 @@ struct QuantizeCommand: AsyncParsableCommand {
         let run = try options.run(recipe, settings: settings, usualState: folder + "/.quern") { _ in folder }
         let start = ContinuousClock().now
         let record = try await run.finish()
+        let warnings = try JobResults.read(folder: folder).warnings
+        for warning in warnings { Console.error("quern: warning: \(warning)") }
         if options.json {
-            try Console.json(Finished(record, folder: folder))
+            try Console.json(Finished(record, folder: folder, warnings: warnings))
         } else if !options.quiet {
             report(record, folder: folder, seconds: (ContinuousClock().now - start) / .seconds(1))
         }
@@ -54,7 +56,6 @@ struct QuantizeCommand: AsyncParsableCommand {
         static let workers: ArgumentHelp = "Threads that encode; all cores otherwise."
         static let memory: ArgumentHelp = "Memory for work in progress: 4GB. It bounds the process, not the model."
         static let state: ArgumentHelp = "Folder for state and finished parts; kept, and used again by later jobs."
-        static let quiet: ArgumentHelp = "Say nothing but errors."
     }
 
     private struct Finished: Encodable {
@@ -63,12 +64,14 @@ struct QuantizeCommand: AsyncParsableCommand {
         let output: String
         let artifacts: [PlannedArtifact]
         let evaluation: EvaluationSummary?
+        let warnings: [String]
 
-        init(_ record: JobRecord, folder: String) {
+        init(_ record: JobRecord, folder: String, warnings: [String]) {
             job = record.id.rawValue
             output = folder
             artifacts = record.artifacts
             evaluation = record.evaluation
+            self.warnings = warnings
         }
     }
 }

@@ -117,7 +117,6 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         static let workers: ArgumentHelp = "Threads; all cores otherwise."
         static let memory: ArgumentHelp = "Memory for work in progress: 4GB."
         static let state: ArgumentHelp = "Folder for state and statistics; kept, and used again by later jobs."
-        static let quiet: ArgumentHelp = "Say nothing but errors and warnings."
     }
 
     /// Carries what was made out of the run.
