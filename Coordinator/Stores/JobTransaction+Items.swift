@@ -64,7 +64,7 @@ extension JobTransaction {
     }
 
     /// Writes what `mutations` make of an item, and lets follow what follows. Of these, `.failJob` and `.announce`
-    /// need the job locked, and `.rewindMakers` is done by `rewind`.
+    /// need the job locked; `.rewindMakers` and `.rewindDependents` are the callers' to do.
     func save(_ row: ItemRow, _ mutations: [ItemMutation]) throws {
         let life = row.life.applying(mutations)
         try write(life, over: row, forgiven: mutations.contains(.forgive))
@@ -90,7 +90,7 @@ extension JobTransaction {
             case .announce(let kind, let message):
                 try announce(id.job, kind, id.ordinal, message)
             case .enter, .raiseFence, .holdLease, .forgetLease, .keepResult, .changeDependencies, .count, .forgive,
-                .require, .rest, .note, .rewindMakers:
+                .require, .rest, .note, .rewindMakers, .rewindDependents:
                 break
             }
         }

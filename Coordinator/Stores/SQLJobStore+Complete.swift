@@ -10,12 +10,17 @@ extension SQLJobStore {
             [.text(entry.key.hex), .text(entry.part.digest.hex), .text(try JSONText.encode(entry.part))]
         }
 
-        let isQuiet = try await write { [settings] transaction in
+        /// - Returns: whether nothing is left to run; nil where the item is to be locked with all that depends on it.
+        @Sendable func save(in transaction: JobTransaction, withDependents: Bool) throws -> Bool? {
+            if withDependents { try transaction.lockDependents(of: lease.item) }
             guard let row = try transaction.load(lease.item) else { throw unknownItem(lease) }
             let mutations = try decide(
                 row.life, .completed(lease, digest: digest), at: row.now, policy: settings.retry)
             guard !mutations.isEmpty else { return false }
+            let rewinds = mutations.contains(.rewindDependents)
+            guard withDependents || !rewinds else { return nil }
             try transaction.save(row, mutations)
+            if rewinds { try transaction.rewindDependents(of: lease.item) }
             try transaction.connection.run(
                 """
                 INSERT INTO item_results (job, ordinal, result) VALUES ($1, $2, $3)
@@ -25,8 +30,10 @@ extension SQLJobStore {
                 "cache (key, digest, part)", entries, suffix: "ON CONFLICT (key) DO NOTHING")
             return try transaction.isQuiet(lease.item.job)
         }
+        var isQuiet = try await write { try save(in: $0, withDependents: false) }
+        if isQuiet == nil { isQuiet = try await write { try save(in: $0, withDependents: true) } }
         // With nothing left to run, what waits for everything need not wait for the resolver's next round.
-        if isQuiet { _ = try await write { try $0.settle(lease.item.job) } }
+        if isQuiet == true { _ = try await write { try $0.settle(lease.item.job) } }
         database.signal()
     }
 
@@ -61,6 +68,42 @@ func unknownItem(_ lease: Lease) -> QuernError {
 }
 
 extension JobTransaction {
+    /// Ordinals of the item and of all that depends on it, directly or not: a table `below`.
+    private static let below = """
+        WITH RECURSIVE below(ordinal) AS (
+            SELECT CAST($2 AS bigint) UNION
+            SELECT d.child FROM item_dependencies d JOIN below b ON d.parent = b.ordinal WHERE d.job = $1)
+        """
+
+    /// Locks the job, the item and all that depends on it, in the one order.
+    fileprivate func lockDependents(of item: WorkItemID) throws {
+        _ = try lockJob(item.job)
+        guard !dialect.forUpdateOfI.isEmpty else { return }
+        _ = try connection.rows(
+            """
+            \(Self.below)
+            SELECT 1 FROM work_items i WHERE i.job = $1 AND i.ordinal IN (SELECT ordinal FROM below)
+            ORDER BY i.ordinal \(dialect.forUpdateOfI)
+            """, item.parameters)
+    }
+
+    /// Takes back whatever was made, or is being made, from a result that has changed.
+    fileprivate func rewindDependents(of item: WorkItemID) throws {
+        let outdated = try connection.rows(
+            """
+            \(Self.below)
+            SELECT i.ordinal FROM work_items i
+            WHERE i.job = $1 AND i.ordinal <> $2 AND i.ordinal IN (SELECT ordinal FROM below)
+                AND i.state IN ('done', 'leased')
+            ORDER BY i.ordinal
+            """, item.parameters
+        ).map { try $0.int(0) }
+        for ordinal in outdated {
+            guard let row = try loadInFull(WorkItemID(job: item.job, ordinal: ordinal)) else { continue }
+            try save(row, try decide(row.life, .outdated, at: row.now, policy: settings.retry))
+        }
+    }
+
     fileprivate func isQuiet(_ job: JobID) throws -> Bool {
         try connection.rows(
             "SELECT 1 FROM work_items WHERE job = $1 AND state IN ('ready', 'leased') LIMIT 1",

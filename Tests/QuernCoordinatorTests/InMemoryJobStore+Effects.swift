@@ -61,6 +61,7 @@ extension InMemoryJobStore {
             switch mutation {
             case .closeAttempt(let outcome, let message): close(before, outcome, message)
             case .dropResult: change(id) { $0.result = nil }
+            case .rewindDependents: for dependent in dependents(of: id) { happen(dependent, .outdated) }
             case .countDownDependents: countDependents(of: id, .dependencyDone, by: -1)
             case .countUpDependents: countDependents(of: id, .dependencyUndone, by: 1)
             case .suspect(let node): nodeFailures[node, default: [:]][id] = now
@@ -78,6 +79,16 @@ extension InMemoryJobStore {
             item.attempts[index].message = message
             if outcome == .done { nodeFailures[item.attempts[index].node] = nil }
         }
+    }
+
+    /// All that depends on an item, directly or not, by ordinal.
+    private func dependents(of id: WorkItemID) -> [WorkItemID] {
+        var found: Set<Int> = []
+        var open = self[id].dependents
+        while let next = open.popLast() {
+            if found.insert(next).inserted { open += self[WorkItemID(job: id.job, ordinal: next)].dependents }
+        }
+        return found.sorted().map { WorkItemID(job: id.job, ordinal: $0) }
     }
 
     private func countDependents(of id: WorkItemID, _ event: ItemEvent, by change: Int) {

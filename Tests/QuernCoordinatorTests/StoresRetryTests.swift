@@ -145,6 +145,55 @@ import Testing
         #expect(try await rig.store.job(id)?.state == .done)
     }
 
+    /// Statistics, encoders, files, a manifest: 0 → 1, 2, 3 → 4 (of 1), 5 (of 2, 3) → 6.
+    @Test(arguments: StoreKind.allCases)
+    func whatWasMadeFromLostStatisticsIsMadeAgainWhereTheyCameOutOtherwise(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let edges: [[Int]] = [[], [0], [0], [0], [1], [2, 3], [4, 5]]
+        let job = Sample.job("j", items: edges.enumerated().map { Sample.encode(after: $1, label: "item \($0)") })
+        let id = try await rig.store.insert(job)
+        let session = try await rig.session()
+        func claim(_ limit: Int = 9) async throws -> [Claim] { try await rig.store.claim(session, limit: limit) }
+        func states() async throws -> [ItemState] { try await rig.store.items(of: id).map(\.state) }
+        func input(_ claim: Claim?) -> WorkResult? { claim?.inputs[0] }
+
+        let first = try #require(try await claim().first)
+        try await rig.store.complete(first.lease, Sample.completion("sums"))
+        let encoders = try await claim()
+        #expect(encoders.map(\.lease.item.ordinal) == [1, 2, 3])
+        try await rig.store.complete(encoders[0].lease, Sample.completion("one"))
+        let file = try #require(try await claim().first)
+        try await rig.store.complete(file.lease, Sample.completion("file of one"))
+        try await rig.store.fail(
+            encoders[1].lease, Sample.failure(.lostInput, "gone", blobs: [Sample.digest("sums")]))
+        #expect(try await states() == [.ready, .done, .blocked, .leased, .done, .blocked, .blocked])
+
+        // The same comes out: what was made from it stays.
+        let same = try #require(try await claim().first)
+        try await rig.store.complete(same.lease, Sample.completion("sums"))
+        #expect(try await states() == [.done, .done, .ready, .leased, .done, .blocked, .blocked])
+        let second = try #require(try await claim().first)
+        try await rig.store.fail(second.lease, Sample.failure(.lostInput, "gone", blobs: [Sample.digest("sums")]))
+
+        // Other sums: all that has read the old ones goes back, also what is in work.
+        let other = try #require(try await claim().first)
+        try await rig.store.complete(other.lease, Sample.completion("other sums"))
+        #expect(try await states() == [.done, .ready, .ready, .ready, .blocked, .blocked, .blocked])
+        let late = await #expect(throws: QuernError.self) {
+            try await rig.store.complete(encoders[2].lease, Sample.completion("three of the old sums"))
+        }
+        #expect(late?.code == .conflict)
+        while let next = try await claim(1).first {
+            if [1, 2, 3].contains(next.lease.item.ordinal) {
+                #expect(input(next) == Sample.completion("other sums").result)
+            }
+            try await rig.store.complete(next.lease, Sample.completion("again \(next.lease.item.ordinal)"))
+        }
+        #expect(try await rig.store.job(id)?.state == .done)
+        #expect(
+            try await rig.store.results(of: id, ordinals: [4])[4] == Sample.completion("again 4").result)
+    }
+
     @Test(arguments: StoreKind.allCases)
     func reaperWaitsUntilItCanKnow(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)

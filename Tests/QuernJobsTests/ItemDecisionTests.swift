@@ -152,6 +152,29 @@ import Testing
         #expect(try decide(item(.ready), .rewound, at: 0, policy: policy).isEmpty)
     }
 
+    @Test func anotherResultTheSecondTimeIsNoticed() throws {
+        var again = try after(item(.done), .rewound)
+        again.state = .leased
+        again.leaseID = "L"
+        again.fence = lease.fence
+        #expect(try decide(again, .completed(lease, digest: "d"), at: 0, policy: policy).count == 4)
+        let other = try decide(again, .completed(lease, digest: "other"), at: 0, policy: policy)
+        #expect(other.contains(.rewindDependents) && other.firstIndex(of: .countDownDependents) == 3)
+    }
+
+    @Test func whatIsOutdatedGoesBack() throws {
+        #expect(
+            try decide(item(.done), .outdated, at: 0, policy: policy)
+                == decide(item(.done), .rewound, at: 0, policy: policy))
+        let taken = try after(item(.leased), .outdated)
+        #expect(taken.state == .ready && taken.failures + taken.losses + taken.interruptions == 0)
+        // Not even its last holder may hand in what it made from the old.
+        #expect(throws: QuernError.self) { try after(taken, .completed(lease, digest: "d")) }
+        for state in ItemState.allCases where state != .done && state != .leased {
+            #expect(try decide(item(state), .outdated, at: 0, policy: policy).isEmpty)
+        }
+    }
+
     @Test func backOffDoublesWithinItsJitter() {
         for failures in 1...12 {
             let base = min(2_000 << (failures - 1), 300_000)

@@ -14,6 +14,8 @@ public enum ItemEvent: Sendable {
     case retried
     /// What it made is gone.
     case rewound
+    /// Something it was made from, directly or not, has come out otherwise the second time.
+    case outdated
     case dependencyDone
     case dependencyUndone
 }
@@ -67,8 +69,19 @@ public func decide(
         case .blocked, .ready, .leased, .done: return []
         }
     case .rewound:
-        guard item.state == .done else { return [] }
-        return [.enter(item.openState), .raiseFence, .forgetLease, .dropResult, .countUpDependents]
+        return item.state == .done ? item.rewind : []
+    case .outdated:
+        switch item.state {
+        case .done:
+            return item.rewind
+        case .leased:
+            let message = "what it is made from has changed"
+            return [
+                .enter(item.openState), .raiseFence, .forgetLease, .closeAttempt(.interrupted, message: message),
+            ]
+        case .blocked, .ready, .failed, .cancelled, .quarantined:
+            return []
+        }
     case .dependencyDone:
         let unblocks = item.state == .blocked && item.dependenciesLeft == 1
         return [.changeDependencies(by: -1)] + (unblocks ? [.enter(.ready)] : [])
@@ -79,8 +92,14 @@ public func decide(
 
 private func complete(_ item: ItemLife, _ lease: Lease, _ digest: String) throws -> [ItemMutation] {
     if item.isHeld(by: lease) || item.wasTaken(from: lease) {
-        return [
+        let done: [ItemMutation] = [
             .enter(.done), .keepResult(digest: digest), .closeAttempt(.done, message: ""), .countDownDependents,
+        ]
+        // Sums depend in their last bits on the processor: what was made from the old ones does not go with the new.
+        guard let earlier = item.resultDigest, earlier != digest else { return done }
+        return done + [
+            .rewindDependents,
+            .announce(.itemRetried, "its result is another than the one that was lost: what depends on it is redone"),
         ]
     }
     let isReplay = item.state == .done && item.leaseID == lease.id && item.fence - lease.fence <= 1
@@ -156,6 +175,11 @@ extension ItemLife {
     /// Whether the reaper took the item from this very lease and nobody has claimed it since.
     fileprivate func wasTaken(from lease: Lease) -> Bool {
         (state == .ready || state == .blocked) && fence == lease.fence + 1 && leaseID == lease.id
+    }
+
+    /// From done back into circulation.
+    fileprivate var rewind: [ItemMutation] {
+        [.enter(openState), .raiseFence, .forgetLease, .dropResult, .countUpDependents]
     }
 
     fileprivate func giveUp(_ end: ItemState, _ message: String) -> [ItemMutation] {

@@ -21,7 +21,7 @@ public struct ItemLife: Sendable, Equatable {
     public var memory: Int64
     /// Not to be claimed before this time, in milliseconds since 1970.
     public var notBefore: Int64
-    /// Of the result of a done item.
+    /// Of the result that was handed in last. It stays when the result is dropped, so that another one is noticed.
     public var resultDigest: String?
     public var lastError: String?
     /// What went wrong on which node since the last retry by a user.
@@ -98,6 +98,8 @@ public enum ItemMutation: Sendable, Equatable {
     case countUpDependents
     /// The items that made what this one lacks are to be done again.
     case rewindMakers
+    /// Everything that was made from this item's result, directly or not, is outdated.
+    case rewindDependents
     /// Remember that the item failed on this node.
     case suspect(node: String)
     case failJob(String)
@@ -119,7 +121,6 @@ extension ItemLife {
         case .holdLease(let id): leaseID = id
         case .forgetLease: leaseID = nil
         case .keepResult(let digest): resultDigest = digest
-        case .dropResult: resultDigest = nil
         case .changeDependencies(let change): dependenciesLeft += change
         case .count(.attempt): attempts += 1
         case .count(.failure): failures += 1
@@ -133,7 +134,8 @@ extension ItemLife {
         case .require(let bytes): memory = bytes
         case .rest(let time): notBefore = time
         case .note(let message): lastError = message
-        case .closeAttempt, .countDownDependents, .countUpDependents, .rewindMakers, .suspect, .failJob, .announce:
+        case .dropResult, .closeAttempt, .countDownDependents, .countUpDependents, .rewindMakers, .rewindDependents,
+            .suspect, .failJob, .announce:
             break
         }
     }
