@@ -34,9 +34,12 @@ private struct PickedItem: Sendable {
     var inputs: [(ordinal: Int, result: String)] = []
 
     func claim() throws -> Claim {
-        let results = try inputs.map { ($0.ordinal, try JSONText.decode(WorkResult.self, from: $0.result)) }
+        let payload = try JSONText.decode(WorkPayload.self, from: payload)
+        let results = try inputs.map { input in
+            (input.ordinal, payload.input(from: try JSONText.decode(WorkResult.self, from: input.result)))
+        }
         return Claim(
-            lease: lease, payload: try JSONText.decode(WorkPayload.self, from: payload), attempt: attempt,
+            lease: lease, payload: payload, attempt: attempt,
             inputs: Dictionary(results, uniquingKeysWith: { first, _ in first }))
     }
 }

@@ -84,7 +84,8 @@ extension InMemoryJobStore {
         let row = self[item]
         return Claim(
             lease: Lease(item: item, id: lease, fence: row.life.fence), payload: row.plan.payload,
-            attempt: row.life.attempts, inputs: results(of: item.job, ordinals: row.dependencies))
+            attempt: row.life.attempts,
+            inputs: results(of: item.job, ordinals: row.dependencies).mapValues(row.plan.payload.input))
     }
 
     func complete(_ lease: Lease, _ completion: Completion) throws {
