@@ -64,6 +64,15 @@ bool quern_dnnl_has_tiles(void) {
     return (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
 }
 
+void quern_dnnl_version(int *major, int *minor, int *patch) {
+    const dnnl_version_t *version = call_dnnl_version();
+    *major = version->major;
+    *minor = version->minor;
+    *patch = version->patch;
+}
+
+unsigned quern_dnnl_instruction_set(void) { return call_dnnl_get_effective_cpu_isa(); }
+
 /// OpenMP keeps this number for each thread apart.
 static void stay_on_this_thread(void) {
     static _Thread_local bool stays;

@@ -4,7 +4,7 @@ import QuernStore
 
 /// Which forward pass, tokenizers and sums made statistics and scores; it changes whenever their results do.
 public enum ForwardVersion {
-    public static let current = "forward-1"
+    public static let current = "forward-2"
 }
 
 extension SourceModel {

@@ -13,6 +13,16 @@ import Testing
     ]
     static let tokens: [Int32] = [1, 11, 3, 9, 29, 31, 15, 13, 25, 19, 27, 17, 21, 7]
 
+    /// Sums are only taken for the same where all that decides their order is.
+    @Test func arithmeticNamesWhatMultiplies() throws {
+        for precision in [MatrixEngine.Precision.single, .splitBF16] where precision == .single || MatrixEngine.hasBF16
+        {
+            let words = try Decoder(model: Self.model("llama"), threads: 1, precision: precision).arithmetic
+            #expect(words.hasPrefix(precision == .single ? "single precision, " : "BF16 halves, "))
+            #expect(words.firstMatch(of: /, oneDNN 2\.\d+\.\d+ for 0x[0-9a-f]+$/) != nil, "\(words)")
+        }
+    }
+
     static func model(_ name: String) throws -> SourceModel {
         try SourceModel.open(path: Fixtures.path("decoders/\(name).gguf"))
     }

@@ -16,6 +16,10 @@ const char *quern_dnnl_load(void);
 bool quern_dnnl_has_bf16(void);
 bool quern_dnnl_has_tiles(void);
 
+/// The library's version, and the instruction set it uses (`dnnl_cpu_isa_t`): sums depend on both. After loading.
+void quern_dnnl_version(int *major, int *minor, int *patch);
+unsigned quern_dnnl_instruction_set(void);
+
 /// C = A·B or A·Bᵀ (`transposed`), all row-major: A [m, k], B [k, n] or [n, k], C [m, n]; `lda` … are strides of rows.
 /// - Returns: false where oneDNN fails.
 bool quern_dnnl_multiply(bool transposed, size_t m, size_t n, size_t k, const float *a, size_t lda, const float *b,
