@@ -50,8 +50,20 @@ public struct EvaluationReference: Sendable, Codable, Equatable {
     public let chunkTokens: Int
     /// Ordinals of the evaluate items, in the order of the text.
     public let groups: [Int]
-    public init(chunkTokens: Int, groups: [Int]) {
+    /// Bytes that the scores of all positions come to hold while they are summed up, as the plan estimates them.
+    public let memory: Int64
+    public init(chunkTokens: Int, groups: [Int], memory: Int64) {
         self.chunkTokens = chunkTokens
         self.groups = groups
+        self.memory = memory
+    }
+}
+
+extension WorkPayload {
+    /// What the item reads of the result of an item it depends on. Evaluation finds artifacts by their files; lists of
+    /// their tensors would be sent with each of many items.
+    public func input(from result: WorkResult) -> WorkResult {
+        guard case .evaluate = self, case .assemble(let file) = result else { return result }
+        return .assemble(AssembleResult(file: file.file, size: file.size, sha256: file.sha256, tensors: []))
     }
 }

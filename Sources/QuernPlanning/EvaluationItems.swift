@@ -54,6 +54,19 @@ struct EvaluationItems {
         }
         self.items = items
         self.reference = EvaluationReference(
-            chunkTokens: chunkTokens, groups: Array(firstOrdinal + 1..<firstOrdinal + items.count))
+            chunkTokens: chunkTokens, groups: Array(firstOrdinal + 1..<firstOrdinal + items.count),
+            memory: Self.scores(
+                chunks: limits.chunks, chunkTokens: chunkTokens, candidates: candidates.count,
+                layers: graph.layers.count))
+    }
+
+    /// Bytes of all scores at once: losses of the source, and of each candidate losses, divergences, same top and for
+    /// each chunk two numbers of every layer, twice while they are appended to. Of one candidate at a time seven
+    /// quantities are gone through in double precision, beside the source's.
+    private static func scores(chunks: Int, chunkTokens: Int, candidates: Int, layers: Int) -> Int64 {
+        // Of each chunk the second half is scored.
+        let positions = Double(chunks) * Double(chunkTokens / 2)
+        let kept = positions * (4 + 9 * Double(candidates)) + 16 * Double(candidates) * Double(chunks) * Double(layers)
+        return Int64(clamping: 2 * kept + 8 * 8 * positions)
     }
 }

@@ -72,7 +72,7 @@ struct WorkItems {
             evaluation: judged?.reference)
         items.append(
             PlannedItem(
-                payload: .publish(work), cost: 1, memory: Self.buffers,
+                payload: .publish(work), cost: 1, memory: Self.buffers + (judged?.reference.memory ?? 0),
                 dependencies: sources.map(\.ordinal) + (calibration.map { [$0.merged] } ?? [])
                     + artifacts.flatMap(\.files) + (judged?.reference.groups ?? []), label: "manifest"))
     }

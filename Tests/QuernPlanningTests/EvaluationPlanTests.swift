@@ -41,8 +41,12 @@ import Testing
         #expect(last.tokens == first && last.firstChunk == 16 && last.maximumChunks == 4)
         #expect(plan.items[first + 2].dependencies == [first - 2, first - 1, first])
         #expect(plan.items[first + 2].memory == last.memory && last.memory > 100 << 20)
+        // 20·128 positions; 2·(4 + 9·2) bytes for each, twice 2·4 numbers of 16 bytes for each chunk, and 8 doubles.
+        let scores: Int64 = 2 * (2560 * 22 + 20 * 2 * 4 * 16) + 2560 * 64
         #expect(
-            plan.publishWork?.evaluation == EvaluationReference(chunkTokens: 256, groups: [first + 1, first + 2]))
+            plan.publishWork?.evaluation
+                == EvaluationReference(chunkTokens: 256, groups: [first + 1, first + 2], memory: scores))
+        #expect(plan.items.last?.memory == 8 << 20 + scores)
         #expect(plan.items.last?.dependencies.suffix(2) == [first + 1, first + 2])
         #expect(
             plan.publishWork?.recipe.contains(#""evaluation":{"chunk_tokens":256,"chunks":20,"text":"wiki.txt"}"#)

@@ -61,7 +61,8 @@ extension WorkPayload {
     func peakMemory(streaming: Bool) -> Int64 {
         let buffers: Int64 = 8 << 20
         switch self {
-        case .digest, .publish: return buffers
+        case .digest: return buffers
+        case .publish(let work): return buffers + (work.evaluation?.memory ?? 0)
         case .tokenize(let work): return work.memory
         case .calibrate(let work): return work.memory
         case .evaluate(let work): return work.memory
