@@ -44,7 +44,7 @@ struct LocalRun: Sendable {
         let key = try JobFingerprint.of(recipe)
         let coordinator = Coordinator(
             store: store, blobs: blobs, artifacts: .shared(folder: output), settings: .inProcess,
-            planner: planWithinMemory, logger: logger)
+            planner: planForThisMachine, logger: logger)
         let record: JobRecord
         do {
             record = try await Interruption.watched {
@@ -130,9 +130,12 @@ struct LocalRun: Sendable {
         }
     }
 
-    /// Plans, and refuses what would never get the memory it needs.
-    @Sendable private func planWithinMemory(_ recipe: Recipe) throws -> Plan {
+    /// Plans, and refuses what would never get the memory or the library it needs.
+    @Sendable private func planForThisMachine(_ recipe: Recipe) throws -> Plan {
         let plan = try Coordinator.plan(recipe)
+        if plan.items.contains(where: { $0.payload.stage.computesOnModels }), let obstacle = Stage.modelObstacle {
+            throw obstacle
+        }
         guard plan.peakMemory <= memory else {
             throw QuernError(
                 .usage, "a single work item needs \(Console.size(plan.peakMemory)) of memory", at: "--memory",

@@ -32,8 +32,12 @@ actor Cluster {
         ])
     }
 
-    func startWorker() throws {
-        workers.append(try QuernProcess(["worker", "--coordinator", url, "--slots", "1"]))
+    @discardableResult
+    func startWorker(environment: [String: String] = [:]) throws -> QuernProcess {
+        let worker = try QuernProcess(
+            ["worker", "--coordinator", url, "--slots", "1"], environment: environment)
+        workers.append(worker)
+        return worker
     }
 
     /// Kills one process with SIGKILL, the coordinator in one of four cases, and starts another in its place.

@@ -27,11 +27,7 @@ package final class MatrixEngine: Sendable {
     /// - Throws: `QuernError` `.unsupported` where oneDNN is not there, or the precision is not.
     package init(precision: Precision? = nil, buffers: BufferPool = BufferPool()) throws {
         self.buffers = buffers
-        if let reason = quern_dnnl_load() {
-            throw QuernError(
-                .unsupported, String(cString: reason), at: "forward pass",
-                remedy: "Install it (Debian, Ubuntu: apt-get install libdnnl2)")
-        }
+        if let obstacle = Self.obstacle { throw obstacle }
         self.precision = precision ?? (quern_dnnl_has_tiles() ? .splitBF16 : .single)
         guard self.precision == .single || quern_dnnl_has_bf16() else {
             throw QuernError(.unsupported, "the processor does not multiply BF16", at: "forward pass")
@@ -40,6 +36,15 @@ package final class MatrixEngine: Sendable {
             throw QuernError(.internalFault, "no kernels for \(InstructionSet.best)")
         }
         self.steps = steps.pointee
+    }
+
+    /// Why no model can be computed on this machine; nil where it can.
+    package static var obstacle: QuernError? {
+        quern_dnnl_load().map { reason in
+            QuernError(
+                .unsupported, String(cString: reason), at: "forward pass",
+                remedy: "Install it (Debian, Ubuntu: apt-get install libdnnl2)")
+        }
     }
 
     /// Whether processors like this one can be asked for BF16.

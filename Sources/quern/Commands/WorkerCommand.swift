@@ -54,7 +54,7 @@ struct WorkerCommand: AsyncParsableCommand {
             service: client, blobs: try HTTPBlobStore(url: url), artifacts: nil,
             configuration: WorkerConfiguration(
                 node: ProcessInfo.processInfo.hostName, slots: slots,
-                memory: try WorkMemory.resolve(settings, flag: memory),
+                memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
                 exitWhenIdle: exitWhenIdle.map { .seconds($0) }), logger: logger)
         try await Interruption.untilSignalled { try await worker.run() }
     }
