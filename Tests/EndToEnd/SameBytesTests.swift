@@ -6,16 +6,17 @@ import Testing
 @Suite(.serialized) struct SameBytesTests {
     enum Job: CaseIterable {
         case plain
-        /// Encoders wait for statistics, which groups of chunks add to.
-        case calibrated
+        /// Encoders wait for statistics, which groups of chunks add to; in the end the artifacts are judged.
+        case measured
 
         var arguments: [String] {
             switch self {
             case .plain: ["--to", "Q4_K_M,Q8_0,Q3_K_L,Q6_K,F16"]
-            case .calibrated:
+            case .measured:
                 [
                     "--to", "Q4_K_M,IQ2_M", "--calibration", Fixtures.sample + "/calibration.txt",
                     "--calibration-chunks", "20", "--chunk-tokens", "512",
+                    "--evaluation", Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "10",
                 ]
             }
         }

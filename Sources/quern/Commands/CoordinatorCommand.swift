@@ -14,7 +14,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         discussion: """
             Example: quern coordinator --database postgres://quern@localhost/quern --blobs /srv/quern --listen 127.0.0.1:7341
 
-            It also assembles artifacts, next to the blobs, because that is where their bytes lie.
+            It also assembles artifacts, and evaluates them, next to the blobs, because that is where their bytes lie.
             """)
 
     @Option(
@@ -36,7 +36,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Flag(help: "Listen beyond this machine although anyone who connects may do anything. Only for closed networks.")
     var allowRemoteWithoutTokens = false
 
-    @Flag(inversion: .prefixedNo, help: "Assemble artifacts in this process.")
+    @Flag(inversion: .prefixedNo, help: "Assemble and evaluate artifacts in this process.")
     var assemble = true
 
     @Option(
@@ -63,15 +63,21 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let server = try CoordinatorServer(
             coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
             allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
-        let assembler =
-            !assemble
-            ? nil
-            : Worker(
+        func worker(_ stages: Set<Stage>, slots: Int) throws -> Worker {
+            Worker(
                 service: coordinator, blobs: blobs, artifacts: { artifacts.folder(of: $0) },
                 configuration: WorkerConfiguration(
-                    node: ProcessInfo.processInfo.hostName, slots: 1,
-                    memory: try WorkMemory.resolve(settings, flag: nil),
-                    stages: [.assemble, .publish]), logger: logger)
+                    node: ProcessInfo.processInfo.hostName, slots: slots,
+                    memory: try WorkMemory.resolve(settings, flag: nil), stages: stages), logger: logger)
+        }
+        var workers: [Worker] = []
+        if assemble {
+            workers.append(try worker([.assemble, .publish], slots: 1))
+            // Apart, so that files need not wait for the scores of others.
+            let evaluation = Stage.runnable(among: [.evaluate], logger: logger)
+            let slots = try settings.integer(.slots, flag: nil) ?? ProcessInfo.processInfo.activeProcessorCount
+            if !evaluation.isEmpty { workers.append(try worker(evaluation, slots: slots)) }
+        }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await server.run(handlesSignals: true) { port in
@@ -79,7 +85,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
                         "listening", metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(root)"])
                 }
             }
-            if let assembler { group.addTask { try await assembler.run() } }
+            for worker in workers { group.addTask { try await worker.run() } }
             try await group.next()
             group.cancelAll()
         }
