@@ -1,10 +1,9 @@
 import Foundation
-import QuernFormats
 import QuernKernels
 
-/// Millions of weights per second and core for one type and instruction set.
+/// Millions of weights per second and core for one type or format and instruction set.
 struct Measurement {
-    let type: ElementType
+    let name: String
     let set: InstructionSet
     let plain: Double
     /// Nil where importance makes no difference.
@@ -39,7 +38,7 @@ struct Report {
         for m in measurements {
             lines.append(
                 row(
-                    m.type.description, m.set.description,
+                    m.name, m.set.description,
                     [number(m.plain), share(m.plain), number(m.weighted), number(m.decode), share(m.decode)]))
         }
         for c in comparisons {
@@ -53,7 +52,7 @@ struct Report {
     func json() throws -> String {
         let encoded: [[String: Any]] = measurements.map { m in
             var entry: [String: Any] = [
-                "type": m.type.description, "instruction_set": m.set.description, "encode": m.plain,
+                "type": m.name, "instruction_set": m.set.description, "encode": m.plain,
                 "decode": m.decode,
             ]
             entry["encode_with_importance"] = m.weighted

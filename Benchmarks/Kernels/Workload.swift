@@ -42,7 +42,7 @@ struct Workload {
                             }
                         }
                         return Measurement(
-                            type: type, set: set, plain: encoding(nil),
+                            name: type.description, set: set, plain: encoding(nil),
                             weighted: type.usesImportance ? encoding(importance) : nil,
                             decode: rate {
                                 Kernels.decode(type, bytes: UnsafeRawBufferPointer(bytes), into: decoded, with: set)
@@ -68,7 +68,7 @@ struct Workload {
     }
 
     /// Millions of weights per second of processor time: the best of several runs.
-    private func rate(_ work: () -> Void) -> Double {
+    func rate(_ work: () -> Void) -> Double {
         work()
         var best = Double.infinity, total = 0.0
         while total < 0.2 {

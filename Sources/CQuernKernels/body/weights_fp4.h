@@ -59,7 +59,7 @@ KERNEL uint8_t mxfp4_scale(float largest, uint32_t source, float *inverse) {
         if (exponent == 0) exponent = 127 + 2;
     }
     *inverse = 0;
-    if (exponent == 255) return 127;
+    if (exponent >= 255) return 127;
     const uint32_t code = exponent < 2 ? 0 : exponent - 2;
     *inverse = float_from_bits((254 - code) << 23);
     return (uint8_t)code;
