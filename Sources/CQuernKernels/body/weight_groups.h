@@ -41,6 +41,26 @@ KERNEL row_int row_group_magnitudes(row_int largest, const float *from, size_t c
 
 KERNEL float largest_of(row_int magnitudes) { return float_from_bits((uint32_t)__builtin_reduce_max(magnitudes)); }
 
+/// The larger of each two neighbours.
+KERNEL row_int row_larger_neighbours(row_int a, row_int b) {
+    return __builtin_elementwise_max(
+        __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+        __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31));
+}
+
+/// The largest magnitude of each of up to sixteen groups of 16 values, one in each place; zero beyond them.
+KERNEL row_float row_largest_of_groups(const float *from, size_t groups) {
+    row_int magnitudes[16];
+    for (size_t i = 0; i < 16; ++i) {
+        magnitudes[i] = 0;
+        if (i < groups) magnitudes[i] = row_larger_magnitudes(magnitudes[i], row_load(from + 16 * i));
+    }
+    for (int count = 8; count > 0; count /= 2)
+        for (int i = 0; i < count; ++i)
+            magnitudes[i] = row_larger_neighbours(magnitudes[2 * i], magnitudes[2 * i + 1]);
+    return (row_float)magnitudes[0];
+}
+
 static float largest_magnitude(const float *values, size_t count) {
     return largest_of(row_group_magnitudes(0, values, count));
 }

@@ -26,10 +26,11 @@ KERNEL void quantize_nvfp4_groups(const float *from, size_t groups, float global
                                   uint8_t *weight, uint8_t *scale) {
     for (size_t first = 0; first < groups; first += 16, from += 256, weight += 128) {
         const size_t count = groups - first < 16 ? groups - first : 16;
-        float values[16] = {0};
-        for (size_t i = 0; i < count; ++i) values[i] = largest_of(row_larger_magnitudes(0, row_load(from + 16 * i)));
+        // Full chunks on their own: then the sixteen groups need no test of their number.
+        const row_float largest = count == 16 ? row_largest_of_groups(from, 16) : row_largest_of_groups(from, count);
         row_byte codes;
-        row_save(values, nvfp4_scales(row_load(values), global_scale, source, &codes));
+        float values[16];
+        row_save(values, nvfp4_scales(largest, global_scale, source, &codes));
         memcpy(scale + first, &codes, count);
         for (size_t i = 0; i < count; ++i) save_fp4(weight + 8 * i, row_load(from + 16 * i) / values[i]);
     }
@@ -66,12 +67,15 @@ KERNEL uint8_t mxfp4_scale(float largest, uint32_t source, float *inverse) {
 }
 
 KERNEL void quantize_mxfp4_groups(const float *from, size_t groups, uint32_t source, uint8_t *weight, uint8_t *scale) {
-    for (size_t i = 0; i < groups; ++i, from += 32, weight += 16) {
-        const row_float low = row_load(from), high = row_load(from + 16);
-        float inverse;
-        scale[i] = mxfp4_scale(largest_of(row_larger_magnitudes(row_larger_magnitudes(0, low), high)), source, &inverse);
-        save_fp4(weight, row_in_source(low * inverse, source));
-        save_fp4(weight + 8, row_in_source(high * inverse, source));
+    for (size_t first = 0; first < groups; first += 16) {
+        const size_t count = groups - first < 16 ? groups - first : 16;
+        float values[16];
+        for (size_t i = 0; i < count; ++i) values[i] = largest_of(row_group_magnitudes(0, from + 32 * i, 32));
+        for (size_t i = 0; i < count; ++i) scale[first + i] = mxfp4_scale(values[i], source, &values[i]);
+        for (size_t i = 0; i < count; ++i, from += 32, weight += 16) {
+            save_fp4(weight, row_in_source(row_load(from) * values[i], source));
+            save_fp4(weight + 8, row_in_source(row_load(from + 16) * values[i], source));
+        }
     }
 }
 

@@ -13,51 +13,54 @@ typedef struct {
     int offset;
 } integer_kind;
 
+/// Groups whose scales are computed side by side: one for each place of a row of values.
+enum { scale_chunk = 16 };
+
 typedef struct {
-    float scale;
-    float zero_point;
-} integer_scale;
+    float scales[scale_chunk];
+    /// Whole numbers; zero without zero points.
+    float zero_points[scale_chunk];
+} integer_scales;
 
-KERNEL integer_scale integer_symmetric(const float *from, size_t count, integer_kind kind) {
-    // The range is half a step wider below zero than above.
-    const float steps = kind.bits == 4 ? 7.5f : 127.5f;
-    const float scale = in_source(largest_of(row_group_magnitudes(0, from, count)) / steps, kind.source);
-    return (integer_scale){scale == 0 ? source_epsilon(kind.source) : scale, 0};
+KERNEL row_float row_or_epsilon(row_float scales, uint32_t source) {
+    return scales == 0 ? (row_float)source_epsilon(source) : scales;
 }
 
-KERNEL integer_scale integer_asymmetric(const float *from, size_t count, integer_kind kind) {
-    const float steps = kind.bits == 4 ? 15 : 255, least = kind.bits == 4 ? -8 : -128;
-    row_float lows = 0, highs = 0;
-    for (; count >= 16; count -= 16, from += 16) {
-        const row_float values = row_load(from);
-        lows = row_least(values, lows);
-        highs = row_most(values, highs);
+/// The range is half a step wider below zero than above.
+KERNEL void integer_symmetric(const float *from, size_t group, size_t groups, integer_kind kind, integer_scales *to) {
+    for (size_t i = 0; i < groups; ++i) to->scales[i] = largest_of(row_group_magnitudes(0, from + i * group, group));
+    const row_float steps = row_load(to->scales) / (kind.bits == 4 ? 7.5f : 127.5f);
+    row_save(to->scales, row_or_epsilon(row_in_source(steps, kind.source), kind.source));
+}
+
+KERNEL void integer_asymmetric(const float *from, size_t group, size_t groups, integer_kind kind, integer_scales *to) {
+    float lows[scale_chunk] = {0}, highs[scale_chunk] = {0};
+    for (size_t i = 0; i < groups; ++i) {
+        row_float low = 0, high = 0;
+        for (size_t place = 0; place < group; place += 16) {
+            const row_float values = row_load_some(from + i * group + place, group - place);
+            low = row_least(values, low);
+            high = row_most(values, high);
+        }
+        // Without signs, floats are ordered as their bits are.
+        lows[i] = -largest_of((row_int)low & 0x7fffffff);
+        highs[i] = largest_of((row_int)high);
     }
-    if (count) {
-        const row_float values = row_load_some(from, count);
-        lows = row_least(values, lows);
-        highs = row_most(values, highs);
-    }
-    // Without signs, floats are ordered as their bits are.
-    const float low = -largest_of((row_int)lows & 0x7fffffff), high = largest_of((row_int)highs);
-    integer_scale result;
-    result.scale = in_source(in_source(high - low, kind.source) / steps, kind.source);
+    const float most = kind.bits == 4 ? 7 : 127, least = -most - 1;
+    const row_float range = row_in_source(row_load(highs) - row_load(lows), kind.source);
+    const row_float scales = row_in_source(range / (most - least), kind.source);
+    const row_float quotients = row_load(lows) / scales;
+    row_float zeros = row_in_source(least - row_in_source(quotients, kind.source), kind.source);
+    zeros = (row_least(row_most(zeros, least), most) + ROUNDING) - ROUNDING;
     // Where the scale is zero, so is the zero point, or as far as it goes where the group has negative values.
-    const float quotient = low / result.scale;
-    result.zero_point = 0;
-    if (quotient == quotient) {
-        const float zero = in_source(least - in_source(quotient, kind.source), kind.source);
-        const float most = least + steps;
-        result.zero_point = ((zero < least ? least : zero > most ? most : zero) + ROUNDING) - ROUNDING;
-    }
-    if (result.scale == 0) result.scale = source_epsilon(kind.source);
-    return result;
+    row_save(to->zero_points, (row_float)((row_int)zeros & (quotients == quotients)));
+    row_save(to->scales, row_or_epsilon(scales, kind.source));
 }
 
-KERNEL row_int row_integers(row_float values, integer_scale group, integer_kind kind) {
+KERNEL row_int row_integers(row_float values, float scale, float zero_point, integer_kind kind) {
     const float least = kind.bits == 4 ? -8 : -128, most = kind.bits == 4 ? 7 : 127;
-    row_float quotient = row_in_source(values / group.scale, kind.source);
-    if (kind.has_zero_points) quotient = row_in_source(quotient + group.zero_point, kind.source);
+    row_float quotient = row_in_source(values / scale, kind.source);
+    if (kind.has_zero_points) quotient = row_in_source(quotient + zero_point, kind.source);
     quotient = row_least(row_most(quotient, least), most);
     return (row_int)(quotient + (ROUNDING + (float)kind.offset)) & ((1 << kind.bits) - 1);
 }
@@ -73,35 +76,39 @@ KERNEL void save_integers(uint8_t *to, row_int codes, size_t count, int bits) {
     }
 }
 
-KERNEL void quantize_integer_group(const float *from, size_t count, integer_scale group, integer_kind kind,
+KERNEL void quantize_integer_group(const float *from, size_t count, float scale, float zero_point, integer_kind kind,
                                    uint8_t *to) {
     for (; count >= 16; count -= 16, from += 16, to += 2 * kind.bits)
-        save_integers(to, row_integers(row_load(from), group, kind), 16, kind.bits);
+        save_integers(to, row_integers(row_load(from), scale, zero_point, kind), 16, kind.bits);
     if (count == 0) return;
-    const row_int codes = row_integers(row_load_some(from, count), group, kind);
+    const row_int codes = row_integers(row_load_some(from, count), scale, zero_point, kind);
     save_integers(to, row_first_codes(codes, count), count, kind.bits);
 }
 
 KERNEL void quantize_integer_rows(const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
                                   const quern_weight_parts *to, integer_kind kind) {
     const size_t group = layout->group ? layout->group : columns, groups = columns / group;
-    const size_t bytes = (columns * (size_t)kind.bits + 7) / 8;
-    const size_t row_bytes = kind.offset ? (bytes + 3) / 4 * 4 : bytes;
+    const size_t group_bytes = group * (size_t)kind.bits / 8, bytes = (columns * (size_t)kind.bits + 7) / 8;
+    const size_t row_bytes = kind.offset ? (bytes + 3) / 4 * 4 : bytes, per_word = 32 / (size_t)kind.bits;
     uint8_t *weight = to->weight, *scale = to->scale;
-    const size_t per_word = 32 / (size_t)kind.bits;
     if (kind.has_zero_points) memset(to->zero_point, 0, (rows + per_word - 1) / per_word * groups * 4);
     for (size_t row = 0; row < rows; ++row, weight += row_bytes) {
-        for (size_t i = 0; i < groups; ++i, from += group, scale += source_bytes(kind.source)) {
-            const integer_scale found =
-                kind.has_zero_points ? integer_asymmetric(from, group, kind) : integer_symmetric(from, group, kind);
-            store_source(scale, found.scale, kind.source);
-            quantize_integer_group(from, group, found, kind, weight + i * group * (size_t)kind.bits / 8);
-            if (!kind.has_zero_points) continue;
-            uint8_t *const word = to->zero_point + (row / per_word * groups + i) * 4;
-            uint32_t packed;
-            memcpy(&packed, word, sizeof packed);
-            packed |= (uint32_t)((int)found.zero_point + kind.offset) << (row % per_word * (size_t)kind.bits);
-            memcpy(word, &packed, sizeof packed);
+        for (size_t first = 0; first < groups; first += scale_chunk) {
+            const size_t count = groups - first < scale_chunk ? groups - first : scale_chunk;
+            integer_scales found = {{0}, {0}};
+            if (kind.has_zero_points) integer_asymmetric(from, group, count, kind, &found);
+            else integer_symmetric(from, group, count, kind, &found);
+            for (size_t i = 0; i < count; ++i, from += group, scale += source_bytes(kind.source)) {
+                store_source(scale, found.scales[i], kind.source);
+                quantize_integer_group(from, group, found.scales[i], found.zero_points[i], kind,
+                                       weight + (first + i) * group_bytes);
+                if (!kind.has_zero_points) continue;
+                uint8_t *const word = to->zero_point + (row / per_word * groups + first + i) * 4;
+                uint32_t packed;
+                memcpy(&packed, word, sizeof packed);
+                packed |= (uint32_t)((int)found.zero_points[i] + kind.offset) << (row % per_word * (size_t)kind.bits);
+                memcpy(word, &packed, sizeof packed);
+            }
         }
         memset(weight + bytes, 0, row_bytes - bytes);
     }
