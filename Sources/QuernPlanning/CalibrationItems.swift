@@ -50,8 +50,7 @@ struct CalibrationItems {
         }
         merged = firstOrdinal + items.count
         let ordinals = Array((firstOrdinal + 1)..<merged)
-        // Of Gram matrices two in double precision, and the files of one group and of all on the way.
-        let memory = Int64(clamping: Double(Self.buffers) + 4 * Double(size.statistics) + 6 * Double(size.gram))
+        let memory = Self.buffers + Self.mergeMemory(inputs, gramBlock: gramBlock)
         items.append(
             PlannedItem(
                 payload: .merge(MergeWork(tokens: firstOrdinal, groups: ordinals, memory: memory)),
@@ -59,5 +58,18 @@ struct CalibrationItems {
                 dependencies: [firstOrdinal] + ordinals,
                 label: "add up statistics"))
         self.items = items
+    }
+
+    /// Bytes for adding up all groups: inputs are gone through a few at a time, of which sum and summand take up to
+    /// twice as much as in a file, their values as they are read and written once more, and their vectors for all
+    /// tensors the rest of eight times; beside a blob that is read and one that is written.
+    private static func mergeMemory(_ inputs: [LinearInput], gramBlock: Int?) -> Int64 {
+        let sizes = inputs.map { input in
+            ForwardSize.bytes([input])
+                + (gramBlock.map { Recipe.GramLimits.bytes(of: [input], widest: $0) } ?? 0)
+        }
+        let all = sizes.reduce(0, +)
+        let blob = min(all, Double(maximumBlobBytes))
+        return Int64(clamping: 8 * max(blob, sizes.max() ?? 0) + 2 * blob)
     }
 }

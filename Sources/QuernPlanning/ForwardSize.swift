@@ -14,15 +14,16 @@ struct ForwardSize {
     /// Experts whose weights are held at a time, with a few threads.
     private static let experts = 16.0
 
+    /// Σx² and Σ|x| in double precision, max|x| in single.
+    static func bytes(_ inputs: some Sequence<LinearInput>) -> Double {
+        inputs.reduce(0) { $0 + 20 * Double($1.channels) * Double($1.matrices) }
+    }
+
     /// - Parameter gramBlock: columns of the widest block of a Gram matrix; nil where there are none.
     init(
         model: SourceModel, graph: DecoderGraph, inputs: [LinearInput], chunks: Int, chunkTokens: Int,
         gramBlock: Int? = nil
     ) {
-        /// Σx² and Σ|x| in double precision, max|x| in single.
-        func bytes(_ inputs: some Sequence<LinearInput>) -> Double {
-            inputs.reduce(0) { $0 + 20 * Double($1.channels) * Double($1.matrices) }
-        }
         let names = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var largestHalf = 0.0
         var largestSums = 0.0
@@ -40,10 +41,10 @@ struct ForwardSize {
                 }
                 largestHalf = max(largestHalf, held)
             }
-            largestSums = max(largestSums, bytes(inputs))
+            largestSums = max(largestSums, Self.bytes(inputs))
             widest = max(widest, inputs.map { Double($0.channels) }.max() ?? 0)
         }
-        let sums = bytes(inputs)
+        let sums = Self.bytes(inputs)
         let tokens = Double(chunks) * Double(chunkTokens)
         // The residual stream of all chunks; of the chunk at hand a few rows as wide as the widest, and scores of 128
         // of its positions at a time.

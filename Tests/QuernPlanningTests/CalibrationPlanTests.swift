@@ -110,7 +110,8 @@ struct CalibrationPlanTests {
             $0 + 4 * GramLayout(channels: $1.0, widest: widest).values * $1.1
         }
         #expect(UInt64(bytes) <= limits.budget)
-        let merging = Int64(6 * bytes)
+        // All fit a window and a blob.
+        let merging = Int64(10 * bytes)
         #expect(merge.memory - plainMerge.memory == merging)
         // Rows of eight chunks wait twice.
         let waiting = 8 * 8 * 512 * 768

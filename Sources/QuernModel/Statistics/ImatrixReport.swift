@@ -114,7 +114,7 @@ public struct ImatrixReport: Sendable, Encodable, Equatable {
     ///   - tokens: that were gone through; 0 where nobody knows.
     ///   - text: nil where nobody knows.
     ///   - experts: by name.
-    fileprivate static func warnings(tokens: Int, of text: ImatrixFile.Text?, _ experts: [Coverage]) -> [String] {
+    static func warnings(tokens: Int, of text: ImatrixFile.Text?, _ experts: [Coverage]) -> [String] {
         var warnings: [String] = []
         if tokens > 0, tokens < fewTokens {
             warnings.append(
@@ -134,17 +134,6 @@ public struct ImatrixReport: Sendable, Encodable, Equatable {
                     + "and more varied text")
         }
         return warnings
-    }
-}
-
-extension ModelStatistics {
-    /// What is wrong with the text that these are of, if anything: the warnings of a report on them.
-    public func warnings(of text: ImatrixFile.Text) -> [String] {
-        let experts = inputs.filter(\.isOfExperts).flatMap { input in
-            input.tensors.map { ImatrixReport.Coverage($0, input.counts.map { Float($0) }) }
-        }
-        return ImatrixReport.warnings(
-            tokens: chunks * origin.chunkTokens, of: text, experts.sorted { $0.name < $1.name })
     }
 }
 
@@ -212,7 +201,7 @@ extension ImatrixReport.Layer {
 }
 
 extension ImatrixReport.Coverage {
-    fileprivate init(_ name: String, _ counts: [Float]) {
+    init(_ name: String, _ counts: [Float]) {
         let sorted = counts.sorted().map { Double($0) }
         self.name = name
         experts = counts.count

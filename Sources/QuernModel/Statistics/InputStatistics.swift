@@ -38,12 +38,6 @@ public struct InputStatistics: Sendable, Equatable {
             && gram?.isFinite ?? true
     }
 
-    /// Whether both are sums about the same place.
-    func isComparable(to other: InputStatistics) -> Bool {
-        name == other.name && tensors == other.tensors && channels == other.channels && matrices == other.matrices
-            && gram?.layout == other.gram?.layout
-    }
-
     /// Adds what was summed over later rows.
     /// - Parameter other: comparable.
     mutating func add(_ other: InputStatistics) {

@@ -25,6 +25,13 @@ extension ModelStatistics {
             return ExpertCoverage(layer: layer, tokens: input.counts.map { Int($0) })
         }.sorted { $0.layer < $1.layer }
     }
+
+    /// How the rows were spread over the experts of each tensor that has any, in the order of the inputs.
+    public var experts: [ImatrixReport.Coverage] {
+        inputs.filter(\.isOfExperts).flatMap { input in
+            input.tensors.map { ImatrixReport.Coverage($0, input.counts.map { Float($0) }) }
+        }
+    }
 }
 
 extension InputStatistics {

@@ -48,13 +48,13 @@ public struct ModelStatistics: Sendable, Equatable {
         }
         guard inputs.count == other.inputs.count,
             zip(inputs, other.inputs).allSatisfy({ $0.isComparable(to: $1) })
-        else {
-            throw QuernError(.invalidInput, "statistics about different inputs cannot be added")
-        }
+        else { throw Self.otherInputs }
         for index in inputs.indices { inputs[index].add(other.inputs[index]) }
         chunks += other.chunks
         arithmetic = Set(arithmetic + other.arithmetic).sorted()
     }
+
+    static let otherInputs = QuernError(.invalidInput, "statistics about different inputs cannot be added")
 
     /// - Throws: `QuernError` `.invalidInput` naming an input whose sums are not finite.
     public func checkFinite() throws(QuernError) {
