@@ -107,7 +107,7 @@ private struct JoinedSource: Sendable {
             var source: any ByteSource =
                 switch extent.origin {
                 case .file(let index): try files.file(index)
-                case .blob(let digest): JoinedByteSource([try blob(digest)], name: "blob \(digest)")
+                case .blob(let digest): MemoryByteSource(try blob(digest), name: "blob \(digest)")
                 }
             var offset = extent.offset
             if let strides = extent.strides {

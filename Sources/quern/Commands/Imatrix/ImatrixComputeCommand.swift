@@ -75,7 +75,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
             let results = try await CalibrationResults(of: job.id, in: store)
             let bytes = try await results.statistics(from: blobs)
             if let statistics { try WholeFile.write(bytes, to: RecipeOptions.absolute(statistics, from: here)) }
-            let made = try StatisticsFile.read(from: JoinedByteSource([bytes], name: "statistics"))
+            let made = try StatisticsFile.read(from: MemoryByteSource(bytes, name: "statistics"))
             var matrix = made.imatrix(dataset: URL(fileURLWithPath: text).lastPathComponent)
             matrix.text = ImatrixFile.Text(
                 distinctTokens: results.tokenized.distinctTokens, vocabulary: results.tokenized.vocabulary)

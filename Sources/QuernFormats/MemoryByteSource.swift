@@ -1,5 +1,3 @@
-import QuernFormats
-
 /// Bytes in memory that are read like a file.
 public struct MemoryByteSource: ByteSource {
     public let name: String
@@ -13,7 +11,7 @@ public struct MemoryByteSource: ByteSource {
 
     public func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws {
         guard offset <= size, UInt64(buffer.count) <= size - offset else {
-            throw QuernError(.invalidInput, "beyond the end", at: name)
+            throw QuernError(.invalidInput, "\(buffer.count) bytes at offset \(offset) lie beyond its end", at: name)
         }
         buffer.copyBytes(from: contents[Int(offset)..<(Int(offset) + buffer.count)])
     }
