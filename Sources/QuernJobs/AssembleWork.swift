@@ -42,19 +42,24 @@ public struct HeaderPatch: Sendable, Codable, Equatable {
 /// Where a tensor's bytes go, and which parts they come from.
 public struct TensorPlacement: Sendable, Codable, Equatable {
     public let name: String
-    /// In the order of the artifact's format: GGUF `ne`, innermost first.
+    /// In the order of the artifact's format: GGUF `ne`, innermost first; safetensors, outermost first.
     public let shape: [Int]
-    public let type: ElementType
+    public let type: TensorType
+    /// Weights of the model that it holds, where that is not the number of its elements: all of a matrix in packed
+    /// words, none in their scales.
+    public let weights: Int?
     /// From the start of the file.
     public let offset: UInt64
     public let bytes: UInt64
     public let parts: [PartReference]
     public init(
-        name: String, shape: [Int], type: ElementType, offset: UInt64, bytes: UInt64, parts: [PartReference]
+        name: String, shape: [Int], type: TensorType, weights: Int? = nil, offset: UInt64, bytes: UInt64,
+        parts: [PartReference]
     ) {
         self.name = name
         self.shape = shape
         self.type = type
+        self.weights = weights
         self.offset = offset
         self.bytes = bytes
         self.parts = parts
@@ -88,15 +93,20 @@ public struct AssembleResult: Sendable, Codable, Equatable {
 public struct AssembledTensor: Sendable, Codable, Equatable {
     public let name: String
     public let shape: [Int]
-    public let type: ElementType
+    public let type: TensorType
+    /// As `TensorPlacement.weights`.
+    public let weights: Int?
     public let bytes: UInt64
     public let sha256: Digest
     /// √(Σ(x − x̂)² / Σx²); 0 where nothing was lost.
     public let error: Double
-    public init(name: String, shape: [Int], type: ElementType, bytes: UInt64, sha256: Digest, error: Double) {
+    public init(
+        name: String, shape: [Int], type: TensorType, weights: Int? = nil, bytes: UInt64, sha256: Digest, error: Double
+    ) {
         self.name = name
         self.shape = shape
         self.type = type
+        self.weights = weights
         self.bytes = bytes
         self.sha256 = sha256
         self.error = error

@@ -54,16 +54,64 @@ public struct Span: Sendable, Codable, Equatable {
     }
 }
 
-/// One element type to encode a span to.
+/// What the bytes of a part are.
+public enum PartEncoding: Sendable, Hashable {
+    /// Blocks of a type.
+    case blocks(ElementType)
+    /// A share of one of the tensors that the weights of a linear layer become.
+    case component(WeightComponent, QuantizedWeight)
+
+    /// The type of blocks; nil for a component.
+    public var type: ElementType? { if case .blocks(let type) = self { type } else { nil } }
+
+    /// The bytes of a part.
+    /// - Returns: nil where `columns` are no whole number of blocks, or the product overflows.
+    public func bytes(rows: Int, columns: Int) -> Int? {
+        switch self {
+        case .blocks(let type):
+            let (elements, overflow) = rows.multipliedReportingOverflow(by: columns)
+            return overflow ? nil : type.bytes(elements: elements)
+        case .component(let component, let weight):
+            return weight.bytes(of: component, rows: rows, columns: columns)
+        }
+    }
+}
+
+/// The weights of a linear layer and how they are stored.
+public struct QuantizedWeight: Sendable, Hashable, Codable {
+    public let format: WeightFormat
+    /// Of the source; scales may be of the same type.
+    public let source: SafetensorsType
+    /// Of the whole matrix.
+    public let rows: Int
+
+    public init(format: WeightFormat, source: SafetensorsType, rows: Int) {
+        self.format = format
+        self.source = source
+        self.rows = rows
+    }
+
+    /// Bytes of a component, or of the share of some rows in it.
+    public func bytes(of component: WeightComponent, rows: Int, columns: Int) -> Int? {
+        format.type(of: component, source: source)
+            .bytes(shape: format.shape(of: component, rows: rows, columns: columns)).flatMap(Int.init(exactly:))
+    }
+}
+
+/// One form to encode a span to.
 public struct EncodeOutput: Sendable, Codable, Equatable {
-    public let type: ElementType
+    public let encoding: PartEncoding
     public let importance: Importance?
     /// Where the part belongs in the artifacts: one place for every target that wants it.
     public let places: [PartPlace]
-    public init(type: ElementType, importance: Importance? = nil, places: [PartPlace] = []) {
-        self.type = type
+    public init(encoding: PartEncoding, importance: Importance? = nil, places: [PartPlace] = []) {
+        self.encoding = encoding
         self.importance = importance
         self.places = places
+    }
+
+    public init(type: ElementType, importance: Importance? = nil, places: [PartPlace] = []) {
+        self.init(encoding: .blocks(type), importance: importance, places: places)
     }
 }
 

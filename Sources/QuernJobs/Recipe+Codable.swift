@@ -53,18 +53,40 @@ extension Recipe.Target: Codable {
         case outputTensorType = "output_tensor_type"
         case tokenEmbeddingType = "token_embedding_type"
         case leaveOutputTensor = "leave_output_tensor"
-        static let planned: Set<String> = ["compressed_tensors", "method", "size", "bpw"]
+        case compressedTensors = "compressed_tensors"
+        case groupSize = "group_size"
+        case ignore
+        static let planned: Set<String> = ["method", "size", "bpw"]
+        /// What only one kind of target has.
+        static let ofGGUF: [Key] = [.pure, .tensors, .outputTensorType, .tokenEmbeddingType, .leaveOutputTensor]
+        static let ofCompressedTensors: [Key] = [.groupSize, .ignore]
     }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.strictContainer(of: Key.self)
+        guard let scheme = try container.decodeIfPresent(String.self, forKey: .compressedTensors) else {
+            try Self.refuse(Key.ofCompressedTensors, of: "gguf", in: container)
+            self.init(
+                gguf: try container.decode(String.self, forKey: .gguf),
+                pure: try container.decodeIfPresent(Bool.self, forKey: .pure) ?? false,
+                tensors: try Self.rules(in: container),
+                outputTensorType: try container.decodeIfPresent(ElementType.self, forKey: .outputTensorType),
+                tokenEmbeddingType: try container.decodeIfPresent(ElementType.self, forKey: .tokenEmbeddingType),
+                leaveOutputTensor: try container.decodeIfPresent(Bool.self, forKey: .leaveOutputTensor) ?? false)
+            return
+        }
+        try Self.refuse([.gguf] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
         self.init(
-            gguf: try container.decode(String.self, forKey: .gguf),
-            pure: try container.decodeIfPresent(Bool.self, forKey: .pure) ?? false,
-            tensors: try Self.rules(in: container),
-            outputTensorType: try container.decodeIfPresent(ElementType.self, forKey: .outputTensorType),
-            tokenEmbeddingType: try container.decodeIfPresent(ElementType.self, forKey: .tokenEmbeddingType),
-            leaveOutputTensor: try container.decodeIfPresent(Bool.self, forKey: .leaveOutputTensor) ?? false)
+            compressedTensors: scheme, groupSize: try container.decodeIfPresent(Int.self, forKey: .groupSize),
+            ignore: try container.decodeIfPresent([String].self, forKey: .ignore) ?? [])
+    }
+
+    private static func refuse(
+        _ keys: [Key], of kind: String, in container: KeyedDecodingContainer<Key>
+    ) throws {
+        guard let key = keys.first(where: container.contains) else { return }
+        throw DecodingError.dataCorruptedError(
+            forKey: key, in: container, debugDescription: "a target with '\(kind)' has no '\(key.rawValue)'")
     }
 
     /// Rules are a list of {pattern, type}; a single one may also be {pattern: type}. JSON objects have no order, and
@@ -84,12 +106,19 @@ extension Recipe.Target: Codable {
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
-        try container.encode(gguf, forKey: .gguf)
-        if pure { try container.encode(true, forKey: .pure) }
-        if !tensors.isEmpty { try container.encode(tensors, forKey: .tensors) }
-        try container.encodeIfPresent(outputTensorType, forKey: .outputTensorType)
-        try container.encodeIfPresent(tokenEmbeddingType, forKey: .tokenEmbeddingType)
-        if leaveOutputTensor { try container.encode(true, forKey: .leaveOutputTensor) }
+        switch self {
+        case .gguf(let target):
+            try container.encode(target.preset, forKey: .gguf)
+            if target.pure { try container.encode(true, forKey: .pure) }
+            if !target.tensors.isEmpty { try container.encode(target.tensors, forKey: .tensors) }
+            try container.encodeIfPresent(target.outputTensorType, forKey: .outputTensorType)
+            try container.encodeIfPresent(target.tokenEmbeddingType, forKey: .tokenEmbeddingType)
+            if target.leaveOutputTensor { try container.encode(true, forKey: .leaveOutputTensor) }
+        case .compressedTensors(let target):
+            try container.encode(target.scheme, forKey: .compressedTensors)
+            try container.encodeIfPresent(target.groupSize, forKey: .groupSize)
+            if !target.ignore.isEmpty { try container.encode(target.ignore, forKey: .ignore) }
+        }
     }
 }
 

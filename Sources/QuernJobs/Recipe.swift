@@ -47,9 +47,37 @@ public struct Recipe: Sendable, Equatable {
     }
 
     /// One artifact to make.
-    public struct Target: Sendable, Equatable {
+    public enum Target: Sendable, Equatable {
+        case gguf(GGUFTarget)
+        case compressedTensors(CompressedTensorsTarget)
+
+        public init(
+            gguf: String, pure: Bool = false, tensors: [TensorRule] = [], outputTensorType: ElementType? = nil,
+            tokenEmbeddingType: ElementType? = nil, leaveOutputTensor: Bool = false
+        ) {
+            self = .gguf(
+                GGUFTarget(
+                    preset: gguf, pure: pure, tensors: tensors, outputTensorType: outputTensorType,
+                    tokenEmbeddingType: tokenEmbeddingType, leaveOutputTensor: leaveOutputTensor))
+        }
+
+        public init(compressedTensors scheme: String, groupSize: Int? = nil, ignore: [String] = []) {
+            self = .compressedTensors(CompressedTensorsTarget(scheme: scheme, groupSize: groupSize, ignore: ignore))
+        }
+
+        /// What the recipe calls it, and its artifact is called after: a preset, or a scheme with the size of its groups.
+        public var name: String {
+            switch self {
+            case .gguf(let target): target.preset
+            case .compressedTensors(let target): target.name
+            }
+        }
+    }
+
+    /// A GGUF in a preset.
+    public struct GGUFTarget: Sendable, Equatable {
         /// A preset name as llama.cpp spells it: `Q4_K_M`.
-        public var gguf: String
+        public var preset: String
         /// Give every tensor the preset's base type.
         public var pure: Bool
         /// Regular expressions on tensor names, in order, first match wins, with the type to use.
@@ -58,17 +86,21 @@ public struct Recipe: Sendable, Equatable {
         public var tokenEmbeddingType: ElementType?
         /// Keep `output.weight` as the source has it.
         public var leaveOutputTensor: Bool
+    }
 
-        public init(
-            gguf: String, pure: Bool = false, tensors: [TensorRule] = [], outputTensorType: ElementType? = nil,
-            tokenEmbeddingType: ElementType? = nil, leaveOutputTensor: Bool = false
-        ) {
-            self.gguf = gguf
-            self.pure = pure
-            self.tensors = tensors
-            self.outputTensorType = outputTensorType
-            self.tokenEmbeddingType = tokenEmbeddingType
-            self.leaveOutputTensor = leaveOutputTensor
+    /// A folder of safetensors in a scheme of compressed-tensors.
+    public struct CompressedTensorsTarget: Sendable, Equatable {
+        /// As llm-compressor spells it: `W4A16`.
+        public var scheme: String
+        /// Inputs that share a scale; 0 for all of a row, nil for what the scheme says.
+        public var groupSize: Int?
+        /// Layers to leave as they are, beside those that usually are: names, or `re:` and a regular expression.
+        public var ignore: [String]
+
+        /// The scheme, and the size of groups where it is not the usual one.
+        public var name: String {
+            let scheme = scheme.uppercased()
+            return groupSize.map { "\(scheme)_\($0 == 0 ? "CHANNEL" : "G\($0)")" } ?? scheme
         }
     }
 

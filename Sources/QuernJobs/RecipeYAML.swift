@@ -51,17 +51,34 @@ extension Recipe {
 extension Recipe.Target {
     fileprivate init(yaml value: RecipeValue) throws {
         let fields = try RecipeFields<Key>(value)
+        guard let scheme = fields[.compressedTensors] else {
+            try fields.refuse(Key.ofCompressedTensors, of: .gguf)
+            self.init(
+                gguf: try fields.required(.gguf).text(),
+                pure: try fields[.pure]?.flag() ?? false,
+                tensors: try fields[.tensors]?.rules() ?? [],
+                outputTensorType: try fields[.outputTensorType]?.elementType(),
+                tokenEmbeddingType: try fields[.tokenEmbeddingType]?.elementType(),
+                leaveOutputTensor: try fields[.leaveOutputTensor]?.flag() ?? false)
+            return
+        }
+        try fields.refuse([.gguf] + Key.ofGGUF, of: .compressedTensors)
         self.init(
-            gguf: try fields.required(.gguf).text(),
-            pure: try fields[.pure]?.flag() ?? false,
-            tensors: try fields[.tensors]?.rules() ?? [],
-            outputTensorType: try fields[.outputTensorType]?.elementType(),
-            tokenEmbeddingType: try fields[.tokenEmbeddingType]?.elementType(),
-            leaveOutputTensor: try fields[.leaveOutputTensor]?.flag() ?? false)
+            compressedTensors: try scheme.text(), groupSize: try fields[.groupSize]?.index(),
+            ignore: try fields[.ignore]?.list().map { try $0.text() } ?? [])
     }
 
     fileprivate var node: Node {
-        var fields: [(Node, Node)] = [("gguf", gguf.node)]
+        switch self {
+        case .gguf(let target): target.node
+        case .compressedTensors(let target): target.node
+        }
+    }
+}
+
+extension Recipe.GGUFTarget {
+    fileprivate var node: Node {
+        var fields: [(Node, Node)] = [("gguf", preset.node)]
         if pure { fields.append(("pure", Node("true"))) }
         if !tensors.isEmpty {
             var seen: Set<String> = []
@@ -71,6 +88,15 @@ extension Recipe.Target {
         if let outputTensorType { fields.append(("output_tensor_type", outputTensorType.description.node)) }
         if let tokenEmbeddingType { fields.append(("token_embedding_type", tokenEmbeddingType.description.node)) }
         if leaveOutputTensor { fields.append(("leave_output_tensor", Node("true"))) }
+        return Node(fields)
+    }
+}
+
+extension Recipe.CompressedTensorsTarget {
+    fileprivate var node: Node {
+        var fields: [(Node, Node)] = [("compressed_tensors", scheme.node)]
+        if let groupSize { fields.append(("group_size", Node(String(groupSize)))) }
+        if !ignore.isEmpty { fields.append(("ignore", Node(ignore.map(\.node)))) }
         return Node(fields)
     }
 }
@@ -151,119 +177,4 @@ extension Recipe.SplitLimits {
 extension String {
     /// Quoted, so that a name such as `no` or `1e3` stays text.
     fileprivate var node: Node { Node(self, Tag(.str), .doubleQuoted) }
-}
-
-/// A value of a recipe and where it stands.
-private struct RecipeValue {
-    let node: Node
-    /// Key path for messages: `targets[1].pure`.
-    let path: String
-    let file: String
-
-    func refusal(_ message: String, remedy: String = "") -> QuernError {
-        let line = node.mark.map { ":\($0.line)" } ?? ""
-        return QuernError(.usage, path.isEmpty ? message : "\(path): \(message)", at: file + line, remedy: remedy)
-    }
-
-    func text() throws -> String {
-        guard case .scalar(let scalar) = node, node.tag != Tag(.null), !scalar.string.isEmpty else {
-            throw refusal("expected text")
-        }
-        return scalar.string
-    }
-
-    func flag() throws -> Bool {
-        guard let value = node.bool else { throw refusal("expected true or false") }
-        return value
-    }
-
-    func count() throws -> Int {
-        guard let value = node.int, value > 0 else { throw refusal("expected a whole number above 0") }
-        return value
-    }
-
-    func index() throws -> Int {
-        guard let value = node.int, value >= 0 else { throw refusal("expected a whole number, 0 or above") }
-        return value
-    }
-
-    func metadataOverride() throws -> MetadataOverride {
-        try parsed { try MetadataOverride($0) }
-    }
-
-    /// What `parse` makes of the text; its complaints are placed here.
-    private func parsed<Value>(_ parse: (String) throws -> Value) throws -> Value {
-        let text = try text()
-        do {
-            return try parse(text)
-        } catch let error as QuernError {
-            throw refusal(error.message, remedy: error.remedy)
-        }
-    }
-
-    func bytes() throws -> UInt64 {
-        try parsed { try ByteCount.parse($0) }
-    }
-
-    func elementType() throws -> ElementType {
-        let name = try text()
-        guard let type = ElementType(name: name) else {
-            throw refusal(
-                "unknown element type '\(name)'",
-                remedy: "Encodable are: \(EncodableTypes.all.map(\.description).joined(separator: ", "))")
-        }
-        return type
-    }
-
-    func list() throws -> [RecipeValue] {
-        guard case .sequence(let sequence) = node else { throw refusal("expected a list") }
-        return sequence.enumerated().map { RecipeValue(node: $1, path: "\(path)[\($0)]", file: file) }
-    }
-
-    /// A mapping of pattern to type, in order, or a list of {pattern, type}.
-    func rules() throws -> [Recipe.TensorRule] {
-        if case .mapping(let mapping) = node {
-            return try mapping.map { key, value in
-                let pattern = try RecipeValue(node: key, path: path, file: file).text()
-                let type = RecipeValue(node: value, path: "\(path).\(pattern)", file: file)
-                return Recipe.TensorRule(pattern: pattern, type: try type.elementType())
-            }
-        }
-        return try list().map { entry in
-            let fields = try RecipeFields<Recipe.TensorRule.Key>(entry)
-            return Recipe.TensorRule(
-                pattern: try fields.required(.pattern).text(), type: try fields.required(.type).elementType())
-        }
-    }
-}
-
-/// A mapping whose keys are all known.
-private struct RecipeFields<Key: RecipeKey> {
-    private let container: RecipeValue
-    private let values: [String: RecipeValue]
-
-    init(_ root: Node, file: String) throws {
-        try self.init(RecipeValue(node: root, path: "", file: file))
-    }
-
-    init(_ value: RecipeValue) throws {
-        container = value
-        guard case .mapping(let mapping) = value.node else { throw value.refusal("expected keys and values") }
-        var found: [String: RecipeValue] = [:]
-        for (key, node) in mapping {
-            let name = try RecipeValue(node: key, path: value.path, file: value.file).text()
-            let line = key.mark.map { ":\($0.line)" } ?? ""
-            if let refusal = Key.refusal(of: name, at: value.file + line) { throw refusal }
-            let path = value.path.isEmpty ? name : "\(value.path).\(name)"
-            found[name] = RecipeValue(node: node, path: path, file: value.file)
-        }
-        values = found
-    }
-
-    subscript(key: Key) -> RecipeValue? { values[key.rawValue] }
-
-    func required(_ key: Key) throws -> RecipeValue {
-        guard let value = self[key] else { throw container.refusal("'\(key.rawValue)' is missing") }
-        return value
-    }
 }

@@ -25,12 +25,13 @@ struct ArtifactLayout: Sendable {
     ///   - stem: the file name without `.gguf`.
     ///   - openKey: a key whose value is to be written later.
     ///   - tensors: in the order of the artifact.
+    ///   - types: theirs.
     ///   - limits: where to begin another file; a tensor that is larger than `maxBytes` has one to itself.
     ///   - sourceFiles: for each tensor the source file that holds it, ascending, to be kept apart; nil where the limits
     ///     decide.
     init(
         stem: String, metadata: [(key: String, value: GGUFValue)], openKey: String? = nil, tensors: [PlannedTensor],
-        limits: Recipe.SplitLimits?, sourceFiles: [Int]? = nil
+        types: [ElementType], limits: Recipe.SplitLimits?, sourceFiles: [Int]? = nil
     ) throws {
         let alignment = Self.alignment(metadata)
         let groups =
@@ -56,13 +57,14 @@ struct ArtifactLayout: Sendable {
                 name = GGUFSplitName(prefix: stem, number: number + 1, count: groups.count).fileName
             }
             return Self.file(
-                name: name, metadata: entries, openKey: openKey, tensors: tensors, group: group, alignment: alignment)
+                name: name, metadata: entries, openKey: openKey, tensors: tensors, types: types, group: group,
+                alignment: alignment)
         }
     }
 
     private static func file(
         name: String, metadata: [(key: String, value: GGUFValue)], openKey: String?, tensors: [PlannedTensor],
-        group: Range<Int>, alignment: UInt64
+        types: [ElementType], group: Range<Int>, alignment: UInt64
     ) -> File {
         var offset: UInt64 = 0
         var placements: [Placement] = []
@@ -71,7 +73,7 @@ struct ArtifactLayout: Sendable {
             let tensor = tensors[index]
             placements.append(Placement(tensor: index, offset: offset))
             directory.append(
-                GGUFTensorInfo(name: tensor.name, shape: tensor.shape, type: tensor.type, offset: offset))
+                GGUFTensorInfo(name: tensor.name, shape: tensor.shape, type: types[index], offset: offset))
             offset += pad(tensor.bytes, to: alignment)
         }
         let header = GGUFHeaderWriter.bytes(metadata: metadata, tensors: directory, alignment: Int(alignment))

@@ -7,6 +7,7 @@ struct Draft {
     struct Choice {
         let preset: Preset
         let tensors: [PlannedTensor]
+        let types: [ElementType]
         let outputs: [EncodeOutput]
     }
 
@@ -45,11 +46,12 @@ struct Draft {
 
     /// Chooses a target's types and notes what refuses them.
     /// - Throws: `QuernError` `.usage` for a pattern that is no regular expression.
-    mutating func add(_ target: Recipe.Target, preset: Preset, allowRequantize: Bool) throws {
+    mutating func add(_ target: Recipe.GGUFTarget, preset: Preset, allowRequantize: Bool) throws {
         var chooser = TypeChooser(
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
             facts: facts, hasImportance: vectors.isPresent, allowRequantize: allowRequantize)
         var planned: [PlannedTensor] = []
+        var types: [ElementType] = []
         var outputs: [EncodeOutput] = []
         var unweighted: [String] = []
         for (index, tensor) in tensors.enumerated() {
@@ -72,11 +74,13 @@ struct Draft {
             let bytes = type.bytes(elements: tensor.columns).map { UInt64($0) * UInt64(tensor.rows) } ?? 0
             planned.append(
                 PlannedTensor(
-                    name: tensor.name, shape: tensor.shape, sourceType: tensor.type, type: type, bytes: bytes))
+                    name: tensor.name, shape: tensor.shape, sourceType: .element(tensor.type), type: .element(type),
+                    bytes: bytes))
+            types.append(type)
             outputs.append(EncodeOutput(type: type, importance: importance))
         }
         warn(preset, unweighted)
-        choices.append(Choice(preset: preset, tensors: planned, outputs: outputs))
+        choices.append(Choice(preset: preset, tensors: planned, types: types, outputs: outputs))
     }
 
     /// Every tensor with all that the targets want of it; only where nothing was refused.

@@ -6,7 +6,7 @@ import QuernStore
 struct TensorEncodings {
     let tensor: SourceTensor
     let ranges: [RowRange]
-    /// Distinct, in ascending order of type, without an importance matrix first.
+    /// Distinct, in ascending order of encoding, without an importance matrix first.
     let outputs: [EncodeOutput]
     /// For each output, where the tensor begins in the artifacts that want it.
     private(set) var places: [[Place]]
@@ -22,9 +22,7 @@ struct TensorEncodings {
         self.ranges = ranges
         var distinct: [EncodeOutput] = []
         for output in wanted where !distinct.contains(output) { distinct.append(output) }
-        outputs = distinct.sorted {
-            ($0.type.rawValue, $0.importance == nil ? 0 : 1) < ($1.type.rawValue, $1.importance == nil ? 0 : 1)
-        }
+        outputs = distinct.sorted { $0.place < $1.place }
         places = Array(repeating: [], count: outputs.count)
     }
 
@@ -34,6 +32,25 @@ struct TensorEncodings {
     /// Notes that an artifact has the tensor, encoded as `wanted`, at `place`.
     mutating func add(_ place: Place, of wanted: EncodeOutput) {
         if let index = index(of: wanted) { places[index].append(place) }
+    }
+}
+
+extension EncodeOutput {
+    /// Where it comes among the outputs of a span.
+    fileprivate var place: (UInt32, String, Int) {
+        let isWeighted = importance == nil ? 0 : 1
+        switch encoding {
+        case .blocks(let type): return (type.rawValue, "", isWeighted)
+        case .component(let component, let weight):
+            return (.max, "\(weight.format) \(component.rawValue)", isWeighted)
+        }
+    }
+}
+
+extension PartEncoding {
+    /// Whether the part of a span that begins at a row holds anything of it: the shape goes with the first.
+    fileprivate func isMade(firstRow: Int) -> Bool {
+        if case .component(.shape, _) = self { firstRow == 0 } else { true }
     }
 }
 
@@ -93,16 +110,18 @@ struct EncodeItems {
         }
         if !open.spans.isEmpty, open.sourceBytes + sourceBytes > targetBytes { close() }
         let (extents, scales) = try cursor.take(UInt64(sourceBytes))
+        let made = encoding.outputs.indices.filter { encoding.outputs[$0].encoding.isMade(firstRow: range.first) }
         open.spans.append(
             Span(
                 tensor: tensor.name, extents: extents.map { localized($0) }, scales: scales.map { localized($0) },
                 sourceType: tensor.type, columns: columns, rows: range.count, firstRow: range.first,
                 addend: tensor.addend,
-                outputs: encoding.outputs.indices.map { placed(encoding, $0, before: columns * range.first) }))
+                outputs: made.map { placed(encoding, $0, rowsBefore: range.first) }))
         var largest = 0
         var importance = 0
-        for (output, wanted) in encoding.outputs.enumerated() {
-            let bytes = wanted.type.bytes(elements: elements) ?? 0
+        for output in made {
+            let wanted = encoding.outputs[output]
+            let bytes = wanted.encoding.bytes(rows: range.count, columns: columns) ?? 0
             largest = max(largest, bytes)
             if let vectors = wanted.importance {
                 importance = max(importance, tensor.rows / vectors.rowsPerMatrix)
@@ -128,16 +147,17 @@ struct EncodeItems {
     }
 
     /// An output with the places of its part.
-    /// - Parameter before: elements of the tensor that come before the part.
-    private mutating func placed(_ encoding: TensorEncodings, _ output: Int, before: Int) -> EncodeOutput {
+    /// - Parameter rowsBefore: rows of the tensor that come before the part.
+    private mutating func placed(_ encoding: TensorEncodings, _ output: Int, rowsBefore: Int) -> EncodeOutput {
         let wanted = encoding.outputs[output]
-        let bytes = UInt64(wanted.type.bytes(elements: before) ?? 0)
+        let columns = encoding.tensor.columns
+        let bytes = rowsBefore == 0 ? 0 : UInt64(wanted.encoding.bytes(rows: rowsBefore, columns: columns) ?? 0)
         let places = encoding.places[output].map { place in
             let file = open.artifacts.firstIndex(of: place.file) ?? open.artifacts.count
             if file == open.artifacts.count { open.artifacts.append(place.file) }
             return PartPlace(file: file, offset: place.offset + bytes)
         }
-        return EncodeOutput(type: wanted.type, importance: wanted.importance, places: places)
+        return EncodeOutput(encoding: wanted.encoding, importance: wanted.importance, places: places)
     }
 
     private mutating func close() {

@@ -5,7 +5,8 @@ import QuernStore
 /// All that will happen for a recipe, known before anything happens.
 public struct Plan: Sendable {
     public let name: String
-    public let source: SourceModel
+    /// The source's own name.
+    public let sourceName: String
     public let targets: [TargetPlan]
     /// Targets or tensors that cannot be made, and why. A job is only submitted where this is empty.
     public let refusals: [Refusal]
@@ -19,11 +20,11 @@ public struct Plan: Sendable {
     public let peakMemory: Int64
 
     public init(
-        name: String, source: SourceModel, targets: [TargetPlan], refusals: [Refusal],
+        name: String, sourceName: String, targets: [TargetPlan], refusals: [Refusal],
         warnings: [String] = [], items: [PlannedItem], blobs: [Digest: [UInt8]], peakMemory: Int64
     ) {
         self.name = name
-        self.source = source
+        self.sourceName = sourceName
         self.targets = targets
         self.refusals = refusals
         self.warnings = warnings
@@ -52,11 +53,11 @@ public struct TargetPlan: Sendable {
 public struct PlannedTensor: Sendable, Equatable {
     public let name: String
     public let shape: [Int]
-    public let sourceType: ElementType
-    public let type: ElementType
+    public let sourceType: TensorType
+    public let type: TensorType
     public let bytes: UInt64
 
-    public init(name: String, shape: [Int], sourceType: ElementType, type: ElementType, bytes: UInt64) {
+    public init(name: String, shape: [Int], sourceType: TensorType, type: TensorType, bytes: UInt64) {
         self.name = name
         self.shape = shape
         self.sourceType = sourceType

@@ -13,10 +13,10 @@ public struct PlanReport: Sendable, Codable, Equatable {
 
     public struct Tensor: Sendable, Codable, Equatable {
         public let name: String
-        /// GGUF order, innermost first.
+        /// In the order of the artifact's format: GGUF innermost first, safetensors outermost first.
         public let shape: [Int]
-        public let sourceType: ElementType
-        public let type: ElementType
+        public let sourceType: TensorType
+        public let type: TensorType
         public let bytes: UInt64
 
         enum CodingKeys: String, CodingKey {
@@ -38,7 +38,7 @@ public struct PlanReport: Sendable, Codable, Equatable {
     }
 
     public init(_ plan: Plan) {
-        source = plan.source.name
+        source = plan.sourceName
         targets = plan.targets.map { target in
             Target(
                 target: target.target, bytes: target.bytes, files: target.files,

@@ -8,11 +8,36 @@ extension Planner {
     /// plans its targets. Blocking.
     /// - Throws: what opening and planning throw; `.notFound` for a text that is not there.
     public static func plan(_ recipe: Recipe) throws -> Plan {
-        let source = try SourceModel.open(path: recipe.source)
+        let needsModel =
+            recipe.calibration != nil || recipe.evaluation != nil
+            || recipe.targets.contains { if case .gguf = $0 { true } else { false } }
+        let source = needsModel || recipe.targets.isEmpty ? try SourceModel.open(path: recipe.source) : nil
+        let checkpoint = try openCheckpoint(recipe)
         let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
         return try plan(
-            recipe: recipe, source: source, importance: importance,
+            recipe: recipe, source: source, checkpoint: checkpoint, importance: importance,
             calibrationText: try recipe.calibration.map { SourceFile(try FileByteSource(path: $0.text)) },
             evaluationText: try recipe.evaluation.map { SourceFile(try FileByteSource(path: $0.text)) })
+    }
+
+    /// The checkpoint as it stands, where a target is made of safetensors.
+    /// - Throws: `QuernError` `.usage` or `.unsupported` for what such targets cannot be asked.
+    private static func openCheckpoint(_ recipe: Recipe) throws -> StoredCheckpoint? {
+        let first = recipe.targets.first { if case .compressedTensors = $0 { true } else { false } }
+        guard let name = first?.name else { return nil }
+        guard recipe.pruneLayers.isEmpty else {
+            throw QuernError(.usage, "\(name) has all layers of its source", at: "prune_layers")
+        }
+        guard recipe.evaluation == nil else {
+            throw QuernError(
+                .unsupported, "\(name) cannot be evaluated in a job", at: "evaluation",
+                remedy: "Leave the evaluation out")
+        }
+        guard !recipe.source.lowercased().hasSuffix(".gguf") else {
+            throw QuernError(
+                .unsupported, "\(name) is made of a checkpoint folder, not of a GGUF", at: recipe.source,
+                remedy: "Give the folder with the safetensors files")
+        }
+        return try StoredCheckpoint.open(path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path)
     }
 }

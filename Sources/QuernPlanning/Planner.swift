@@ -6,6 +6,8 @@ import QuernStore
 /// plan on every machine.
 public enum Planner {
     /// - Parameters:
+    ///   - source: what `recipe.source` names, as a GGUF sees it; nil where nobody asks for that.
+    ///   - checkpoint: the same as it stands; nil where no target is made of safetensors.
     ///   - importance: what `recipe.imatrix` names; nil where it names nothing.
     ///   - calibrationText: what `recipe.calibration` names, likewise.
     ///   - evaluationText: what `recipe.evaluation` names, likewise.
@@ -13,96 +15,109 @@ public enum Planner {
     /// - Throws: `QuernError` `.usage` where the recipe itself is wrong (unknown or repeated presets, a bad pattern or
     ///   name), `.invalidInput` where the source contradicts itself.
     public static func plan(
-        recipe: Recipe, source: SourceModel, importance: ImportanceMatrix?, calibrationText: SourceFile? = nil,
-        evaluationText: SourceFile? = nil
+        recipe: Recipe, source: SourceModel?, checkpoint: StoredCheckpoint? = nil, importance: ImportanceMatrix?,
+        calibrationText: SourceFile? = nil, evaluationText: SourceFile? = nil
     ) throws -> Plan {
-        let name = try artifactName(recipe, source)
-        let presets = try presets(of: recipe)
+        let sourceName = source?.name ?? checkpoint?.name ?? ""
+        let name = try artifactName(recipe, sourceName)
+        let names = try names(of: recipe)
         try check(recipe.split, source)
         try recipe.overrides.validate()
-        let model = ModelFacts(
-            architecture: source.architecture, metadata: recipe.overrides.applied(to: source.metadata))
         let calibration = try calibration(recipe, text: calibrationText, model: source)
-        let unpruned = source
-        let source = try source.pruned(Set(recipe.pruneLayers))
         let origin = try importanceOrigin(recipe, importance, calibration)
-        let keepsSplit = recipe.split?.keep ?? false
-        var draft = try Draft(
-            source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
-        for (target, preset) in zip(recipe.targets, presets) {
-            try draft.add(target, preset: preset, allowRequantize: recipe.allowRequantize)
+        let gguf = try source.map {
+            try GGUFTargets(recipe: recipe, source: $0, name: name, origin: origin, calibration: calibration)
         }
+        var compressed = checkpoint.map {
+            CompressedDraft(checkpoint: $0, firstEncoding: gguf?.encodingCount ?? 0)
+        }
+        for case .compressedTensors(let target) in recipe.targets { try compressed?.add(target) }
 
-        let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
+        let refusals = gguf?.refusals ?? []
+        let warnings = (gguf?.warnings ?? []) + (compressed?.warnings ?? [])
         var planned: [PlannedTarget] = []
         var targets: [TargetPlan] = []
-        for choice in draft.choices {
-            guard draft.refusals.allSatisfy({ $0.target != choice.preset.name }) else {
-                targets.append(TargetPlan(target: choice.preset.name, files: [], tensors: choice.tensors))
-                continue
+        var (presets, schemes) = (gguf?.targets[...] ?? [], compressed?.choices[...] ?? [])
+        for target in recipe.targets {
+            switch target {
+            case .gguf:
+                guard let next = presets.popFirst() else { continue }
+                targets.append(next.report)
+                planned += next.planned.map { [$0] } ?? []
+            case .compressedTensors:
+                guard let choice = schemes.popFirst(), let compressed else { continue }
+                let files = try compressed.files(of: choice, folder: "\(name)-\(choice.name)", limits: recipe.split)
+                planned.append(PlannedTarget(target: choice.name, files: files))
+                targets.append(
+                    TargetPlan(
+                        target: choice.name, files: files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) },
+                        tensors: choice.report))
             }
-            let layout = try ArtifactLayout(
-                stem: "\(name)-\(choice.preset.name)",
-                metadata: ArtifactMetadata.make(
-                    source: source, preset: choice.preset, statistics: statistics, overrides: recipe.overrides,
-                    blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
-                openKey: calibration == nil ? nil : ArtifactMetadata.chunksKey, tensors: choice.tensors,
-                limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
-            planned.append(
-                PlannedTarget(
-                    target: choice.preset.name, layout: layout, tensors: choice.tensors, outputs: choice.outputs))
-            let files = layout.files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) }
-            targets.append(TargetPlan(target: choice.preset.name, files: files, tensors: choice.tensors))
         }
-        guard draft.refusals.isEmpty else {
+        guard refusals.isEmpty else {
             return Plan(
-                name: name, source: source, targets: targets, refusals: draft.refusals, warnings: draft.warnings,
+                name: name, sourceName: sourceName, targets: targets, refusals: refusals, warnings: warnings,
                 items: [], blobs: [:], peakMemory: 0)
         }
 
+        let vectors = gguf?.vectors ?? ImportanceVectors(origin)
         let work = try WorkItems(
-            source: source, calibration: calibration,
-            evaluation: try evaluation(recipe, text: evaluationText, model: unpruned), targets: planned,
-            encodings: try draft.encodings,
-            cutter: draft.cutter, recipe: resolved(recipe, name: name, presets: presets),
-            statistics: draft.vectors.digest)
-        let blobs = source.blobs.merging(draft.vectors.blobs) { first, _ in first }
+            files: source?.files ?? checkpoint?.files ?? [], calibration: calibration,
+            evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
+            encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
+            cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
+            recipe: resolved(recipe, name: name, names: names), statistics: vectors.digest)
+        let blobs = (gguf?.source.blobs ?? [:]).merging(vectors.blobs) { first, _ in first }
             .merging(work.blobs) { first, _ in first }
         return Plan(
-            name: name, source: source, targets: targets, refusals: [], warnings: draft.warnings, items: work.items,
+            name: name, sourceName: sourceName, targets: targets, refusals: [], warnings: warnings, items: work.items,
             blobs: blobs, peakMemory: work.items.map(\.memory).max() ?? 0)
     }
 
     /// The recipe as the manifest has it: names in full, nothing of the machine.
-    private static func resolved(_ recipe: Recipe, name: String, presets: [Preset]) -> Recipe {
+    private static func resolved(_ recipe: Recipe, name: String, names: [String]) -> Recipe {
         var resolved = recipe
         resolved.source = baseName(recipe.source)
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
         if let text = recipe.evaluation?.text { resolved.evaluation?.text = baseName(text) }
-        for (index, preset) in presets.enumerated() { resolved.targets[index].gguf = preset.name }
+        for (index, name) in names.enumerated() {
+            switch resolved.targets[index] {
+            case .gguf(var target):
+                target.preset = name
+                resolved.targets[index] = .gguf(target)
+            case .compressedTensors(var target):
+                target.scheme = target.scheme.uppercased()
+                resolved.targets[index] = .compressedTensors(target)
+            }
+        }
         return resolved
     }
 
-    private static func presets(of recipe: Recipe) throws -> [Preset] {
+    /// What artifacts are called.
+    private static func names(of recipe: Recipe) throws -> [String] {
         guard !recipe.targets.isEmpty || recipe.calibration != nil else {
             throw QuernError(.usage, "the recipe has no targets", remedy: "Name at least one, such as Q4_K_M")
         }
-        var presets: [Preset] = []
+        var names: [String] = []
         for target in recipe.targets {
-            let preset = try Preset(named: target.gguf)
-            guard !presets.contains(preset) else {
+            let name =
+                switch target {
+                case .gguf(let target): try Preset(named: target.preset).name
+                case .compressedTensors(let target): target.name
+                }
+            guard !names.contains(name) else {
                 throw QuernError(
-                    .usage, "the target \(preset.name) is there twice",
+                    .usage, "the target \(name) is there twice",
                     remedy: "Their files would have one name: make them in two jobs with different names")
             }
-            presets.append(preset)
+            names.append(name)
         }
-        return presets
+        return names
     }
 
-    private static func check(_ limits: Recipe.SplitLimits?, _ source: SourceModel) throws {
+    private static func check(_ limits: Recipe.SplitLimits?, _ source: SourceModel?) throws {
         guard limits?.maxBytes != 0, (limits?.maxTensors ?? 1) > 0 else {
             throw QuernError(.usage, "split limits must be above 0")
         }
@@ -112,7 +127,7 @@ public enum Planner {
                 .usage, "an artifact that keeps the source's split has no limits of its own", at: "split",
                 remedy: "Give either keep or limits")
         }
-        guard !source.isConverted else {
+        guard source?.isConverted == false else {
             throw QuernError(
                 .usage, "only the split of a GGUF can be kept, and the source is another format", at: "split",
                 remedy: "Give a largest size instead")
@@ -120,9 +135,9 @@ public enum Planner {
     }
 
     private static func calibration(
-        _ recipe: Recipe, text: SourceFile?, model: SourceModel
+        _ recipe: Recipe, text: SourceFile?, model: SourceModel?
     ) throws -> CalibrationItems? {
-        guard let calibration = recipe.calibration else { return nil }
+        guard let calibration = recipe.calibration, let model else { return nil }
         guard recipe.imatrix == nil else {
             throw QuernError(
                 .usage, "an importance matrix file and a text to compute one from are given at once",
@@ -136,9 +151,9 @@ public enum Planner {
 
     /// What makes the items of an evaluation once it is known which items make the artifacts.
     private static func evaluation(
-        _ recipe: Recipe, text: SourceFile?, model: SourceModel
+        _ recipe: Recipe, text: SourceFile?, model: SourceModel?
     ) throws -> (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)? {
-        guard let evaluation = recipe.evaluation else { return nil }
+        guard let evaluation = recipe.evaluation, let model else { return nil }
         guard !recipe.targets.isEmpty else {
             throw QuernError(
                 .usage, "without targets there is nothing to evaluate", at: "evaluation", remedy: "Leave it out")
@@ -181,8 +196,8 @@ public enum Planner {
         }
     }
 
-    private static func artifactName(_ recipe: Recipe, _ source: SourceModel) throws -> String {
-        let name = recipe.name ?? source.name
+    private static func artifactName(_ recipe: Recipe, _ source: String) throws -> String {
+        let name = recipe.name ?? source
         let isPlain = name.utf8.allSatisfy { $0 >= 32 && $0 != 127 && $0 != UInt8(ascii: "/") }
         guard !name.isEmpty, isPlain, !name.hasPrefix("."), name.utf8.count <= 200 else {
             throw QuernError(

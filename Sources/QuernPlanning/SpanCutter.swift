@@ -22,21 +22,23 @@ struct SpanCutter: Sendable {
 
     /// Ranges that cover every row once, in order. Each is no larger than the target, and in F32, the widest of all
     /// types, no larger than a blob.
-    /// - Throws: `QuernError` `.unsupported` where not even a row fits a blob, and `.invalidInput` where columns are no
-    ///   whole number of blocks.
-    func ranges(of tensor: SourceTensor) throws(QuernError) -> [RowRange] {
+    /// - Parameter multiple: rows that must stay together; all ranges but the last are multiples of it.
+    /// - Throws: `QuernError` `.unsupported` where not even so many rows fit a blob, and `.invalidInput` where columns
+    ///   are no whole number of blocks.
+    func ranges(of tensor: SourceTensor, multiple: Int = 1) throws(QuernError) -> [RowRange] {
         let (columns, rows) = (tensor.columns, tensor.rows)
         guard columns > 0, rows > 0, let rowBytes = tensor.type.bytes(elements: columns) else {
             throw QuernError(
                 .invalidInput, "\(columns) columns are not a whole number of \(tensor.type)'s blocks")
         }
         let widest = max(rowBytes, columns.multipliedReportingOverflow(by: 4).partialValue)
-        guard columns <= maximumBlobBytes / 4, widest <= maximumBlobBytes else {
+        guard columns <= maximumBlobBytes / 4, widest <= maximumBlobBytes / multiple else {
+            let what = multiple == 1 ? "a row" : "\(multiple) rows"
             throw QuernError(
                 .unsupported,
-                "a row of \(columns) columns is larger than the \(maximumBlobBytes >> 20) MiB that one span may have")
+                "\(what) of \(columns) columns are more than the \(maximumBlobBytes >> 20) MiB that one span may have")
         }
-        let step = max(min(targetBytes / rowBytes, maximumBlobBytes / widest), 1)
+        let step = max(min(targetBytes / rowBytes, maximumBlobBytes / widest) / multiple, 1) * multiple
         return stride(from: 0, to: rows, by: step).map { RowRange(first: $0, count: min(step, rows - $0)) }
     }
 }

@@ -5,7 +5,7 @@ import QuernJobs
 /// what the user asked for, then the preset's mixture, then what a shape forces.
 struct TypeChooser {
     private let preset: Preset
-    private let target: Recipe.Target
+    private let target: Recipe.GGUFTarget
     private let rules: [TensorNameRule]
     private let allowRequantize: Bool
     private var mixture: MixtureRules
@@ -14,7 +14,7 @@ struct TypeChooser {
     ///   - rules: those of the target.
     ///   - facts: of all tensors of the model.
     init(
-        preset: Preset, target: Recipe.Target, rules: [TensorNameRule], model: ModelFacts, facts: [TensorFacts],
+        preset: Preset, target: Recipe.GGUFTarget, rules: [TensorNameRule], model: ModelFacts, facts: [TensorFacts],
         hasImportance: Bool, allowRequantize: Bool
     ) {
         self.preset = preset

@@ -3,12 +3,34 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
-/// A target that can be made: its layout, and for each tensor of the artifact's order its encoding.
+/// A target that can be made: its files, to the byte.
 struct PlannedTarget {
     let target: String
-    let layout: ArtifactLayout
-    let tensors: [PlannedTensor]
-    let outputs: [EncodeOutput]
+    let files: [PlannedFile]
+}
+
+/// A file of an artifact: its first bytes, and what comes after them.
+struct PlannedFile {
+    let name: String
+    let size: UInt64
+    let header: [UInt8]
+    /// Where in the header the number of chunks of a calibration belongs.
+    var openValue: Int?
+    /// In ascending order of offset.
+    var tensors: [Placed] = []
+
+    struct Placed {
+        let name: String
+        /// In the order of the artifact's format.
+        let shape: [Int]
+        let type: TensorType
+        /// As `TensorPlacement.weights`.
+        var weights: Int?
+        let bytes: UInt64
+        let offset: UInt64
+        /// Which of the plan's encodings makes it, and in which form; nil where there is nothing to make.
+        let encoding: (tensor: Int, output: EncodeOutput)?
+    }
 }
 
 /// All work items of a plan and the blobs they refer to.
@@ -24,25 +46,25 @@ struct WorkItems {
     ///   - evaluation: makes the items of an evaluation of artifacts, the first with the ordinal given; nil for none.
     ///   - recipe: as resolved, without a path.
     init(
-        source: SourceModel, calibration: CalibrationItems?,
+        files: [SourceFile], calibration: CalibrationItems?,
         evaluation: (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)?, targets: [PlannedTarget],
         encodings: [TensorEncodings],
         cutter: SpanCutter, recipe: Recipe, statistics: Digest?
     ) throws {
         var encodings = encodings
         for target in targets {
-            for file in target.layout.files {
+            for file in target.files {
                 let artifact = PlannedArtifact.File(name: file.name, bytes: file.size)
-                for placement in file.tensors {
-                    encodings[placement.tensor].add(
-                        TensorEncodings.Place(file: artifact, offset: placement.offset),
-                        of: target.outputs[placement.tensor])
+                for placed in file.tensors {
+                    guard let encoding = placed.encoding else { continue }
+                    encodings[encoding.tensor].add(
+                        TensorEncodings.Place(file: artifact, offset: placed.offset), of: encoding.output)
                 }
             }
         }
         var sources: [SourceReference] = []
         // Without targets there is nothing to say about the source, and nothing to encode.
-        for file in targets.isEmpty ? [] : source.files {
+        for file in targets.isEmpty ? [] : files {
             sources.append(SourceReference(name: file.name, ordinal: items.count))
             items.append(
                 PlannedItem(
@@ -51,15 +73,16 @@ struct WorkItems {
         }
         items += calibration?.items ?? []
         let encode = try EncodeItems(
-            targets.isEmpty ? [] : encodings, files: source.files, cutter: cutter, firstOrdinal: items.count)
+            targets.isEmpty ? [] : encodings, files: files, cutter: cutter, firstOrdinal: items.count)
         items += encode.items
         var artifacts: [ArtifactReference] = []
         for target in targets {
             var ordinals: [Int] = []
-            for file in target.layout.files {
+            for file in target.files {
                 ordinals.append(items.count)
                 items.append(
-                    assemble(file, of: target, merged: calibration?.merged, encodings: encodings, encode: encode))
+                    assemble(file, of: target.target, merged: calibration?.merged, encodings: encodings, encode: encode)
+                )
             }
             artifacts.append(ArtifactReference(target: target.target, files: ordinals))
         }
@@ -78,7 +101,7 @@ struct WorkItems {
     }
 
     private mutating func assemble(
-        _ file: ArtifactLayout.File, of target: PlannedTarget, merged: Int?, encodings: [TensorEncodings],
+        _ file: PlannedFile, of target: String, merged: Int?, encodings: [TensorEncodings],
         encode: EncodeItems
     ) -> PlannedItem {
         let header = stride(from: 0, to: file.header.count, by: maximumBlobBytes).map { start in
@@ -88,14 +111,15 @@ struct WorkItems {
             return digest
         }
         var needed: Set<Int> = []
-        let placements = file.tensors.map { placement in
-            let tensor = target.tensors[placement.tensor]
-            let output = encodings[placement.tensor].index(of: target.outputs[placement.tensor])
-            let parts = output.map { encode.parts[placement.tensor][$0] } ?? []
+        let placements = file.tensors.map { placed in
+            let parts =
+                placed.encoding.flatMap { tensor, output in
+                    encodings[tensor].index(of: output).map { encode.parts[tensor][$0] }
+                } ?? []
             for part in parts { needed.insert(part.ordinal) }
             return TensorPlacement(
-                name: tensor.name, shape: tensor.shape, type: tensor.type, offset: placement.offset,
-                bytes: tensor.bytes, parts: parts)
+                name: placed.name, shape: placed.shape, type: placed.type, weights: placed.weights,
+                offset: placed.offset, bytes: placed.bytes, parts: parts)
         }
         var patches: [HeaderPatch] = []
         if let merged, let offset = file.openValue {
@@ -103,7 +127,7 @@ struct WorkItems {
             needed.insert(merged)
         }
         let work = AssembleWork(
-            target: target.target, file: file.name, size: file.size, header: header, patches: patches,
+            target: target, file: file.name, size: file.size, header: header, patches: patches,
             tensors: placements)
         let largestHeader = min(file.header.count, maximumBlobBytes)
         return PlannedItem(

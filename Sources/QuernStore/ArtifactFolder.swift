@@ -79,7 +79,10 @@ public struct ArtifactFolder: Sendable, Equatable {
     }
 
     private var partials: [(file: String, mark: Substring)] {
-        FileSystem.names(in: path).compactMap { name in
+        let own = FileSystem.names(in: path)
+        // Artifacts of several files lie in folders of their own; other entries have nothing in them.
+        let names = own + own.flatMap { folder in FileSystem.names(in: "\(path)/\(folder)").map { "\(folder)/\($0)" } }
+        return names.compactMap { name in
             guard let range = name.range(of: ".partial-"), name[range.upperBound...].utf8.count == 16 else {
                 return nil
             }

@@ -12,8 +12,8 @@ struct RecipeOptions: ParsableArguments {
     var source: String?
 
     @Option(
-        name: .customLong("to"), help: "Presets to make, separated by commas: Q4_K_M,Q8_0.",
-        completion: .list(Preset.allCases.map(\.name)))
+        name: .customLong("to"), help: "Presets and schemes to make, separated by commas: Q4_K_M,W4A16.",
+        completion: .list(Preset.allCases.map(\.name) + Recipe.Target.schemeNames))
     var targets: String?
 
     @Option(help: "A recipe file (YAML) in place of SOURCE and --to.", completion: .file(extensions: ["yaml", "yml"]))
@@ -123,9 +123,10 @@ struct RecipeOptions: ParsableArguments {
         return Recipe(
             source: Self.absolute(source, from: folder), name: name,
             targets: targets.split(separator: ",", omittingEmptySubsequences: true).map {
-                Recipe.Target(
-                    gguf: String($0), pure: pure, tensors: rules, outputTensorType: output,
-                    tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
+                Recipe.Target(schemeNamed: String($0))
+                    ?? Recipe.Target(
+                        gguf: String($0), pure: pure, tensors: rules, outputTensorType: output,
+                        tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
             },
             imatrix: imatrix.map { Self.absolute($0, from: folder) },
             calibration: try calibrationOptions.calibration(from: folder),

@@ -83,8 +83,13 @@ actor Cluster {
 enum FolderDigests {
     static func of(_ folder: String) throws -> [String: String] {
         var digests: [String: String] = [:]
-        for name in try FileManager.default.contentsOfDirectory(atPath: folder) where !name.hasPrefix(".") {
-            digests[name] = Digest(of: [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")))).hex
+        for name in try FileManager.default.subpathsOfDirectory(atPath: folder) where !name.hasPrefix(".") {
+            let path = "\(folder)/\(name)"
+            var isFolder: ObjCBool = false
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue else {
+                continue
+            }
+            digests[name] = Digest(of: [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))).hex
         }
         return digests
     }

@@ -8,6 +8,8 @@ import Testing
         case plain
         /// Encoders wait for statistics, which groups of chunks add to; in the end the artifacts are judged.
         case measured
+        /// Folders of safetensors beside a GGUF.
+        case compressed
 
         var arguments: [String] {
             switch self {
@@ -18,6 +20,7 @@ import Testing
                     "--calibration-chunks", "20", "--chunk-tokens", "512",
                     "--evaluation", Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "10",
                 ]
+            case .compressed: ["--to", "W4A16,Q4_K_M,FP8_BLOCK,W4A16_ASYM_G64,W8A8", "--split-max-size", "1MB"]
             }
         }
     }

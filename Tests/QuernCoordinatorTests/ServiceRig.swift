@@ -52,11 +52,9 @@ struct ServiceRig {
             throw QuernError(
                 code, "thrown for the test, with \"quotes\" and ünïcode", at: "here", remedy: "None needed")
         }
-        let source = SourceModel(
-            name: "tiny", architecture: "llama", metadata: [], tensors: [], files: [], blobs: [:])
-        let file = "sub/\(name)-\(recipe.targets[0].gguf).gguf"
+        let file = "sub/\(name)-\(recipe.targets[0].name).gguf"
         let target = TargetPlan(
-            target: recipe.targets[0].gguf, files: [.init(name: file, bytes: UInt64(artifact.count))], tensors: [])
+            target: recipe.targets[0].name, files: [.init(name: file, bytes: UInt64(artifact.count))], tensors: [])
         let assemble = PlannedItem(
             payload: .assemble(
                 AssembleWork(
@@ -68,7 +66,7 @@ struct ServiceRig {
             name == "refused"
             ? [Refusal(target: target.target, tensor: "blk.0.ffn_down.weight", reason: "no statistics")] : []
         return Plan(
-            name: name, source: source, targets: [target], refusals: refusals, items: refusals.isEmpty ? items : [],
+            name: name, sourceName: "tiny", targets: [target], refusals: refusals, items: refusals.isEmpty ? items : [],
             blobs: [Digest(of: header): header], peakMemory: 1)
     }
 

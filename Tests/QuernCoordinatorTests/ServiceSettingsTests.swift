@@ -97,7 +97,7 @@ import Testing
             let plan = try ServiceRig.plan(recipe)
             guard recipe.name == "huge" else { return plan }
             return .init(
-                name: plan.name, source: plan.source,
+                name: plan.name, sourceName: plan.sourceName,
                 targets: [.init(target: "Q8_0", files: [.init(name: "huge.gguf", bytes: huge)], tensors: [])],
                 refusals: [], items: plan.items, blobs: plan.blobs, peakMemory: 1)
         })

@@ -47,7 +47,8 @@ import Testing
     func evaluationIsSentNoTensors(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)
         let digest = Sample.digest("file")
-        let tensor = AssembledTensor(name: "t", shape: [32], type: .q8_0, bytes: 34, sha256: digest, error: 0.1)
+        let tensor = AssembledTensor(
+            name: "t", shape: [32], type: .element(.q8_0), bytes: 34, sha256: digest, error: 0.1)
         func file(_ tensors: [AssembledTensor]) -> WorkResult {
             .assemble(AssembleResult(file: "m.gguf", size: 99, sha256: digest, tensors: tensors))
         }

@@ -12,6 +12,8 @@ import Testing
                 tensors: [.init(pattern: "attn_v", type: .q8_0), .init(pattern: #"blk\.[0-3]\."#, type: .f16)],
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
             Recipe.Target(gguf: "F16"),
+            Recipe.Target(compressedTensors: "W4A16", groupSize: 32, ignore: ["lm_head", "re:.*gate"]),
+            Recipe.Target(compressedTensors: "W8A8"),
         ],
         imatrix: "stats.gguf",
         calibration: .init(
@@ -39,6 +41,8 @@ import Testing
                     token_embedding_type: bf16
                     leave_output_tensor: true
                   - gguf: F16
+                  - { compressed_tensors: W4A16, group_size: 32, ignore: [lm_head, "re:.*gate"] }
+                  - compressed_tensors: W8A8
                 split: { max_size: 5GB, max_tensors: 12, keep: true }
                 include_weights: [ffn, "no"]
                 exclude_weights: [attn]
@@ -56,7 +60,8 @@ import Testing
                 == Recipe(source: "x", targets: [.init(gguf: "Q8_0")]))
         let listed = try Recipe(
             yaml: "source: x\ntargets: [{gguf: Q8_0, tensors: [{pattern: a, type: f16}, {pattern: a, type: f32}]}]")
-        #expect(listed.targets[0].tensors == [.init(pattern: "a", type: .f16), .init(pattern: "a", type: .f32)])
+        let rules = [Recipe.TensorRule(pattern: "a", type: .f16), Recipe.TensorRule(pattern: "a", type: .f32)]
+        #expect(listed.targets == [.init(gguf: "Q8_0", tensors: rules)])
     }
 
     @Test func writesWhatItReads() throws {
@@ -77,7 +82,10 @@ import Testing
         ("source: x\ntargets: []\ncalibration: {text: a, gram: {blocks: 3}}", "unknown key 'blocks'", .usage),
         ("source: x\ntargets: []\ncalibration: {text: a, gram: {max_block: 0}}", "gram.max_block: expected", .usage),
         ("source: x\ntargets: []\nevaluation: {chunks: 2}", "r.yaml:3: evaluation: 'text' is missing", .usage),
-        ("source: x\ntargets: [{compressed_tensors: W4A16}]", "'compressed_tensors' is not yet", .unsupported),
+        ("source: x\ntargets: [{compressed_tensors: W4A16, method: gptq}]", "'method' is not yet", .unsupported),
+        ("source: x\ntargets: [{compressed_tensors: W4A16, pure: true}]", "has no 'pure'", .usage),
+        ("source: x\ntargets: [{gguf: Q8_0, group_size: 32}]", "has no 'group_size'", .usage),
+        ("source: x\ntargets: [{gguf: Q8_0, compressed_tensors: W8A8}]", "has no 'gguf'", .usage),
         ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),
@@ -128,7 +136,7 @@ import Testing
                 .utf8)
         let other = try JSONDecoder().decode(Recipe.self, from: split)
         #expect(other.split == .init(maxBytes: 2_000_000_000))
-        #expect(other.targets[0].tensors == [.init(pattern: "x", type: .q8_0)])
+        #expect(other.targets == [.init(gguf: "F16", tensors: [.init(pattern: "x", type: .q8_0)])])
     }
 
     @Test(arguments: [

@@ -22,7 +22,7 @@ import Testing
             #expect(header.tensors.map(\.name) == work.tensors.map(\.name))
             #expect(header.tensors.map(\.offset) == work.tensors.map(\.offset))
             #expect(header.tensors.map(\.bytes) == work.tensors.map(\.bytes))
-            #expect(header.tensors.map(\.type) == work.tensors.map(\.type))
+            #expect(header.tensors.map { .element($0.type) } == work.tensors.map(\.type))
             var end = header.dataOffset
             for tensor in work.tensors {
                 #expect(tensor.offset == end)

@@ -51,7 +51,7 @@ import Testing
                 let bytes = span.sourceType.bytes(elements: span.columns * span.rows) ?? 0
                 #expect(UInt64(bytes) == span.extents.reduce(0) { $0 + $1.length })
                 for output in span.outputs {
-                    let part = output.type.bytes(elements: span.columns * span.rows) ?? .max
+                    let part = output.encoding.bytes(rows: span.rows, columns: span.columns) ?? .max
                     #expect(part <= maximumBlobBytes)
                 }
                 read[span.tensor, default: []] += span.extents.map { Self.global($0, in: work, source) }

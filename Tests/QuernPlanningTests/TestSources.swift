@@ -98,7 +98,10 @@ enum TestSources {
 extension Plan {
     /// Types of the first target's tensors by name.
     var types: [String: ElementType] {
-        Dictionary(uniqueKeysWithValues: targets[0].tensors.map { ($0.name, $0.type) })
+        Dictionary(
+            uniqueKeysWithValues: targets[0].tensors.compactMap { tensor in
+                tensor.type.element.map { (tensor.name, $0) }
+            })
     }
 
     var encodeWork: [EncodeWork] {

@@ -15,10 +15,11 @@ import Testing
         let spans = plan.encodeWork.flatMap(\.spans)
         #expect(spans.count == plan.targets[0].tensors.count)
         for span in spans {
-            let wanted = Set(plan.targets.flatMap(\.tensors).filter { $0.name == span.tensor }.map(\.type))
-            #expect(span.outputs.map(\.type) == wanted.sorted { $0.rawValue < $1.rawValue })
+            let wanted = Set(plan.targets.flatMap(\.tensors).filter { $0.name == span.tensor }.compactMap(\.type.element))
+            #expect(span.outputs.compactMap(\.encoding.type) == wanted.sorted { $0.rawValue < $1.rawValue })
         }
-        #expect(spans.first { $0.tensor == "blk.1.attn_q.weight" }?.outputs.map(\.type) == [.f32, .q8_0, .q4_K, .q5_K])
+        let shared = spans.first { $0.tensor == "blk.1.attn_q.weight" }?.outputs.map(\.encoding)
+        #expect(shared == [.blocks(.f32), .blocks(.q8_0), .blocks(.q4_K), .blocks(.q5_K)])
     }
 
     @Test func typesThatImportanceDoesNotTouchAreSharedWithJobsThatHaveNone() throws {
@@ -26,7 +27,7 @@ import Testing
         let importance = TestSources.importance(for: source)
         let plan = try TestSources.plan(Self.targets, of: source, importance: importance)
         for output in plan.encodeWork.flatMap(\.spans).flatMap(\.outputs) {
-            #expect((output.importance != nil) == ![.f32, .q8_0].contains(output.type))
+            #expect((output.importance != nil) == ![.blocks(.f32), .blocks(.q8_0)].contains(output.encoding))
         }
         let outputs = plan.encodeWork.flatMap(\.spans).first { $0.tensor == "blk.0.ffn_up.weight" }?.outputs
         let vectors = try #require(outputs?.last?.importance)
@@ -102,7 +103,7 @@ import Testing
                     guard case .encode(let encode) = plan.items[part.ordinal].payload else { continue }
                     let outputs = encode.spans.flatMap { span in span.outputs.map { (span, $0) } }
                     let (span, output) = outputs[part.index]
-                    offset += UInt64(output.type.bytes(elements: span.columns * span.rows) ?? 0)
+                    offset += UInt64(output.encoding.bytes(rows: span.rows, columns: span.columns) ?? 0)
                 }
             }
         }
@@ -131,8 +132,8 @@ import Testing
                     guard case .encode(let encode) = plan.items[part.ordinal].payload else { return 0 }
                     let outputs = encode.spans.flatMap { span in span.outputs.map { (span, $0) } }
                     let (span, output) = outputs[part.index]
-                    #expect(span.tensor == tensor.name && output.type == tensor.type)
-                    return output.type.bytes(elements: span.columns * span.rows) ?? 0
+                    #expect(span.tensor == tensor.name && output.encoding.type == tensor.type.element)
+                    return output.encoding.bytes(rows: span.rows, columns: span.columns) ?? 0
                 }
                 #expect(UInt64(bytes.reduce(0, +)) == tensor.bytes)
             }

@@ -89,7 +89,7 @@ struct Pipeline {
                 expected[file] = header + data
                 let placements = zip(infos, places).map { info, place in
                     TensorPlacement(
-                        name: info.name, shape: info.shape, type: info.type,
+                        name: info.name, shape: info.shape, type: .element(info.type),
                         offset: UInt64(header.count + place.offset), bytes: UInt64(place.bytes.count),
                         parts: ordinals[place.tensor].map { PartReference(ordinal: $0, index: target) })
                 }
@@ -138,7 +138,7 @@ extension PlannedItem {
     fileprivate func placed(_ places: [(file: PlannedArtifact.File, offset: UInt64)]) -> PlannedItem {
         guard case .encode(let work) = payload, let span = work.spans.first else { return self }
         let outputs = zip(span.outputs, places.indices).map {
-            EncodeOutput(type: $0.type, places: [PartPlace(file: $1, offset: places[$1].offset)])
+            EncodeOutput(encoding: $0.encoding, places: [PartPlace(file: $1, offset: places[$1].offset)])
         }
         let placed = Span(
             tensor: span.tensor, extents: span.extents, sourceType: span.sourceType, columns: span.columns,

@@ -107,7 +107,7 @@ private func expectSound(_ page: String, sourceLocation: SourceLocation = #_sour
 private enum Sample {
     static func tensor(_ name: String, _ type: ElementType, error: Double = 0) -> AssembledTensor {
         AssembledTensor(
-            name: name, shape: [256, 64], type: type, bytes: 10000, sha256: Digest(of: [1]), error: error)
+            name: name, shape: [256, 64], type: .element(type), bytes: 10000, sha256: Digest(of: [1]), error: error)
     }
 
     static let tensors = [
@@ -115,7 +115,7 @@ private enum Sample {
         tensor("blk.1.attn_q.weight", .q4_K, error: 0.06), tensor("blk.0.ffn_down.weight", .q6_K, error: 0.02),
         tensor("blk.1.ffn_down.weight", .q6_K, error: 0.02),
         AssembledTensor(
-            name: "output_norm.weight", shape: [256], type: .f32, bytes: 1024, sha256: Digest(of: [2]), error: 0),
+            name: "output_norm.weight", shape: [256], type: .element(.f32), bytes: 1024, sha256: Digest(of: [2]), error: 0),
     ]
 
     static func manifest(tensors: [AssembledTensor] = tensors) -> Manifest {

@@ -35,8 +35,8 @@ extension Report {
         if !grid.rows.isEmpty {
             content += caption("Types by layer", key: typeKey(tensors))
             content += map(grid, "Types of \(artifact.target) by kind of tensor and layer") { tensor in
-                let (fill, text) = Self.colour(of: tensor.type)
-                return HeatMap.Cell(fill: fill, text: text, label: "\(tensor.type)", title: Self.title(tensor))
+                let (fill, text) = Self.colour(ofBits: tensor.bits)
+                return HeatMap.Cell(fill: fill, text: text, label: tensor.numbers, title: Self.title(tensor))
             }
             content += errors(grid, of: artifact)
         }
@@ -82,7 +82,7 @@ extension Report {
 
     private func others(_ grid: TensorGrid) -> String {
         var parts = grid.others.prefix(24).map { tensor in
-            HTML.escape(tensor.name) + " " + Self.chip(Self.colour(of: tensor.type), "\(tensor.type)")
+            HTML.escape(tensor.name) + " " + Self.chip(Self.colour(ofBits: tensor.bits), tensor.numbers)
         }
         if grid.others.count > parts.count { parts.append("and \(grid.others.count - parts.count) more") }
         if grid.vectors > 0 { parts.append("\(grid.vectors) tensor\(grid.vectors == 1 ? "" : "s") of one dimension") }
@@ -91,10 +91,12 @@ extension Report {
     }
 
     private func typeKey(_ tensors: [AssembledTensor]) -> String {
-        var bytes: [ElementType: UInt64] = [:]
-        for tensor in tensors { bytes[tensor.type, default: 0] &+= tensor.bytes }
-        return bytes.sorted { ($0.key.bitsPerWeight, $0.key.rawValue) < ($1.key.bitsPerWeight, $1.key.rawValue) }
-            .map { Self.chip(Self.colour(of: $0.key), "\($0.key)") + " " + HTML.escape(Figure.bytes($0.value)) }
+        var kinds: [String: (bits: Double, bytes: UInt64)] = [:]
+        for tensor in tensors { kinds[tensor.numbers, default: (tensor.bits, 0)].bytes &+= tensor.bytes }
+        return kinds.sorted { ($0.value.bits, $0.key) < ($1.value.bits, $1.key) }
+            .map { kind, size in
+                Self.chip(Self.colour(ofBits: size.bits), kind) + " " + HTML.escape(Figure.bytes(size.bytes))
+            }
             .joined(separator: " ")
     }
 
@@ -102,10 +104,8 @@ extension Report {
         HTML.element("h3", [], HTML.escape(title)) + HTML.element("p", [("class", "keys")], key) + "\n"
     }
 
-    private static func colour(of type: ElementType) -> (fill: String, text: String) {
-        type.bitsPerWeight > 16
-            ? (ColourScale.neutral, "#111")
-            : ColourScale.bits.colour(at: ColourScale.place(ofBits: type.bitsPerWeight))
+    private static func colour(ofBits bits: Double) -> (fill: String, text: String) {
+        bits > 16 ? (ColourScale.neutral, "#111") : ColourScale.bits.colour(at: ColourScale.place(ofBits: bits))
     }
 
     static func chip(_ colour: (fill: String, text: String), _ text: String) -> String {
@@ -114,7 +114,7 @@ extension Report {
     }
 
     private static func title(_ tensor: AssembledTensor) -> String {
-        "\(tensor.name): \(tensor.type), \(Figure.bytes(tensor.bytes)), relative error \(Figure.short(tensor.error))"
+        "\(tensor.name): \(tensor.numbers), \(Figure.bytes(tensor.bytes)), relative error \(Figure.short(tensor.error))"
     }
 
     private static func row(_ tensor: AssembledTensor) -> [String] {

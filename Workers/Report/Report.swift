@@ -80,7 +80,7 @@ extension Manifest.Artifact {
     var tensors: [AssembledTensor] { files.flatMap(\.tensors) }
     var size: UInt64 { files.reduce(0) { $0 &+ $1.size } }
 
-    /// Bits of all tensors over their elements.
+    /// Bits of all tensors over the weights that they hold.
     var bitsPerWeight: Double {
         let (bits, elements) = tensors.reduce((0.0, 0.0)) { sum, tensor in
             (sum.0 + 8 * Double(tensor.bytes), sum.1 + tensor.elements)
@@ -90,5 +90,21 @@ extension Manifest.Artifact {
 }
 
 extension AssembledTensor {
-    var elements: Double { shape.reduce(1) { $0 * Double($1) } }
+    /// Weights of the model that it holds.
+    var elements: Double { weights.map(Double.init) ?? shape.reduce(1) { $0 * Double($1) } }
+
+    /// What its numbers are, for people: of packed weights the type says nothing.
+    var numbers: String {
+        switch weights {
+        case nil: "\(type)"
+        case 0: "scales"
+        default: type == .element(.i32) || type == .stored(.u8) ? "\(Int(bits)) bit" : "\(type)"
+        }
+    }
+
+    /// For one of its numbers, block scales included.
+    var bits: Double {
+        guard let weights, weights > 0 else { return type.bitsPerWeight }
+        return 8 * Double(bytes) / Double(weights)
+    }
 }

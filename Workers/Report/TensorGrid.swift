@@ -23,7 +23,7 @@ struct TensorGrid {
     init(_ tensors: [AssembledTensor]) {
         var places: [String: Int] = [:]
         var layers: Set<Int> = []
-        for tensor in tensors {
+        for tensor in tensors where tensor.weights != 0 {
             guard tensor.shape.count(where: { $0 > 1 }) > 1 else {
                 vectors += 1
                 continue
@@ -50,7 +50,7 @@ struct TensorGrid {
             let layer = Int(parts[place]), layer < 1_000_000
         else { return nil }
         parts.remove(at: place)
-        if parts.last == "weight" { parts.removeLast() }
+        if parts.last == "weight" || parts.last == "weight_packed" { parts.removeLast() }
         let usual = ["blk", "model.layers"]
         let prefix = parts[..<place].joined(separator: ".")
         if usual.contains(prefix) { parts.removeFirst(place) }

@@ -50,8 +50,8 @@ struct AssembleCheck {
             }
             let tensor = work.tensors[index]
             return AssembledTensor(
-                name: tensor.name, shape: tensor.shape, type: tensor.type, bytes: tensor.bytes, sha256: digest,
-                error: plan.error(of: index))
+                name: tensor.name, shape: tensor.shape, type: tensor.type, weights: tensor.weights, bytes: tensor.bytes,
+                sha256: digest, error: plan.error(of: index))
         }
         return AssembleResult(file: work.file, size: work.size, sha256: sha256, tensors: tensors)
     }

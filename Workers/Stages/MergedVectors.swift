@@ -39,7 +39,8 @@ struct MergedVectors {
                 throw QuernError(.invalidInput, "the statistics have nothing for it", at: tensor)
             }
             return EncodeOutput(
-                type: output.type, importance: Importance(digest: digest, rowsPerMatrix: importance.rowsPerMatrix),
+                encoding: output.encoding,
+                importance: Importance(digest: digest, rowsPerMatrix: importance.rowsPerMatrix),
                 places: output.places)
         }
         return span

@@ -17,7 +17,7 @@ extension Digest {
         let text = """
             quern-part
             encoder \(encoder)
-            type \(output.type)
+            type \(output.encoding.key)
             source-type \(span.sourceType)
             columns \(span.columns)
             rows \(span.rows)
@@ -30,12 +30,25 @@ extension Digest {
     }
 }
 
+extension PartEncoding {
+    /// All that tells it from others.
+    fileprivate var key: String {
+        switch self {
+        case .blocks(let type): "\(type)"
+        // The shape of the whole stands in one of the components.
+        case .component(let component, let weight):
+            "\(weight.format) \(component.rawValue) \(weight.source.rawValue) \(weight.rows)"
+        }
+    }
+}
+
 extension EncodeOutput {
     /// Whether the source's rows are taken over as they are.
-    func isCopy(_ span: Span) -> Bool { type == span.sourceType && span.addend == nil }
+    func isCopy(_ span: Span) -> Bool { encoding == .blocks(span.sourceType) && span.addend == nil }
 
     /// The importance matrix, where it changes the part's bytes.
     func weights(_ span: Span) -> Importance? {
-        type.usesImportance && !isCopy(span) ? importance : nil
+        guard case .blocks(let type) = encoding, type.usesImportance, !isCopy(span) else { return nil }
+        return importance
     }
 }

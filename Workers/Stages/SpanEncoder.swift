@@ -17,7 +17,9 @@ struct SpanEncoder {
 
     /// An output on its way.
     private struct Making {
-        let output: EncodeOutput
+        /// Its place among the outputs of the span.
+        let index: Int
+        let type: ElementType
         let isCopy: Bool
         let writer: PartWriter
         /// Vectors of the importance matrix, one after the other.
@@ -33,11 +35,13 @@ struct SpanEncoder {
     /// - Throws: `.invalidInput` naming tensor, row and column where a value to be quantized is not finite.
     func run(_ scratch: Scratch, advance: (Int) throws -> Void) throws -> [(Part, PartWriter)] {
         guard !outputs.isEmpty else { return [] }
-        var makings = try outputs.map(begin)
+        var (makings, weights) = try begin()
         let rowBytes = reader.count / span.rows
-        let rowsPerChunk = max(1, Self.chunkElements / span.columns)
-        let encodes = makings.contains { !$0.isCopy }
-        let quantizes = makings.contains { !$0.isCopy && $0.output.type.isQuantized }
+        // Rows that can only be encoded together stay together.
+        let multiple = weights.map(\.weight.format.rowMultiple).max() ?? 1
+        let rowsPerChunk = max(1, Self.chunkElements / span.columns / multiple) * multiple
+        let encodes = !weights.isEmpty || makings.contains { !$0.isCopy }
+        let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.type.isQuantized }
 
         for first in stride(from: 0, to: span.rows, by: rowsPerChunk) {
             let rows = min(rowsPerChunk, span.rows - first)
@@ -57,31 +61,50 @@ struct SpanEncoder {
                     try encode(UnsafeBufferPointer(values), firstRow: first, &makings[index], scratch)
                 }
             }
+            for index in weights.indices { try weights[index].encode(UnsafeBufferPointer(values), scratch) }
             try advance(rows * rowBytes)
         }
-        return try makings.map { making in
+        var made = try makings.map { making in
             let (digest, bytes) = try making.writer.finish()
             let part = Part(
                 digest: digest, bytes: bytes, squaredError: making.error.squaredError.clamped,
                 squaredNorm: making.error.squaredNorm.clamped)
-            return (part, making.writer)
+            return (output: making.index, part: part, writer: making.writer)
         }
+        for weight in weights { made += try weight.finish() }
+        return made.sorted { $0.output < $1.output }.map { ($0.part, $0.writer) }
     }
 
-    private func begin(_ output: EncodeOutput) throws -> Making {
+    private func begin() throws -> ([Making], [WeightEncoder]) {
+        var makings: [Making] = []
+        var weights: [WeightEncoder] = []
+        for (index, output) in outputs.enumerated() {
+            switch output.encoding {
+            case .blocks(let type): makings.append(try begin(output, of: type, index))
+            case .component(let component, let weight):
+                let place = weights.firstIndex { $0.weight == weight } ?? weights.count
+                if place == weights.count { weights.append(WeightEncoder(weight, columns: span.columns)) }
+                try weights[place].add(component, output: index, try makeWriter(output), of: span)
+            }
+        }
+        return (makings, weights)
+    }
+
+    private func begin(_ output: EncodeOutput, of type: ElementType, _ index: Int) throws -> Making {
         let isCopy = output.isCopy(span)
-        guard isCopy || (EncodableTypes.contains(span.sourceType) && EncodableTypes.contains(output.type)) else {
+        guard isCopy || (EncodableTypes.contains(span.sourceType) && EncodableTypes.contains(type)) else {
             throw QuernError(
-                .unsupported, "cannot make \(output.type) from \(span.sourceType)", at: span.tensor,
+                .unsupported, "cannot make \(type) from \(span.sourceType)", at: span.tensor,
                 remedy: "Choose another type for this tensor")
         }
-        guard span.columns % output.type.blockSize == 0, let rowBytes = output.type.bytes(elements: span.columns) else {
+        guard span.columns % type.blockSize == 0, let rowBytes = type.bytes(elements: span.columns) else {
             throw QuernError(
-                .invalidInput, "rows of \(span.columns) are not whole blocks of \(output.type)", at: span.tensor)
+                .invalidInput, "rows of \(span.columns) are not whole blocks of \(type)", at: span.tensor)
         }
         let weights = output.weights(span)
         return Making(
-            output: output, isCopy: isCopy, writer: try makeWriter(output), importance: try weights.map(vectors),
+            index: index, type: type, isCopy: isCopy, writer: try makeWriter(output),
+            importance: try weights.map(vectors),
             rowsPerMatrix: weights?.rowsPerMatrix ?? 0, rowBytes: rowBytes)
     }
 
@@ -122,7 +145,7 @@ struct SpanEncoder {
                     let count = min(rows - row, (matrix + 1) * making.rowsPerMatrix - tensorRow)
                     let start = matrix * span.columns
                     Kernels.encode(
-                        making.output.type,
+                        making.type,
                         rows: UnsafeBufferPointer(
                             rebasing: values[row * span.columns..<(row + count) * span.columns]),
                         columns: span.columns,
@@ -133,11 +156,11 @@ struct SpanEncoder {
                 }
             }
         } else {
-            Kernels.encode(making.output.type, rows: values, columns: span.columns, importance: nil, into: encoded)
+            Kernels.encode(making.type, rows: values, columns: span.columns, importance: nil, into: encoded)
         }
         try making.writer.append(UnsafeRawBufferPointer(encoded))
         let decoded = try scratch.decoded.floats(values.count)
-        Kernels.decode(making.output.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
+        Kernels.decode(making.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
         making.error = Kernels.error(
             original: values, decoded: UnsafeBufferPointer(decoded), columns: span.columns, after: making.error)
     }

@@ -72,7 +72,7 @@ extension WorkPayload {
             guard !streaming else { return buffers }
             return work.spans.reduce(buffers) { sum, span in
                 span.outputs.reduce(sum) { sum, output in
-                    sum + Int64(output.type.bytes(elements: span.rows * span.columns) ?? 0)
+                    sum + Int64(output.encoding.bytes(rows: span.rows, columns: span.columns) ?? 0)
                 }
             }
         }

@@ -2,6 +2,30 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
+/// A tensor that a file says it holds.
+struct PresentTensor {
+    let name: String
+    /// In the order of the file's format.
+    let shape: [Int]
+    let type: TensorType
+    let offset: UInt64
+    let bytes: UInt64
+
+    init(_ tensor: GGUFTensor) {
+        name = tensor.name
+        shape = tensor.shape
+        type = .element(tensor.type)
+        (offset, bytes) = (tensor.offset, tensor.bytes)
+    }
+
+    init(_ tensor: SafetensorsTensor) {
+        name = tensor.name
+        shape = tensor.shape
+        type = TensorType(tensor.type)
+        (offset, bytes) = (tensor.offset, tensor.length)
+    }
+}
+
 /// Holds one file of an artifact against its entry in the manifest.
 struct FileVerifier {
     let folder: ArtifactFolder
@@ -22,15 +46,22 @@ struct FileVerifier {
         }
         var findings: [Finding] = []
         if file.size != expected.size { findings.append(finding("size", "\(expected.size)", "\(file.size)")) }
-        var present: [GGUFTensor] = []
+        var present: [PresentTensor] = []
         if expected.name.hasSuffix(".gguf") {
             do {
                 let header = try GGUFHeader.read(from: file)
                 findings += checkSplit(header)
-                findings += checkDirectory(header)
-                present = header.tensors
+                present = header.tensors.map(PresentTensor.init)
+                findings += checkDirectory(present)
             } catch {
                 findings.append(finding("GGUF header", "valid", "\(error)"))
+            }
+        } else if expected.name.hasSuffix(".safetensors") {
+            do {
+                present = try SafetensorsHeader.read(from: file).tensors.map(PresentTensor.init)
+                findings += checkDirectory(present)
+            } catch {
+                findings.append(finding("safetensors header", "valid", "\(error)"))
             }
         } else if !expected.tensors.isEmpty {
             findings.append(finding("format", "one that holds tensors", "unknown"))
@@ -74,9 +105,9 @@ struct FileVerifier {
     }
 
     /// Names, order, shapes, types and sizes of the tensors.
-    private func checkDirectory(_ header: GGUFHeader) -> [Finding] {
+    private func checkDirectory(_ present: [PresentTensor]) -> [Finding] {
         var findings: [Finding] = []
-        let byName = Dictionary(uniqueKeysWithValues: header.tensors.map { ($0.name, $0) })
+        let byName = Dictionary(present.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for tensor in expected.tensors {
             guard let found = byName[tensor.name] else {
                 findings.append(finding("tensor", "there", "missing", tensor: tensor.name))
@@ -90,17 +121,17 @@ struct FileVerifier {
             }
         }
         let listed = Set(expected.tensors.map(\.name))
-        for tensor in header.tensors where !listed.contains(tensor.name) {
+        for tensor in present where !listed.contains(tensor.name) {
             findings.append(finding("tensor", "absent", "there", tensor: tensor.name))
         }
-        if findings.isEmpty, header.tensors.map(\.name) != expected.tensors.map(\.name) {
+        if findings.isEmpty, present.map(\.name) != expected.tensors.map(\.name) {
             findings.append(finding("order of tensors", "that of the manifest", "another"))
         }
         return findings
     }
 
     /// Reads the file once, for its digest and those of its tensors.
-    private func checkBytes(_ file: FileByteSource, _ present: [GGUFTensor]) throws -> [Finding] {
+    private func checkBytes(_ file: FileByteSource, _ present: [PresentTensor]) throws -> [Finding] {
         let tensors = present.sorted { $0.offset < $1.offset }
         var whole = SHA256Hasher()
         var digests: [String: Digest] = [:]

@@ -35,6 +35,9 @@ public struct Checkpoint: Sendable {
         return Checkpoint(name: folder.name, path: path, shards: shards, config: config, folder: folder)
     }
 
+    /// Names of all entries of the folder, in the order of their bytes.
+    public func fileNames() throws -> [String] { try folder.names() }
+
     /// The object in a JSON file of the folder; nil where there is no such file.
     /// - Throws: `QuernError` `.invalidInput` where it is no JSON object, and for names that lead out of the folder.
     public func json(_ fileName: String) throws -> JSONObject? { try folder.json(fileName) }

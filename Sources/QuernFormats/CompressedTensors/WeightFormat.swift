@@ -41,6 +41,9 @@ public enum WeightFormat: Sendable, Hashable {
         }
     }
 
+    /// The components that grow with the number of rows.
+    public var rowComponents: [WeightComponent] { components.filter { $0 != .shape && $0 != .globalScale } }
+
     /// Rows that can only be encoded together: a span of rows is a multiple of these, or the last.
     public var rowMultiple: Int {
         switch self {

@@ -1,5 +1,5 @@
 /// The element types of safetensors; raw values are the names in the header.
-public enum SafetensorsType: String, Sendable, Hashable, CaseIterable {
+public enum SafetensorsType: String, Sendable, Hashable, Codable, CaseIterable {
     case bool = "BOOL"
     case f4 = "F4"
     case f6_E2M3 = "F6_E2M3"

@@ -127,7 +127,7 @@ extension quern_weight_parts {
         memory: (WeightComponent) -> UnsafeMutableRawBufferPointer?
     ) {
         self.init()
-        for component in format.components where component != .shape && component != .globalScale {
+        for component in format.rowComponents {
             let shape = format.shape(of: component, rows: rows, columns: columns)
             let bytes = format.type(of: component, source: source).bytes(shape: shape)
             guard let memory = memory(component), bytes.map(Int.init(exactly:)) == memory.count else {

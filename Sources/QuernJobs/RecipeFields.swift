@@ -1,0 +1,123 @@
+import QuernFormats
+import Yams
+
+/// A value of a recipe and where it stands.
+struct RecipeValue {
+    let node: Node
+    /// Key path for messages: `targets[1].pure`.
+    let path: String
+    let file: String
+
+    func refusal(_ message: String, remedy: String = "") -> QuernError {
+        let line = node.mark.map { ":\($0.line)" } ?? ""
+        return QuernError(.usage, path.isEmpty ? message : "\(path): \(message)", at: file + line, remedy: remedy)
+    }
+
+    func text() throws -> String {
+        guard case .scalar(let scalar) = node, node.tag != Tag(.null), !scalar.string.isEmpty else {
+            throw refusal("expected text")
+        }
+        return scalar.string
+    }
+
+    func flag() throws -> Bool {
+        guard let value = node.bool else { throw refusal("expected true or false") }
+        return value
+    }
+
+    func count() throws -> Int {
+        guard let value = node.int, value > 0 else { throw refusal("expected a whole number above 0") }
+        return value
+    }
+
+    func index() throws -> Int {
+        guard let value = node.int, value >= 0 else { throw refusal("expected a whole number, 0 or above") }
+        return value
+    }
+
+    func metadataOverride() throws -> MetadataOverride {
+        try parsed { try MetadataOverride($0) }
+    }
+
+    /// What `parse` makes of the text; its complaints are placed here.
+    private func parsed<Value>(_ parse: (String) throws -> Value) throws -> Value {
+        let text = try text()
+        do {
+            return try parse(text)
+        } catch let error as QuernError {
+            throw refusal(error.message, remedy: error.remedy)
+        }
+    }
+
+    func bytes() throws -> UInt64 {
+        try parsed { try ByteCount.parse($0) }
+    }
+
+    func elementType() throws -> ElementType {
+        let name = try text()
+        guard let type = ElementType(name: name) else {
+            throw refusal(
+                "unknown element type '\(name)'",
+                remedy: "Encodable are: \(EncodableTypes.all.map(\.description).joined(separator: ", "))")
+        }
+        return type
+    }
+
+    func list() throws -> [RecipeValue] {
+        guard case .sequence(let sequence) = node else { throw refusal("expected a list") }
+        return sequence.enumerated().map { RecipeValue(node: $1, path: "\(path)[\($0)]", file: file) }
+    }
+
+    /// A mapping of pattern to type, in order, or a list of {pattern, type}.
+    func rules() throws -> [Recipe.TensorRule] {
+        if case .mapping(let mapping) = node {
+            return try mapping.map { key, value in
+                let pattern = try RecipeValue(node: key, path: path, file: file).text()
+                let type = RecipeValue(node: value, path: "\(path).\(pattern)", file: file)
+                return Recipe.TensorRule(pattern: pattern, type: try type.elementType())
+            }
+        }
+        return try list().map { entry in
+            let fields = try RecipeFields<Recipe.TensorRule.Key>(entry)
+            return Recipe.TensorRule(
+                pattern: try fields.required(.pattern).text(), type: try fields.required(.type).elementType())
+        }
+    }
+}
+
+/// A mapping whose keys are all known.
+struct RecipeFields<Key: RecipeKey> {
+    private let container: RecipeValue
+    private let values: [String: RecipeValue]
+
+    init(_ root: Node, file: String) throws {
+        try self.init(RecipeValue(node: root, path: "", file: file))
+    }
+
+    init(_ value: RecipeValue) throws {
+        container = value
+        guard case .mapping(let mapping) = value.node else { throw value.refusal("expected keys and values") }
+        var found: [String: RecipeValue] = [:]
+        for (key, node) in mapping {
+            let name = try RecipeValue(node: key, path: value.path, file: value.file).text()
+            let line = key.mark.map { ":\($0.line)" } ?? ""
+            if let refusal = Key.refusal(of: name, at: value.file + line) { throw refusal }
+            let path = value.path.isEmpty ? name : "\(value.path).\(name)"
+            found[name] = RecipeValue(node: node, path: path, file: value.file)
+        }
+        values = found
+    }
+
+    subscript(key: Key) -> RecipeValue? { values[key.rawValue] }
+
+    /// - Throws: where one of the keys is there, which do not go with a target of that kind.
+    func refuse(_ keys: [Key], of kind: Key) throws {
+        guard let key = keys.first(where: { self[$0] != nil }), let value = self[key] else { return }
+        throw value.refusal("a target with '\(kind.rawValue)' has no '\(key.rawValue)'")
+    }
+
+    func required(_ key: Key) throws -> RecipeValue {
+        guard let value = self[key] else { throw container.refusal("'\(key.rawValue)' is missing") }
+        return value
+    }
+}

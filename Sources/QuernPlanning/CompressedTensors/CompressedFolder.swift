@@ -1,0 +1,82 @@
+import QuernFormats
+import QuernJobs
+
+extension CompressedDraft {
+    /// All files of a target: a folder that loads as it is.
+    /// - Parameters:
+    ///   - folder: its name.
+    ///   - limits: of shards.
+    func files(of choice: Choice, folder: String, limits: Recipe.SplitLimits?) throws -> [PlannedFile] {
+        let config = try QuantizationConfig(choice.scheme, ignore: choice.ignored).inserted(into: checkpoint.config)
+        let weights = try SafetensorsLayout(folder: folder, tensors: choice.tensors, limits: limits)
+        return [PlannedFile(name: "\(folder)/config.json", bytes: Array(config.utf8))] + weights.files
+            + checkpoint.sideFiles.map { PlannedFile(name: "\(folder)/\($0.name)", bytes: $0.bytes) }
+            + [PlannedFile(name: "\(folder)/README.md", bytes: Array(card(choice, folder: folder).utf8))]
+    }
+
+    /// How it was made and how to serve it.
+    private func card(_ choice: Choice, folder: String) -> String {
+        let (scheme, base) = (choice.scheme, checkpoint.name)
+        var front = ["base_model: \(base.yaml)", "library_name: transformers"]
+        front += checkpoint.license.map { "\($0.key): \($0.value.yaml)" }
+        front.append("tags: [compressed-tensors, \(scheme.name)]")
+        let kept = choice.ignored.isEmpty ? "" : " Left as they were: \(Self.summary(choice.ignored))."
+        return """
+            ---
+            \(front.joined(separator: "\n"))
+            ---
+            # \(folder)
+
+            \(base) in the scheme \(choice.name) of compressed-tensors: \(scheme.description). The weights of its linear \
+            layers are rounded to nearest, without calibration.\(kept)
+
+            Serve it with vLLM:
+
+            ```
+            vllm serve ./\(folder)
+            ```
+
+            or load it with transformers (which needs the package compressed-tensors):
+
+            ```python
+            from transformers import AutoModelForCausalLM, AutoTokenizer
+
+            model = AutoModelForCausalLM.from_pretrained("./\(folder)")
+            tokenizer = AutoTokenizer.from_pretrained("./\(folder)")
+            ```
+
+            Made by Quern. The manifest beside this folder names the source files and every tensor with its error.
+
+            """
+    }
+
+    private static func summary(_ layers: [String]) -> String {
+        layers.prefix(8).joined(separator: ", ") + (layers.count > 8 ? " and \(layers.count - 8) more" : "")
+    }
+}
+
+extension String {
+    /// As a YAML scalar, quoted.
+    fileprivate var yaml: String {
+        "\"" + replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: " ") + "\""
+    }
+}
+
+extension Scheme: CustomStringConvertible {
+    /// What weights and activations are, in words.
+    var description: String {
+        let numbers =
+            switch weights {
+            case .packed(let bits, let group, let isSymmetric):
+                "\(bits)-bit integers\(isSymmetric ? "" : " with zero points"), a scale for "
+                    + (group.map { "every \($0) inputs" } ?? "every output")
+            case .integer: "8-bit integers, a scale for every output"
+            case .float: "FP8 numbers, a scale for every output"
+            case .floatBlocks: "FP8 numbers, a scale for every block of 128 × 128"
+            case .nvfp4: "FP4 numbers, an FP8 scale for every 16 inputs"
+            case .mxfp4: "FP4 numbers, a power of two for every 32 inputs"
+            }
+        return "weights are \(numbers)"
+            + (activations == nil ? "; activations stay as they are" : "; activations are rounded as the model runs")
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import QuernFormats
+
+/// `quantization_config` of config.json, as compressed-tensors reads it. Unknown members would be refused, and those left
+/// out have their usual value.
+struct QuantizationConfig: Encodable {
+    let quant_method = "compressed-tensors"
+    let quantization_status = "compressed"
+    let format: String
+    let ignore: [String]
+    let config_groups: [String: Group]
+
+    struct Group: Encodable {
+        let targets = ["Linear"]
+        let format: String
+        let weights: Numbers
+        let input_activations: Numbers?
+    }
+
+    struct Numbers: Encodable {
+        let num_bits: Int
+        let type: String
+        let strategy: String
+        var symmetric = true
+        var group_size: Int?
+        var block_structure: [Int]?
+        var dynamic = false
+        var scale_dtype: String?
+    }
+
+    /// - Parameter ignore: linear layers that are not quantized.
+    init(_ scheme: Scheme, ignore: [String]) {
+        format = scheme.weights.formatName
+        self.ignore = ignore
+        config_groups = [
+            "group_0": Group(
+                format: format, weights: scheme.weights.numbers, input_activations: scheme.activations?.numbers)
+        ]
+    }
+
+    /// config.json with this in it, everything else as it was.
+    /// - Parameter config: an object's text.
+    func inserted(into config: String) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let text = String(decoding: try encoder.encode(self), as: UTF8.self).replacing("\n", with: "\n  ")
+        guard let brace = config.lastIndex(of: "}") else {
+            throw QuernError(.invalidInput, "no object", at: "config.json")
+        }
+        let members = config[..<brace].reversed().drop(while: \.isWhitespace).reversed()
+        let comma = members.last == "{" ? "" : ","
+        return String(members) + "\(comma)\n  \"quantization_config\": \(text)\n}\n"
+    }
+}
+
+extension WeightFormat {
+    fileprivate var formatName: String {
+        switch self {
+        case .packed: "pack-quantized"
+        case .integer: "int-quantized"
+        case .float, .floatBlocks: "float-quantized"
+        case .nvfp4: "nvfp4-pack-quantized"
+        case .mxfp4: "mxfp4-pack-quantized"
+        }
+    }
+
+    fileprivate var numbers: QuantizationConfig.Numbers {
+        switch self {
+        case .packed(let bits, let group, let isSymmetric):
+            .init(
+                num_bits: bits, type: "int", strategy: group == nil ? "channel" : "group", symmetric: isSymmetric,
+                group_size: group)
+        case .integer: .init(num_bits: 8, type: "int", strategy: "channel")
+        case .float: .init(num_bits: 8, type: "float", strategy: "channel")
+        case .floatBlocks:
+            .init(
+                num_bits: 8, type: "float", strategy: "block",
+                block_structure: [Self.blockLength, Self.blockLength])
+        case .nvfp4:
+            .init(
+                num_bits: 4, type: "float", strategy: "tensor_group", group_size: group,
+                scale_dtype: "torch.float8_e4m3fn")
+        case .mxfp4: .init(num_bits: 4, type: "float", strategy: "group", group_size: group, scale_dtype: "torch.uint8")
+        }
+    }
+}
+
+extension Scheme.Activations {
+    fileprivate var numbers: QuantizationConfig.Numbers {
+        switch self {
+        case .int8: .init(num_bits: 8, type: "int", strategy: "token", dynamic: true)
+        case .float8: .init(num_bits: 8, type: "float", strategy: "token", dynamic: true)
+        case .float8Groups: .init(num_bits: 8, type: "float", strategy: "group", group_size: 128, dynamic: true)
+        case .mxfp4:
+            .init(
+                num_bits: 4, type: "float", strategy: "group", group_size: 32, dynamic: true, scale_dtype: "torch.uint8"
+            )
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import QuernFormats
+import QuernJobs
+
+/// A quantization scheme of compressed-tensors, as llm-compressor names it: how weights are stored, and how loaders round
+/// what goes into the layers.
+struct Scheme: Equatable {
+    let name: String
+    let weights: WeightFormat
+    /// Nil where activations stay as they are.
+    let activations: Activations?
+
+    /// Rounding of activations, all of it at run time: nothing is stored for it.
+    enum Activations {
+        /// A scale for each token.
+        case int8, float8
+        /// A scale for each token and 128 channels.
+        case float8Groups
+        /// A power of two for each token and 32 channels.
+        case mxfp4
+    }
+
+    private static let all: [Scheme] = [
+        Scheme(
+            name: "W4A16", weights: .packed(bits: 4, group: 128, isSymmetric: true), activations: nil),
+        Scheme(
+            name: "W4A16_ASYM", weights: .packed(bits: 4, group: 128, isSymmetric: false), activations: nil),
+        Scheme(
+            name: "W8A16", weights: .packed(bits: 8, group: 128, isSymmetric: true), activations: nil),
+        Scheme(name: "W8A8", weights: .integer, activations: .int8),
+        Scheme(name: "FP8_DYNAMIC", weights: .float, activations: .float8),
+        Scheme(name: "FP8_BLOCK", weights: .floatBlocks, activations: .float8Groups),
+        Scheme(name: "MXFP4", weights: .mxfp4, activations: .mxfp4),
+        Scheme(name: "MXFP4A16", weights: .mxfp4, activations: nil),
+    ]
+
+    /// Names as targets spell them.
+    static var names: [String] { all.map(\.name) }
+
+    /// Finds a scheme by name without regard to case.
+    /// - Throws: `QuernError` `.usage` for an unknown name, and for a group size that the scheme cannot have.
+    init(_ target: Recipe.CompressedTensorsTarget) throws {
+        guard let found = Self.all.first(where: { $0.name == target.scheme.uppercased() }) else {
+            throw QuernError(
+                .usage, "unknown scheme '\(target.scheme)'",
+                remedy: "There are \(Self.names.joined(separator: ", "))")
+        }
+        guard let group = target.groupSize else {
+            self = found
+            return
+        }
+        guard case .packed(let bits, _, let isSymmetric) = found.weights else {
+            throw QuernError(.usage, "\(found.name) has no group size to choose", at: "group_size")
+        }
+        guard group == 0 || [32, 64, 128].contains(group) else {
+            throw QuernError(
+                .usage, "no loader knows groups of \(group)", at: "group_size",
+                remedy: "Say 32, 64, 128, or 0 for whole rows")
+        }
+        self.init(
+            name: found.name, weights: .packed(bits: bits, group: group == 0 ? nil : group, isSymmetric: isSymmetric),
+            activations: found.activations)
+    }
+
+    private init(name: String, weights: WeightFormat, activations: Activations?) {
+        self.name = name
+        self.weights = weights
+        self.activations = activations
+    }
+}

@@ -1,0 +1,72 @@
+import QuernFormats
+import QuernJobs
+
+/// The targets of a recipe that are GGUFs: what each consists of, or what stands against it.
+struct GGUFTargets {
+    struct Target {
+        let report: TargetPlan
+        /// Nil where it is refused.
+        let planned: PlannedTarget?
+    }
+
+    /// Without the blocks that are left out.
+    let source: SourceModel
+    /// In the order of the recipe.
+    let targets: [Target]
+    private let draft: Draft
+
+    var refusals: [Refusal] { draft.refusals }
+    var warnings: [String] { draft.warnings }
+    var vectors: ImportanceVectors { draft.vectors }
+    var cutter: SpanCutter { draft.cutter }
+    /// Of all tensors; only where nothing was refused.
+    var encodings: [TensorEncodings] { get throws { try draft.encodings } }
+    var encodingCount: Int { draft.files.count }
+
+    /// - Parameter name: of the artifacts.
+    init(
+        recipe: Recipe, source unpruned: SourceModel, name: String, origin: ImportanceVectors.Origin,
+        calibration: CalibrationItems?
+    ) throws {
+        let model = ModelFacts(
+            architecture: unpruned.architecture, metadata: recipe.overrides.applied(to: unpruned.metadata))
+        let source = try unpruned.pruned(Set(recipe.pruneLayers))
+        let keepsSplit = recipe.split?.keep ?? false
+        var draft = try Draft(
+            source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
+        for case .gguf(let target) in recipe.targets {
+            try draft.add(target, preset: try Preset(named: target.preset), allowRequantize: recipe.allowRequantize)
+        }
+        let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
+        targets = try draft.choices.map { choice in
+            let target = choice.preset.name
+            guard draft.refusals.allSatisfy({ $0.target != target }) else {
+                return Target(report: TargetPlan(target: target, files: [], tensors: choice.tensors), planned: nil)
+            }
+            let layout = try ArtifactLayout(
+                stem: "\(name)-\(target)",
+                metadata: ArtifactMetadata.make(
+                    source: source, preset: choice.preset, statistics: statistics, overrides: recipe.overrides,
+                    blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
+                openKey: calibration == nil ? nil : ArtifactMetadata.chunksKey, tensors: choice.tensors,
+                types: choice.types, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
+            let files = layout.files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) }
+            return Target(
+                report: TargetPlan(target: target, files: files, tensors: choice.tensors),
+                planned: PlannedTarget(target: target, files: layout.files.map { Self.planned($0, choice) }))
+        }
+        self.source = source
+        self.draft = draft
+    }
+
+    private static func planned(_ file: ArtifactLayout.File, _ choice: Draft.Choice) -> PlannedFile {
+        PlannedFile(
+            name: file.name, size: file.size, header: file.header, openValue: file.openValue,
+            tensors: file.tensors.map { placement in
+                let tensor = choice.tensors[placement.tensor]
+                return PlannedFile.Placed(
+                    name: tensor.name, shape: tensor.shape, type: tensor.type, bytes: tensor.bytes,
+                    offset: placement.offset, encoding: (placement.tensor, choice.outputs[placement.tensor]))
+            })
+    }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import QuernFormats
+import QuernStore
+import TestSupport
+import Testing
+
+/// Folders of safetensors against those of llm-compressor's `model_free_ptq`: every tensor by type and sha256. That one
+/// rounds the token embedding, too, which no loader would read; here it stays as it was.
+@Suite struct CompressedTensorsTests {
+    static let schemes = [
+        "W4A16", "W4A16_ASYM", "W8A16", "W8A8", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP4", "MXFP4A16",
+    ]
+
+    @Test func everyTensorEqualsTheReference() async throws {
+        let expected = try JSONDecoder().decode(
+            [String: [String: [String]]].self,
+            from: try Data(contentsOf: Fixtures.url("compressed-tensors/tiny-llama.json")))
+        let folder = try TemporaryFolder()
+        let outcome = try await QuernProcess.run([
+            "quantize", Fixtures.sample, "--to", Self.schemes.joined(separator: ","), "--output", folder.path,
+            "--name", "m", "--quiet",
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let original = try Self.digests(in: Fixtures.sample)
+        for scheme in Self.schemes {
+            var tensors = try #require(expected[scheme])
+            let embedding = "model.embed_tokens.weight"
+            tensors[embedding] = original[embedding]
+            #expect(try Self.digests(in: folder.path("m-\(scheme)")) == tensors, "\(scheme)")
+        }
+        let verified = try await QuernProcess.run(["verify", folder.path])
+        #expect(verified.status == 0, "\(verified.errors)")
+    }
+
+    @Test func verifyFindsWhatWasChanged() async throws {
+        let folder = try TemporaryFolder()
+        let outcome = try await QuernProcess.run([
+            "quantize", Fixtures.sample, "--to", "FP8_DYNAMIC", "--output", folder.path, "--name", "m", "--quiet",
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let path = folder.path("m-FP8_DYNAMIC/model.safetensors")
+        var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+        bytes[bytes.count - 5] ^= 1
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let changed = try await QuernProcess.run(["verify", folder.path])
+        #expect(changed.status == 6)
+        #expect((changed.output + changed.errors).contains("_proj.weight"))
+    }
+
+    @Test func theFolderHasAllThatLoadersRead() async throws {
+        let folder = try TemporaryFolder()
+        let outcome = try await QuernProcess.run([
+            "quantize", Fixtures.sample, "--to", "W4A16_CHANNEL", "--output", folder.path, "--name", "m", "--quiet",
+            "--split-max-size", "1MB",
+        ])
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        let checkpoint = try Checkpoint.open(path: folder.path("m-W4A16_CHANNEL"))
+        #expect(checkpoint.shards.count > 2)
+        #expect(checkpoint.shards.allSatisfy { $0.header.metadata == ["format": "pt"] })
+        #expect(checkpoint.config["quantization_config"]?.object?["quantization_status"]?.string == "compressed")
+        for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+            #expect(
+                try checkpoint.bytes(name)
+                    == [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(Fixtures.sample)/\(name)"))))
+        }
+        let card = try #require(try checkpoint.text("README.md"))
+        #expect(card.contains("vllm serve") && card.contains("W4A16_CHANNEL"))
+    }
+
+    /// Types and first digits of the sha256 of all tensors of a folder, by name.
+    private static func digests(in folder: String) throws -> [String: [String]] {
+        var digests: [String: [String]] = [:]
+        for shard in try Checkpoint.open(path: folder).shards {
+            for tensor in shard.header.tensors {
+                let bytes = try shard.file.bytes(at: tensor.offset, count: Int(tensor.length))
+                digests[tensor.name] = [tensor.type.rawValue, String(Digest(of: bytes).hex.prefix(16))]
+            }
+        }
+        return digests
+    }
+}
