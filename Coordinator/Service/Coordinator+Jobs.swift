@@ -28,6 +28,7 @@ extension Coordinator: JobService {
                 id: submission.idempotencyKey.map { JobID.of(idempotencyKey: $0) } ?? .random(), name: plan.name,
                 recipe: recipe, priority: submission.priority, idempotencyKey: submission.idempotencyKey,
                 items: plan.items, artifacts: planned))
+        for warning in plan.warnings { logger.warning("\(warning)", metadata: ["job": "\(id)"]) }
         count { $0.submissions += 1 }
         bell.ring()
         return try replay(try await job(id), of: submission)

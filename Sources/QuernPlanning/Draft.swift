@@ -63,7 +63,9 @@ struct Draft {
                 _ = try ranges[index].get()
                 if type != tensor.type, type.usesImportance {
                     importance = try vectors.importance(for: tensor, facts[index])
-                    if importance == nil, vectors.isPresent { unweighted.append(tensor.name) }
+                    // Matrices usually have nothing for head and embedding.
+                    let isUsual = [.output, .tokenEmbedding].contains(facts[index].category)
+                    if importance == nil, vectors.isPresent, !isUsual { unweighted.append(tensor.name) }
                 }
                 if importance == nil, type != tensor.type, chooser.needsImportance(type, facts[index]) {
                     throw QuernError(.usage, "\(type) is useless without an importance matrix")

@@ -55,10 +55,16 @@ public struct PlannedTensor: Sendable, Equatable {
     public let shape: [Int]
     public let sourceType: TensorType
     public let type: TensorType
+    /// Weights of the model that it holds.
+    public let weights: Int
     public let bytes: UInt64
 
-    public init(name: String, shape: [Int], sourceType: TensorType, type: TensorType, bytes: UInt64) {
+    /// - Parameter weights: nil for as many as it has elements.
+    public init(
+        name: String, shape: [Int], sourceType: TensorType, type: TensorType, weights: Int? = nil, bytes: UInt64
+    ) {
         self.name = name
+        self.weights = weights ?? shape.reduce(1, *)
         self.shape = shape
         self.sourceType = sourceType
         self.type = type

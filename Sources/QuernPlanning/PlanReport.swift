@@ -30,9 +30,11 @@ public struct PlanReport: Sendable, Codable, Equatable {
     public let workItems: Int
     public let peakMemoryBytes: Int64
     public let refusals: [Refusal]
+    /// What the user should know and nothing fails for.
+    public let warnings: [String]
 
     enum CodingKeys: String, CodingKey {
-        case source, targets, refusals
+        case source, targets, refusals, warnings
         case workItems = "work_items"
         case peakMemoryBytes = "peak_memory_bytes"
     }
@@ -50,5 +52,6 @@ public struct PlanReport: Sendable, Codable, Equatable {
         workItems = plan.items.count
         peakMemoryBytes = plan.peakMemory
         refusals = plan.refusals
+        warnings = plan.warnings
     }
 }

@@ -44,7 +44,9 @@ public enum Preset: UInt32, Sendable, Hashable, CaseIterable {
     public init(named name: String) throws {
         guard let preset = Self.byName[name.uppercased()] else {
             let known = Self.allCases.map(\.name).joined(separator: ", ")
-            throw QuernError(.usage, "unknown preset '\(name)'", remedy: "There are \(known)")
+            let schemes = Scheme.names.joined(separator: ", ")
+            throw QuernError(
+                .usage, "unknown preset '\(name)'", remedy: "There are \(known), and the schemes \(schemes)")
         }
         self = preset
     }

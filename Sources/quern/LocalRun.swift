@@ -141,6 +141,9 @@ struct LocalRun: Sendable {
                 .usage, "a single work item needs \(Console.size(plan.peakMemory)) of memory", at: "--memory",
                 remedy: "Allow at least that much")
         }
+        if plan.refusals.isEmpty {
+            for warning in plan.warnings { Console.error("quern: warning: \(warning)") }
+        }
         return plan
     }
 

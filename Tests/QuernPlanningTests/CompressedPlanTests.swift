@@ -99,11 +99,15 @@ import Testing
     }
 
     @Test func inputsThatAreNoWholeGroupsAreKept() throws {
-        let plan = try plan(try ConvertFixture("llama"), [Recipe.Target(compressedTensors: "W4A16")])
+        let fixture = try ConvertFixture("llama")
+        let plan = try plan(fixture, [Recipe.Target(compressedTensors: "W4A16")])
         let tensors = plan.targets[0].tensors
         let kept = tensors.filter { $0.name.hasSuffix("_proj.weight") }
         for tensor in kept { #expect(tensor.shape[1] % 128 != 0, "\(tensor.name)") }
         #expect(kept.isEmpty == plan.warnings.isEmpty)
+        // What is packed counts for the weights in it, its scales for none.
+        let stored = try Checkpoint.open(path: fixture.path).shards.flatMap(\.header.tensors)
+        #expect(tensors.reduce(0) { $0 + $1.weights } == stored.reduce(0) { $0 + $1.shape.reduce(1, *) })
     }
 
     @Test func refusesWhatItCannotBe() throws {

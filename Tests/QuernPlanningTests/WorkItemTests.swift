@@ -162,7 +162,7 @@ import Testing
             String(decoding: try encoder.encode(PlanReport(plan)), as: UTF8.self)
                 == #"{"peak_memory_bytes":\#(plan.peakMemory),"refusals":[],"source":"made-up","targets":[{"bytes":\#(size),"#
                 + #""files":[{"bytes":\#(size),"name":"made-up-Q8_0.gguf"}],"target":"Q8_0","tensors":[{"bytes":102,"#
-                + #""name":"output.weight","shape":[32,3],"source_type":"BF16","type":"Q8_0"}]}],"work_items":4}"#)
+                + #""name":"output.weight","shape":[32,3],"source_type":"BF16","type":"Q8_0"}]}],"warnings":[],"work_items":4}"#)
     }
 }
 

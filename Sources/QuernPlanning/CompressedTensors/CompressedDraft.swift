@@ -61,7 +61,7 @@ struct CompressedDraft {
             report += made.map {
                 PlannedTensor(
                     name: $0.name, shape: $0.shape, sourceType: TensorType(tensor.stored.type),
-                    type: TensorType($0.type), bytes: $0.bytes)
+                    type: TensorType($0.type), weights: $0.weights, bytes: $0.bytes)
             }
         }
         guard tensors.contains(where: { $0.weights == 0 }) else {

@@ -22,6 +22,7 @@ struct PlanCommand: AsyncParsableCommand {
         } else {
             show(plan)
         }
+        for warning in plan.warnings { Console.error("quern: warning: \(warning)") }
         for refusal in plan.refusals {
             Console.error(
                 "quern: refused: \(refusal.target)\(refusal.tensor.map { " \($0)" } ?? ""): \(refusal.reason)")
@@ -31,7 +32,7 @@ struct PlanCommand: AsyncParsableCommand {
 
     private func show(_ plan: Plan) {
         for target in plan.targets {
-            let elements = target.tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+            let elements = target.tensors.reduce(0) { $0 + $1.weights }
             let bits = elements > 0 ? Double(target.bytes) * 8 / Double(elements) : 0
             Console.line(
                 "\(target.target): \(Console.size(target.bytes)), \(Console.fixed(bits, digits: 2)) bits per weight")
