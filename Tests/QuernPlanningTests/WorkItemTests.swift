@@ -15,7 +15,8 @@ import Testing
         let spans = plan.encodeWork.flatMap(\.spans)
         #expect(spans.count == plan.targets[0].tensors.count)
         for span in spans {
-            let wanted = Set(plan.targets.flatMap(\.tensors).filter { $0.name == span.tensor }.compactMap(\.type.element))
+            let wanted = Set(
+                plan.targets.flatMap(\.tensors).filter { $0.name == span.tensor }.compactMap(\.type.element))
             #expect(span.outputs.compactMap(\.encoding.type) == wanted.sorted { $0.rawValue < $1.rawValue })
         }
         let shared = spans.first { $0.tensor == "blk.1.attn_q.weight" }?.outputs.map(\.encoding)
@@ -162,7 +163,8 @@ import Testing
             String(decoding: try encoder.encode(PlanReport(plan)), as: UTF8.self)
                 == #"{"peak_memory_bytes":\#(plan.peakMemory),"refusals":[],"source":"made-up","targets":[{"bytes":\#(size),"#
                 + #""files":[{"bytes":\#(size),"name":"made-up-Q8_0.gguf"}],"target":"Q8_0","tensors":[{"bytes":102,"#
-                + #""name":"output.weight","shape":[32,3],"source_type":"BF16","type":"Q8_0"}]}],"warnings":[],"work_items":4}"#)
+                + #""name":"output.weight","shape":[32,3],"source_type":"BF16","type":"Q8_0"}]}],"warnings":[],"work_items":4}"#
+        )
     }
 }
 
