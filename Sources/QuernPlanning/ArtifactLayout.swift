@@ -35,7 +35,9 @@ struct ArtifactLayout: Sendable {
     ) throws {
         let alignment = Self.alignment(metadata)
         let groups =
-            sourceFiles.map(Self.runs) ?? Self.split(tensors, limits: limits, alignment: alignment)
+            sourceFiles.map(Self.runs)
+            // As llama-gguf-split cuts: sizes count padded tensor bytes only.
+            ?? (limits ?? Recipe.SplitLimits()).runs(of: tensors.map { Self.pad($0.bytes, to: alignment) })
         guard let count = UInt16(exactly: groups.count) else {
             throw QuernError(
                 .usage, "the split limits ask for \(groups.count) files, and a set has at most \(UInt16.max)",
@@ -82,28 +84,6 @@ struct ArtifactLayout: Sendable {
             name: name, size: start + offset, header: header,
             openValue: openKey.flatMap { GGUFHeaderWriter.valueOffset(of: $0, in: metadata) },
             tensors: placements.map { Placement(tensor: $0.tensor, offset: start + $0.offset) })
-    }
-
-    /// Runs of tensors for one file each, cut as llama-gguf-split cuts: sizes count padded tensor bytes only.
-    private static func split(
-        _ tensors: [PlannedTensor], limits: Recipe.SplitLimits?, alignment: UInt64
-    ) -> [Range<Int>] {
-        let maxBytes = limits?.maxBytes ?? .max
-        let maxTensors = limits?.maxTensors ?? .max
-        var groups: [Range<Int>] = []
-        var start = 0
-        var bytes: UInt64 = 0
-        for (index, tensor) in tensors.enumerated() {
-            let size = pad(tensor.bytes, to: alignment)
-            if index > start, bytes + size > maxBytes || index - start >= maxTensors {
-                groups.append(start..<index)
-                start = index
-                bytes = 0
-            }
-            bytes += size
-        }
-        groups.append(start..<tensors.count)
-        return groups
     }
 
     /// Runs of equal numbers.

@@ -27,8 +27,9 @@ struct SafetensorsLayout {
     ///   - tensors: those of one layer next to each other.
     ///   - limits: where to begin another file.
     init(folder: String, tensors: [Tensor], limits: Recipe.SplitLimits?) throws {
-        let shards = Self.split(
-            tensors, maxBytes: limits?.maxBytes ?? Self.usualBytes, maxTensors: limits?.maxTensors ?? .max)
+        var limits = limits ?? Recipe.SplitLimits()
+        limits.maxBytes = limits.maxBytes ?? Self.usualBytes
+        let shards = limits.runs(of: tensors.map(\.bytes)).map { Array(tensors[$0]) }
         guard shards.count <= 99_999 else {
             throw QuernError(
                 .usage, "the split limits ask for \(shards.count) files, and names have room for 99999",
@@ -68,20 +69,6 @@ struct SafetensorsLayout {
             return String(repeating: "0", count: max(0, 5 - text.count)) + text
         }
         return "model-\(digits(number + 1))-of-\(digits(count)).safetensors"
-    }
-
-    private static func split(_ tensors: [Tensor], maxBytes: UInt64, maxTensors: Int) -> [[Tensor]] {
-        var shards: [[Tensor]] = [[]]
-        var bytes: UInt64 = 0
-        for tensor in tensors {
-            if let last = shards.last, !last.isEmpty, bytes + tensor.bytes > maxBytes || last.count >= maxTensors {
-                shards.append([])
-                bytes = 0
-            }
-            shards[shards.count - 1].append(tensor)
-            bytes += tensor.bytes
-        }
-        return shards
     }
 
     /// Wide elements first, so that all lie at multiples of their size; then by name.
