@@ -7,8 +7,8 @@ struct Draft {
     struct Choice {
         let preset: Preset
         let tensors: [PlannedTensor]
-        let types: [ElementType]
         let outputs: [EncodeOutput]
+        var types: [ElementType] { outputs.compactMap(\.encoding.type) }
     }
 
     private(set) var choices: [Choice] = []
@@ -51,7 +51,6 @@ struct Draft {
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
             facts: facts, hasImportance: vectors.isPresent, allowRequantize: allowRequantize)
         var planned: [PlannedTensor] = []
-        var types: [ElementType] = []
         var outputs: [EncodeOutput] = []
         var unweighted: [String] = []
         for (index, tensor) in tensors.enumerated() {
@@ -78,11 +77,10 @@ struct Draft {
                 PlannedTensor(
                     name: tensor.name, shape: tensor.shape, sourceType: .element(tensor.type), type: .element(type),
                     bytes: bytes))
-            types.append(type)
             outputs.append(EncodeOutput(type: type, importance: importance))
         }
         warn(preset, unweighted)
-        choices.append(Choice(preset: preset, tensors: planned, types: types, outputs: outputs))
+        choices.append(Choice(preset: preset, tensors: planned, outputs: outputs))
     }
 
     /// Every tensor with all that the targets want of it; only where nothing was refused.

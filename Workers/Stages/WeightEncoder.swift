@@ -64,12 +64,11 @@ struct WeightEncoder {
                 try shape.withUnsafeBytes(made.writer.append)
             }
             let (digest, bytes) = try made.writer.finish()
-            let holdsWeights = component == .packed || component == .weight
             return (
                 made.output,
                 Part(
-                    digest: digest, bytes: bytes, squaredError: holdsWeights ? error.squaredError.clamped : 0,
-                    squaredNorm: holdsWeights ? error.squaredNorm.clamped : 0), made.writer
+                    digest: digest, bytes: bytes, squaredError: component.holdsWeights ? error.squaredError.clamped : 0,
+                    squaredNorm: component.holdsWeights ? error.squaredNorm.clamped : 0), made.writer
             )
         }
     }

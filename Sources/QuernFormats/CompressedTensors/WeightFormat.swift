@@ -97,4 +97,7 @@ public enum WeightComponent: String, Sendable, Hashable, Codable, CaseIterable {
     case shape = "weight_shape"
     case weight
     case zeroPoint = "weight_zero_point"
+
+    /// Whether the weights themselves are in it, as opposed to what they are scaled and shifted by.
+    public var holdsWeights: Bool { self == .packed || self == .weight }
 }

@@ -5,6 +5,8 @@ package final class PackedMatrix: @unchecked Sendable {
     let outputs: Int
     let inputs: Int
     private let engine: MatrixEngine
+    /// The one whose layout the weights have.
+    private let product: MatrixEngine.Product
     /// The weights, or their high halves, and the low halves where there are any.
     private let high: FloatBuffer
     private let low: FloatBuffer?
@@ -25,7 +27,7 @@ package final class PackedMatrix: @unchecked Sendable {
         self.inputs = inputs
         self.engine = engine
         let isSplit = engine.precision == .splitBF16
-        let product = try engine.product(
+        product = try engine.product(
             MatrixEngine.Key(isBF16: isSplit, rows: Self.pieceRows, outputs: outputs, inputs: inputs, adds: false))
         let count = (product.weightBytes + 3) / 4
         high = engine.buffers.take(count)
@@ -48,15 +50,12 @@ package final class PackedMatrix: @unchecked Sendable {
     ///   - rows: one of `pieces`.
     ///   - values: [rows.count, inputs].
     package func pack(_ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>, _ workspace: Workspace) throws {
-        let isSplit = engine.precision == .splitBF16
-        let product = try engine.product(
-            MatrixEngine.Key(isBF16: isSplit, rows: Self.pieceRows, outputs: outputs, inputs: inputs, adds: false))
         func pack(_ values: UnsafeRawPointer, into buffer: FloatBuffer) throws {
             guard quern_product_pack(product.handle, rows.lowerBound, rows.count, values, buffer.raw) else {
                 throw MatrixEngine.failure(0, outputs, inputs)
             }
         }
-        guard isSplit else { return try pack(values, into: high) }
+        guard engine.precision == .splitBF16 else { return try pack(values, into: high) }
         let halves = split(values, rows.count * inputs, workspace)
         try pack(halves.high, into: high)
         if let low { try pack(halves.low, into: low) }

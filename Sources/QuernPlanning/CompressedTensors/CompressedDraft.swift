@@ -101,12 +101,11 @@ struct CompressedDraft {
         let (rows, columns) = (tensor.shape[0], tensor.shape[1])
         let weight = QuantizedWeight(format: scheme.weights, source: tensor.type, rows: rows)
         return scheme.weights.components.map { component in
-            let holdsWeights = component == .packed || component == .weight
-            return SafetensorsLayout.Tensor(
+            SafetensorsLayout.Tensor(
                 name: "\(layer).\(component.rawValue)",
                 type: scheme.weights.type(of: component, source: tensor.type),
                 shape: scheme.weights.shape(of: component, rows: rows, columns: columns),
-                weights: holdsWeights ? rows * columns : 0,
+                weights: component.holdsWeights ? rows * columns : 0,
                 encoding: want(EncodeOutput(encoding: .component(component, weight)), of: index))
         }
     }
