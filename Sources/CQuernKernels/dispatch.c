@@ -84,6 +84,21 @@ bool quern_dequantize(uint32_t set, const quern_weight_layout *layout, const que
     return kernels && kernels->dequantize(layout, from, rows, columns, to);
 }
 
+size_t quern_fit_scratch(const quern_weight_layout *layout, size_t columns) {
+    return quern_kernels_plain.fit_scratch(layout, columns);
+}
+
+bool quern_fit(uint32_t set, const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
+               const quern_weight_aid *aid, float *scratch, const quern_weight_parts *to) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels && kernels->fit(layout, from, rows, columns, aid, scratch, to);
+}
+
+size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels ? kernels->factor(matrix, count, stride) : count + 1;
+}
+
 float quern_largest_magnitude(uint32_t set, const float *values, size_t count) {
     const quern_kernel_table *kernels = table(set);
     return (kernels ? kernels : &quern_kernels_plain)->largest_magnitude(values, count);

@@ -20,6 +20,10 @@ typedef struct {
                      const quern_weight_parts *to);
     bool (*dequantize)(const quern_weight_layout *layout, const quern_weight_parts *from, size_t rows, size_t columns,
                        float *to);
+    bool (*fit)(const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
+                const quern_weight_aid *aid, float *scratch, const quern_weight_parts *to);
+    size_t (*fit_scratch)(const quern_weight_layout *layout, size_t columns);
+    size_t (*factor)(double *matrix, size_t count, size_t stride);
     float (*largest_magnitude)(const float *values, size_t count);
     quern_forward_kernels forward;
 } quern_kernel_table;

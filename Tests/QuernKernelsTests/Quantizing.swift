@@ -10,8 +10,40 @@ extension Encoder {
             return ReferenceWeights.quantize(
                 format, source: source, rows: rows, columns: columns, globalScale: globalScale)
         }
-        let memory = format.components.filter { $0 != .shape && $0 != .globalScale }.map { component in
-            let shape = format.shape(of: component, rows: rows.count / columns, columns: columns)
+        return Self.components(of: format, source: source, rows: rows.count / columns, columns: columns) { outputs in
+            rows.withUnsafeBufferPointer {
+                Kernels.quantize(
+                    format, source: source, rows: $0, columns: columns, globalScale: globalScale, into: outputs,
+                    with: set)
+            }
+        }
+    }
+
+    func fit(
+        _ format: WeightFormat, source: SafetensorsType, rows: [Float], columns: Int, globalScale: Float?,
+        importance: [Float]?, feedback: Feedback?
+    ) -> [WeightComponent: [UInt8]] {
+        guard case .lanes(let set) = self else {
+            return ReferenceFit.fit(
+                format, source: source, rows: rows, columns: columns, globalScale: globalScale, importance: importance,
+                feedback: feedback)
+        }
+        return Self.components(of: format, source: source, rows: rows.count / columns, columns: columns) { outputs in
+            rows.withUnsafeBufferPointer {
+                Kernels.fit(
+                    format, source: source, rows: $0, columns: columns, globalScale: globalScale,
+                    importance: importance, feedback: feedback, into: outputs, with: set)
+            }
+        }
+    }
+
+    /// What `body` writes into the memory of components.
+    private static func components(
+        of format: WeightFormat, source: SafetensorsType, rows: Int, columns: Int,
+        _ body: ([WeightComponent: UnsafeMutableRawBufferPointer]) -> Void
+    ) -> [WeightComponent: [UInt8]] {
+        let memory = format.rowComponents.map { component in
+            let shape = format.shape(of: component, rows: rows, columns: columns)
             let size = shape.reduce(format.type(of: component, source: source).bits / 8, *)
             // What was there before shall not show.
             let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 1)
@@ -20,10 +52,7 @@ extension Encoder {
         }
         defer { for (_, bytes) in memory { bytes.deallocate() } }
         let outputs = Dictionary(uniqueKeysWithValues: memory)
-        rows.withUnsafeBufferPointer {
-            Kernels.quantize(
-                format, source: source, rows: $0, columns: columns, globalScale: globalScale, into: outputs, with: set)
-        }
+        body(outputs)
         return outputs.mapValues { [UInt8]($0) }
     }
 

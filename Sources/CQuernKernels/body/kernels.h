@@ -67,4 +67,7 @@
 #include "weights_float.h"
 #include "weights_fp4.h"
 #include "weights.h"
+#include "products.h"
+#include "fit_scales.h"
+#include "fit_weights.h"
 #include "table.h"

@@ -186,4 +186,5 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
 
 const quern_kernel_table KERNEL_TABLE = {
     encode,   decode,     row_error,         first_non_finite, softmax,       divergence,
-    moments,  quantize,   dequantize,        largest_magnitude, FORWARD_TABLE};
+    moments,  quantize,   dequantize,        fit,               fit_scratch,   factor,
+    largest_magnitude, FORWARD_TABLE};

@@ -178,6 +178,45 @@ bool quern_quantize(uint32_t set, const quern_weight_layout *layout, const float
 bool quern_dequantize(uint32_t set, const quern_weight_layout *layout, const quern_weight_parts *from, size_t rows,
                       size_t columns, float *to);
 
+/// Columns that are rounded together where errors are fed into later ones.
+enum { quern_feedback_panel = 128 };
+
+/// How the errors of columns are fed into those that are rounded after them: V of H = V D Vᵀ, H being the Gram matrix of
+/// some neighbouring inputs.
+typedef struct {
+    /// The columns, of which the first is `first`.
+    size_t first, count;
+    /// The order in which they are rounded: numbers below `count`.
+    const uint32_t *order;
+    /// For each panel of columns in that order, up to `quern_feedback_panel`, rows 0 ..< its end of V: [end, width].
+    const float *panels;
+} quern_feedback;
+
+/// What is known of a layer's inputs.
+typedef struct {
+    /// How much the error of each column matters, [columns]; NULL where all matter alike.
+    const float *importance;
+    /// Together they have every column, or there are none.
+    const quern_feedback *feedback;
+    size_t blocks;
+} quern_weight_aid;
+
+/// Floats that `quern_fit` takes to work with.
+size_t quern_fit_scratch(const quern_weight_layout *layout, size_t columns);
+
+/// Rounds weights so that the layer's outputs change little: scales by search; where there is feedback, the errors of
+/// columns are made good by those rounded after them.
+/// - from: [rows, columns], any finite values; at most 128 rows.
+/// - Returns: false where there are no such numbers, there are too many rows, or `set` is not available.
+bool quern_fit(uint32_t set, const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
+               const quern_weight_aid *aid, float *scratch, const quern_weight_parts *to);
+
+/// Cholesky's factor U of a symmetric matrix UᵀU, in its place: the upper triangle; the rest has no meaning afterwards.
+/// - matrix: [count, stride], zero from column `count` on; the stride is at least `count` rounded up to 32.
+/// - Returns: `count`, or the row at which the matrix turns out not to be positive definite; more where `set` is not
+///   available.
+size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride);
+
 /// Zero of no values.
 float quern_largest_magnitude(uint32_t set, const float *values, size_t count);
 

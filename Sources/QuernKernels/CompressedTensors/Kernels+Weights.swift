@@ -93,7 +93,7 @@ extension SafetensorsType {
 }
 
 extension quern_weight_layout {
-    fileprivate init(_ format: WeightFormat, source: SafetensorsType, columns: Int, globalScale: Float?) {
+    init(_ format: WeightFormat, source: SafetensorsType, columns: Int, globalScale: Float?) {
         self.init()
         precondition(
             columns > 0 && columns % (format == .floatBlocks ? 1 : format.group ?? 1) == 0, "whole groups only")
@@ -122,7 +122,7 @@ extension quern_weight_layout {
 
 extension quern_weight_parts {
     /// - Parameter memory: of a component; nil where there is none.
-    fileprivate init(
+    init(
         _ format: WeightFormat, source: SafetensorsType, rows: Int, columns: Int,
         memory: (WeightComponent) -> UnsafeMutableRawBufferPointer?
     ) {

@@ -35,7 +35,7 @@ public enum ReferenceWeights {
         values.reduce(0) { max($0, $1.magnitude) }
     }
 
-    private static func packed(
+    static func packed(
         _ rows: [[ReferenceIntegers.Group]], _ integers: ReferenceIntegers
     ) -> [WeightComponent: [UInt8]] {
         var components: [WeightComponent: [UInt8]] = [

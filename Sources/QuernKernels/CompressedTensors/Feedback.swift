@@ -1,0 +1,149 @@
+import CQuernKernels
+import QuernFormats
+
+/// How rounding errors of a layer's inputs are made good by inputs that are rounded after them: what GPTQ takes from the
+/// Gram matrix H = XᵀX (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
+/// Transformers", 2022).
+///
+/// Of every block of H along the diagonal the factor V of H = V D Vᵀ, V upper triangular with ones on its diagonal, the
+/// inputs in descending order of their Σx². Rounding input j where w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number
+/// is the same as GPTQ's updates by the Cholesky factor of H⁻¹, without the inverse.
+public struct Feedback: Sendable, Equatable {
+    public struct Block: Sendable, Equatable {
+        /// The first of its inputs.
+        public let first: Int
+        /// The order in which they are rounded: numbers below the count of inputs, each once.
+        public let order: [UInt32]
+        /// For each panel of up to `panelColumns` inputs in that order, rows 0 ..< its end of V: [end, width].
+        public let panels: [Float]
+    }
+
+    public let blocks: [Block]
+
+    public static let panelColumns = Int(quern_feedback_panel)
+
+    public init(blocks: [Block]) { self.blocks = blocks }
+
+    /// Values that the panels of a block have.
+    static func panelValues(_ count: Int) -> Int {
+        let (whole, rest) = (count / panelColumns, count % panelColumns)
+        return panelColumns * panelColumns * (whole * (whole + 1) / 2) + count * rest
+    }
+}
+
+extension Feedback.Block {
+    /// How much is added to the diagonal, as a share of its mean: as GPTQ does.
+    public static let usualDamping = 0.01
+
+    /// Factors a block of H. Equal matrices give equal bits on every instruction set.
+    /// - Parameters:
+    ///   - gram: [count, count], symmetric; zero rows belong to inputs that are never used.
+    ///   - first: its first input.
+    /// - Throws: `QuernError` `.invalidInput` where the matrix is not that of any inputs.
+    public init(gram: [Double], count: Int, first: Int, with set: InstructionSet = .best) throws(QuernError) {
+        precondition(gram.count == count * count, "a square matrix")
+        let diagonal = (0..<count).map { gram[$0 * count + $0] }
+        let fault = QuernError(.invalidInput, "the Gram matrix from input \(first) on is not positive definite")
+        guard diagonal.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw fault }
+        let order = diagonal.indices.sorted {
+            diagonal[$0] != diagonal[$1] ? diagonal[$0] > diagonal[$1] : $0 < $1
+        }
+        let mean = diagonal.reduce(0, +) / Double(max(count, 1))
+        // Where nothing was seen, nothing is fed back.
+        var damping = mean > 0 ? mean * Self.usualDamping : 1
+        // Rounding may leave a matrix without a factor that in truth has one.
+        for _ in 0..<3 {
+            if let panels = Self.panels(gram, order, damping: damping, with: set) {
+                self.init(first: first, order: order.map(UInt32.init), panels: panels)
+                return
+            }
+            damping *= 10
+        }
+        throw fault
+    }
+
+    /// - Returns: nil where the matrix is not positive definite.
+    private static func panels(
+        _ gram: [Double], _ order: [Int], damping: Double, with set: InstructionSet
+    ) -> [Float]? {
+        let count = order.count
+        // An odd number of cache lines: rows below each other do not compete for the same places.
+        let stride = (count + 31) / 32 * 32 + 8
+        let matrix = UnsafeMutablePointer<Double>.allocate(capacity: count * stride)
+        defer { matrix.deallocate() }
+        matrix.initialize(repeating: 0, count: count * stride)
+        // Backwards: the factor of what is turned around is upper triangular when it is turned back.
+        gram.withUnsafeBufferPointer { gram in
+            for row in 0..<count {
+                let from = order[count - 1 - row] * count
+                for column in 0..<count {
+                    matrix[row * stride + column] = gram[from + order[count - 1 - column]]
+                }
+                matrix[row * stride + row] += damping
+            }
+        }
+        guard quern_factor(set.rawValue, matrix, count, stride) == count else { return nil }
+        let inverse = (0..<count).map { 1 / matrix[$0 * stride + $0] }
+        var panels: [Float] = []
+        panels.reserveCapacity(Feedback.panelValues(count))
+        for first in Swift.stride(from: 0, to: count, by: Feedback.panelColumns) {
+            let end = min(count, first + Feedback.panelColumns)
+            for earlier in 0..<end {
+                for column in first..<end {
+                    let row = count - 1 - column
+                    let value = matrix[row * stride + count - 1 - earlier] * inverse[row]
+                    panels.append(earlier < column ? Float(value) : earlier == column ? 1 : 0)
+                }
+            }
+        }
+        return panels
+    }
+}
+
+extension Feedback {
+    /// Little-endian: for each block its first input and their count, the order, then the panels in single precision.
+    public var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(blocks.reduce(0) { $0 + 8 + 4 * ($1.order.count + $1.panels.count) })
+        for block in blocks {
+            for word in [UInt32(block.first), UInt32(block.order.count)] + block.order {
+                withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
+            }
+            for value in block.panels {
+                withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
+            }
+        }
+        return bytes
+    }
+
+    /// - Parameter columns: of the weights that it is for.
+    /// - Throws: `QuernError` `.invalidInput` where the bytes are not the factor of such inputs.
+    public init(bytes: [UInt8], columns: Int) throws(QuernError) {
+        let fault = QuernError(.invalidInput, "it is not the factor of a Gram matrix of \(columns) inputs")
+        var blocks: [Block] = []
+        var place = 0
+        var first = 0
+        while first < columns {
+            guard let head = Self.words(bytes, place, 2), head[0] == UInt32(first) else { throw fault }
+            let count = Int(head[1])
+            guard count > 0, count <= columns - first, let order = Self.words(bytes, place + 8, count),
+                Set(order).count == count, order.allSatisfy({ $0 < UInt32(count) }),
+                let panels = Self.words(bytes, place + 8 + 4 * count, Self.panelValues(count))
+            else { throw fault }
+            blocks.append(Block(first: first, order: order, panels: panels.map { Float(bitPattern: $0) }))
+            place += 8 + 4 * (count + panels.count)
+            first += count
+        }
+        guard place == bytes.count else { throw fault }
+        self.init(blocks: blocks)
+    }
+
+    private static func words(_ bytes: [UInt8], _ place: Int, _ count: Int) -> [UInt32]? {
+        guard count <= (bytes.count - place) / 4 else { return nil }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<count).map {
+                UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: place + 4 * $0, as: UInt32.self))
+            }
+        }
+    }
+}
