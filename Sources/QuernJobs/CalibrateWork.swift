@@ -137,10 +137,11 @@ extension WorkResult {
     /// Whether the item made `blob`, so that doing it again brings the blob back.
     public func names(_ blob: Digest) -> Bool {
         switch self {
-        case .digest, .assemble, .publish: false
+        case .digest, .scan, .assemble, .publish: false
         case .tokenize(let result): result.tokens == blob
         case .calibrate(let result): result.statistics.contains(blob)
         case .merge(let result): result.index == blob || result.statistics.contains(blob)
+        case .factor(let result): result.factor.contains(blob)
         case .evaluate(let result): result.scores.contains(blob)
         case .encode(let result): result.parts.contains { $0.digest == blob }
         }

@@ -84,11 +84,33 @@ public struct QuantizedWeight: Sendable, Hashable, Codable {
     public let source: SafetensorsType
     /// Of the whole matrix.
     public let rows: Int
+    /// How its numbers are found.
+    public let rounding: Rounding
 
-    public init(format: WeightFormat, source: SafetensorsType, rows: Int) {
+    public init(format: WeightFormat, source: SafetensorsType, rows: Int, rounding: Rounding = Rounding()) {
         self.format = format
         self.source = source
         self.rows = rows
+        self.rounding = rounding
+    }
+
+    /// How weights become numbers, and what other items of the job find out for it.
+    public struct Rounding: Sendable, Hashable, Codable {
+        /// Whether scales are searched; otherwise all is rounded to nearest.
+        public var searches: Bool
+        /// Ordinal of the factor item whose result feeds errors into later columns; nil for none.
+        public var factor: Int?
+        /// Ordinal of the scan item that finds the largest magnitudes; nil where no scale hangs on them.
+        public var largest: Int?
+
+        public init(searches: Bool = false, factor: Int? = nil, largest: Int? = nil) {
+            self.searches = searches
+            self.factor = factor
+            self.largest = largest
+        }
+
+        /// Items that must be done first.
+        public var items: [Int] { [factor, largest].compactMap(\.self) }
     }
 
     /// Bytes of a component, or of the share of some rows in it.
@@ -136,16 +158,27 @@ public struct Importance: Sendable, Codable, Equatable, Hashable {
         case merged(item: Int, tensor: String)
     }
     public let vectors: Vectors
-    /// Rows of the tensor in each matrix: row r of the tensor uses vector r / rowsPerMatrix.
+    /// Rows of the tensor in each matrix: row r of the tensor uses vector firstMatrix + r / rowsPerMatrix.
     public let rowsPerMatrix: Int
-    public init(vectors: Vectors, rowsPerMatrix: Int) {
+    /// The matrix that the tensor begins with.
+    public let firstMatrix: Int
+    public init(vectors: Vectors, rowsPerMatrix: Int, firstMatrix: Int = 0) {
         self.vectors = vectors
         self.rowsPerMatrix = rowsPerMatrix
+        self.firstMatrix = firstMatrix
     }
 
-    public init(digest: Digest, rowsPerMatrix: Int) {
-        self.init(vectors: .blob(digest), rowsPerMatrix: rowsPerMatrix)
+    public init(digest: Digest, rowsPerMatrix: Int, firstMatrix: Int = 0) {
+        self.init(vectors: .blob(digest), rowsPerMatrix: rowsPerMatrix, firstMatrix: firstMatrix)
     }
+
+    /// With the vectors in a blob.
+    public func resolved(_ digest: Digest) -> Importance {
+        Importance(digest: digest, rowsPerMatrix: rowsPerMatrix, firstMatrix: firstMatrix)
+    }
+
+    /// The matrix that a row of the tensor has.
+    public func matrix(of row: Int) -> Int { firstMatrix + row / rowsPerMatrix }
 
     /// The blob that holds the vectors; nil where a merge item makes it.
     public var digest: Digest? { if case .blob(let digest) = vectors { digest } else { nil } }

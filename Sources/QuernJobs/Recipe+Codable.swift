@@ -55,11 +55,11 @@ extension Recipe.Target: Codable {
         case leaveOutputTensor = "leave_output_tensor"
         case compressedTensors = "compressed_tensors"
         case groupSize = "group_size"
-        case ignore
-        static let planned: Set<String> = ["method", "size", "bpw"]
+        case method, ignore
+        static let planned: Set<String> = ["size", "bpw"]
         /// What only one kind of target has.
         static let ofGGUF: [Key] = [.pure, .tensors, .outputTensorType, .tokenEmbeddingType, .leaveOutputTensor]
-        static let ofCompressedTensors: [Key] = [.groupSize, .ignore]
+        static let ofCompressedTensors: [Key] = [.groupSize, .method, .ignore]
     }
 
     public init(from decoder: any Decoder) throws {
@@ -78,6 +78,7 @@ extension Recipe.Target: Codable {
         try Self.refuse([.gguf] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
         self.init(
             compressedTensors: scheme, groupSize: try container.decodeIfPresent(Int.self, forKey: .groupSize),
+            method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest,
             ignore: try container.decodeIfPresent([String].self, forKey: .ignore) ?? [])
     }
 
@@ -117,6 +118,7 @@ extension Recipe.Target: Codable {
         case .compressedTensors(let target):
             try container.encode(target.scheme, forKey: .compressedTensors)
             try container.encodeIfPresent(target.groupSize, forKey: .groupSize)
+            if target.method != .nearest { try container.encode(target.method, forKey: .method) }
             if !target.ignore.isEmpty { try container.encode(target.ignore, forKey: .ignore) }
         }
     }

@@ -61,8 +61,11 @@ public struct Recipe: Sendable, Equatable {
                     tokenEmbeddingType: tokenEmbeddingType, leaveOutputTensor: leaveOutputTensor))
         }
 
-        public init(compressedTensors scheme: String, groupSize: Int? = nil, ignore: [String] = []) {
-            self = .compressedTensors(CompressedTensorsTarget(scheme: scheme, groupSize: groupSize, ignore: ignore))
+        public init(
+            compressedTensors scheme: String, groupSize: Int? = nil, method: Method = .nearest, ignore: [String] = []
+        ) {
+            self = .compressedTensors(
+                CompressedTensorsTarget(scheme: scheme, groupSize: groupSize, method: method, ignore: ignore))
         }
 
         /// What the recipe calls it, and its artifact is called after: a preset, or a scheme with the size of its groups.
@@ -94,6 +97,7 @@ public struct Recipe: Sendable, Equatable {
         public var scheme: String
         /// Inputs that share a scale; 0 for all of a row, nil for what the scheme says.
         public var groupSize: Int?
+        public var method: Method
         /// Layers to leave as they are, beside those that usually are: names, or `re:` and a regular expression.
         public var ignore: [String]
 
@@ -102,6 +106,19 @@ public struct Recipe: Sendable, Equatable {
             let scheme = scheme.uppercased()
             return groupSize.map { "\(scheme)_\($0 == 0 ? "CHANNEL" : "G\($0)")" } ?? scheme
         }
+    }
+
+    /// How the numbers of a scheme are chosen.
+    public enum Method: String, Sendable, Equatable, Codable, CaseIterable {
+        /// Weights are rounded to the nearest number.
+        case nearest
+        /// Scales are searched for the least error, weighted by an importance matrix.
+        case imatrix
+        /// Scales are searched, and errors fed into weights that are rounded later.
+        case gptq
+
+        /// Whether it needs Gram matrices.
+        public var needsGram: Bool { self == .gptq }
     }
 
     /// Text to go through the model, and how.

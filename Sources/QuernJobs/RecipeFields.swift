@@ -63,6 +63,16 @@ struct RecipeValue {
         return type
     }
 
+    func method() throws -> Recipe.Method {
+        let name = try text()
+        guard let method = Recipe.Method(rawValue: name.lowercased()) else {
+            throw refusal(
+                "unknown method '\(name)'",
+                remedy: "There are \(Recipe.Method.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return method
+    }
+
     func list() throws -> [RecipeValue] {
         guard case .sequence(let sequence) = node else { throw refusal("expected a list") }
         return sequence.enumerated().map { RecipeValue(node: $1, path: "\(path)[\($0)]", file: file) }

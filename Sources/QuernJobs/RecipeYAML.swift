@@ -65,6 +65,7 @@ extension Recipe.Target {
         try fields.refuse([.gguf] + Key.ofGGUF, of: .compressedTensors)
         self.init(
             compressedTensors: try scheme.text(), groupSize: try fields[.groupSize]?.index(),
+            method: try fields[.method]?.method() ?? .nearest,
             ignore: try fields[.ignore]?.list().map { try $0.text() } ?? [])
     }
 
@@ -96,6 +97,7 @@ extension Recipe.CompressedTensorsTarget {
     fileprivate var node: Node {
         var fields: [(Node, Node)] = [("compressed_tensors", scheme.node)]
         if let groupSize { fields.append(("group_size", Node(String(groupSize)))) }
+        if method != .nearest { fields.append(("method", method.rawValue.node)) }
         if !ignore.isEmpty { fields.append(("ignore", Node(ignore.map(\.node)))) }
         return Node(fields)
     }

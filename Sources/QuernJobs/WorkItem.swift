@@ -11,6 +11,10 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
     case calibrate
     /// Add up the statistics of all groups of chunks.
     case merge
+    /// Find the largest weights of layers that share a scale.
+    case scan
+    /// Factor the Gram matrix of an input.
+    case factor
     /// Encode spans of the source into parts.
     case encode
     /// Write one artifact file from its header and parts.
@@ -27,6 +31,8 @@ public enum WorkPayload: Sendable, Codable, Equatable {
     case tokenize(TokenizeWork)
     case calibrate(CalibrateWork)
     case merge(MergeWork)
+    case scan(ScanWork)
+    case factor(FactorWork)
     case encode(EncodeWork)
     case assemble(AssembleWork)
     case evaluate(EvaluateWork)
@@ -38,6 +44,8 @@ public enum WorkPayload: Sendable, Codable, Equatable {
         case .tokenize: .tokenize
         case .calibrate: .calibrate
         case .merge: .merge
+        case .scan: .scan
+        case .factor: .factor
         case .encode: .encode
         case .assemble: .assemble
         case .evaluate: .evaluate
@@ -52,6 +60,8 @@ public enum WorkResult: Sendable, Codable, Equatable {
     case tokenize(TokenizeResult)
     case calibrate(CalibrateResult)
     case merge(MergeResult)
+    case scan(ScanResult)
+    case factor(FactorResult)
     case encode(EncodeResult)
     case assemble(AssembleResult)
     case evaluate(EvaluateResult)

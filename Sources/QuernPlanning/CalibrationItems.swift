@@ -9,6 +9,8 @@ struct CalibrationItems {
     let merged: Int
     /// Inputs that statistics are taken of.
     let inputs: [LinearInput]
+    /// Columns that a block of a Gram matrix has at most; nil where none are kept.
+    let gramBlock: Int?
 
     private static let buffers: Int64 = 16 << 20
 
@@ -29,7 +31,7 @@ struct CalibrationItems {
         let limits = try TextLimits(
             chunkTokens: chunkTokens, chunks: calibration.chunks, text: text, field: "calibration")
         let reference = model.reference(path: path)
-        let gramBlock = try calibration.gram?.widestBlock(for: inputs)
+        gramBlock = try calibration.gram?.widestBlock(for: inputs)
         let size = ForwardSize(
             model: model, graph: graph, inputs: inputs, chunks: limits.group, chunkTokens: chunkTokens,
             gramBlock: gramBlock)

@@ -42,15 +42,27 @@ extension EncodeOutput {
         switch encoding {
         case .blocks(let type): return (type.rawValue, "", isWeighted)
         case .component(let component, let weight):
-            return (.max, "\(weight.format) \(component.rawValue)", isWeighted)
+            let rounding = weight.rounding
+            let method = "\(rounding.searches) \(rounding.factor ?? -1)"
+            return (.max, "\(weight.format) \(method) \(component.rawValue)", isWeighted)
         }
     }
 }
 
 extension PartEncoding {
-    /// Whether the part of a span that begins at a row holds anything of it: the shape goes with the first.
+    /// Whether the part of a span that begins at a row holds anything of it: what there is one of goes with the first.
     fileprivate func isMade(firstRow: Int) -> Bool {
-        if case .component(.shape, _) = self { firstRow == 0 } else { true }
+        if case .component(let component, _) = self { component.hasRows || firstRow == 0 } else { true }
+    }
+
+    /// Items whose results it takes.
+    fileprivate var items: [Int] { if case .component(_, let weight) = self { weight.rounding.items } else { [] } }
+
+    /// Bytes that a worker takes to fit rows of the weights.
+    fileprivate func fittingMemory(columns: Int) -> Int {
+        guard case .component(_, let weight) = self, weight.rounding.searches else { return 0 }
+        // Of 128 rows: as they are and transposed, their differences, codes and scales; and the factor, once in bytes.
+        return 128 * columns * 16 + (weight.rounding.factor == nil ? 0 : 4 * columns * (columns + 256))
     }
 }
 
@@ -75,8 +87,8 @@ struct EncodeItems {
         var cost = 0
         var memory = 0
         var parts = 0
-        /// Merge items that it takes importance from.
-        var merged: Set<Int> = []
+        /// Items whose results it takes.
+        var needed: Set<Int> = []
     }
 
     /// - Parameter firstOrdinal: of the first item made here.
@@ -119,14 +131,17 @@ struct EncodeItems {
                 outputs: made.map { placed(encoding, $0, rowsBefore: range.first) }))
         var largest = 0
         var importance = 0
+        var fitting = 0
         for output in made {
             let wanted = encoding.outputs[output]
             let bytes = wanted.encoding.bytes(rows: range.count, columns: columns) ?? 0
             largest = max(largest, bytes)
             if let vectors = wanted.importance {
-                importance = max(importance, tensor.rows / vectors.rowsPerMatrix)
-                if case .merged(let item, _) = vectors.vectors { open.merged.insert(item) }
+                importance = max(importance, vectors.firstMatrix + tensor.rows / vectors.rowsPerMatrix)
+                if case .merged(let item, _) = vectors.vectors { open.needed.insert(item) }
             }
+            open.needed.formUnion(wanted.encoding.items)
+            fitting = max(fitting, wanted.encoding.fittingMemory(columns: columns))
             open.cost += bytes
             parts[index][output].append(PartReference(ordinal: firstOrdinal + items.count, index: open.parts))
             open.parts += 1
@@ -135,7 +150,7 @@ struct EncodeItems {
         open.sourceBytes += sourceBytes
         open.cost += sourceBytes
         // What is read, the same in F32, one part and its compressed form, and the importance vectors.
-        open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns)
+        open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns + fitting)
     }
 
     /// An extent whose file means the open item's.
@@ -172,7 +187,7 @@ struct EncodeItems {
         items.append(
             PlannedItem(
                 payload: .encode(work), cost: Int64(max(open.cost, 1)), memory: Int64(open.memory),
-                dependencies: open.merged.sorted(), label: label))
+                dependencies: open.needed.sorted(), label: label))
         open = OpenItem()
     }
 }

@@ -78,6 +78,12 @@ struct ImportanceVectors {
         }
     }
 
+    /// Takes over what others were asked for.
+    mutating func formUnion(_ other: ImportanceVectors) {
+        blobs.merge(other.blobs) { first, _ in first }
+        byTensor.merge(other.byTensor) { first, _ in first }
+    }
+
     /// Names the statistics in manifests: the sha256 over the tensors that have a vector, sorted by name, of the
     /// name, a zero byte and the vector's digest. Nil without a matrix, and where a merge item will name them.
     var digest: Digest? {

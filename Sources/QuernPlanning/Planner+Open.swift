@@ -10,7 +10,7 @@ extension Planner {
     public static func plan(_ recipe: Recipe) throws -> Plan {
         let needsModel =
             recipe.calibration != nil || recipe.evaluation != nil
-            || recipe.targets.contains { if case .gguf = $0 { true } else { false } }
+            || recipe.targets.contains { $0.needsModel }
         let source = needsModel || recipe.targets.isEmpty ? try SourceModel.open(path: recipe.source) : nil
         let checkpoint = try openCheckpoint(recipe)
         let importance = try recipe.imatrix.map { try ImportanceMatrix.read(path: $0) }
@@ -39,5 +39,15 @@ extension Planner {
                 remedy: "Give the folder with the safetensors files")
         }
         return try StoredCheckpoint.open(path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path)
+    }
+}
+
+extension Recipe.Target {
+    /// Whether it takes more than tensors as they are stored: what a GGUF has, or what layers read.
+    fileprivate var needsModel: Bool {
+        switch self {
+        case .gguf: true
+        case .compressedTensors(let target): target.method != .nearest
+        }
     }
 }

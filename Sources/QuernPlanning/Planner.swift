@@ -23,15 +23,23 @@ public enum Planner {
         let names = try names(of: recipe)
         try check(recipe.split, source)
         try recipe.overrides.validate()
+        let recipe = try completed(recipe)
         let calibration = try calibration(recipe, text: calibrationText, model: source)
         let origin = try importanceOrigin(recipe, importance, calibration)
         let gguf = try source.map {
             try GGUFTargets(recipe: recipe, source: $0, name: name, origin: origin, calibration: calibration)
         }
-        var compressed = checkpoint.map {
-            CompressedDraft(checkpoint: $0, firstEncoding: gguf?.encodingCount ?? 0)
+        let statistics = try source.flatMap { model in
+            checkpoint == nil ? nil : try LayerStatistics(model: model, calibration: calibration, origin: origin)
         }
-        for case .compressedTensors(let target) in recipe.targets { try compressed?.add(target) }
+        var compressed = checkpoint.map {
+            CompressedDraft(
+                checkpoint: $0, statistics: statistics, firstEncoding: gguf?.encodingCount ?? 0,
+                firstItem: (source?.files ?? $0.files).count + (calibration?.items.count ?? 0))
+        }
+        for case (.compressedTensors(let target), let name) in zip(recipe.targets, names) {
+            try compressed?.add(target, name: name)
+        }
 
         let refusals = gguf?.refusals ?? []
         let warnings = (gguf?.warnings ?? []) + (compressed?.warnings ?? [])
@@ -60,9 +68,11 @@ public enum Planner {
                 items: [], blobs: [:], peakMemory: 0)
         }
 
-        let vectors = gguf?.vectors ?? ImportanceVectors(origin)
+        var vectors = gguf?.vectors ?? ImportanceVectors(origin)
+        if let others = compressed?.statistics?.vectors { vectors.formUnion(others) }
         let work = try WorkItems(
             files: source?.files ?? checkpoint?.files ?? [], calibration: calibration,
+            findings: compressed?.findings.items ?? [],
             evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
             encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
             cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
@@ -95,18 +105,45 @@ public enum Planner {
         return resolved
     }
 
-    /// What artifacts are called.
+    /// The recipe with what its methods ask for.
+    /// - Throws: `QuernError` `.usage` for a method without what it needs.
+    private static func completed(_ recipe: Recipe) throws -> Recipe {
+        var recipe = recipe
+        for case .compressedTensors(let target) in recipe.targets {
+            if target.method.needsGram {
+                guard recipe.calibration != nil else {
+                    throw QuernError(
+                        .usage, "\(target.method.rawValue) needs to know what layers read", at: target.name,
+                        remedy: "Give a text to calibrate on")
+                }
+                if recipe.calibration?.gram == nil { recipe.calibration?.gram = Recipe.GramLimits() }
+            } else if target.method == .imatrix, recipe.calibration == nil, recipe.imatrix == nil {
+                throw QuernError(
+                    .usage, "the method imatrix needs an importance matrix", at: target.name,
+                    remedy: "Give one, or a text to calibrate on")
+            }
+        }
+        return recipe
+    }
+
+    /// What artifacts are called: after preset or scheme, and after the method, too, where several targets have the same
+    /// scheme.
     private static func names(of recipe: Recipe) throws -> [String] {
         guard !recipe.targets.isEmpty || recipe.calibration != nil else {
             throw QuernError(.usage, "the recipe has no targets", remedy: "Name at least one, such as Q4_K_M")
         }
+        let schemes = recipe.targets.compactMap { target -> String? in
+            if case .compressedTensors(let target) = target { target.name } else { nil }
+        }
         var names: [String] = []
         for target in recipe.targets {
-            let name =
-                switch target {
-                case .gguf(let target): try Preset(named: target.preset).name
-                case .compressedTensors(let target): target.name
-                }
+            let name: String
+            switch target {
+            case .gguf(let target): name = try Preset(named: target.preset).name
+            case .compressedTensors(let target):
+                let isAlone = schemes.filter { $0 == target.name }.count == 1
+                name = isAlone ? target.name : target.name + target.method.suffix
+            }
             guard !names.contains(name) else {
                 throw QuernError(
                     .usage, "the target \(name) is there twice",

@@ -43,10 +43,11 @@ struct WorkItems {
 
     /// - Parameters:
     ///   - encodings: one for every tensor, in the order of the artifacts.
+    ///   - findings: what comes between calibration and encoding.
     ///   - evaluation: makes the items of an evaluation of artifacts, the first with the ordinal given; nil for none.
     ///   - recipe: as resolved, without a path.
     init(
-        files: [SourceFile], calibration: CalibrationItems?,
+        files: [SourceFile], calibration: CalibrationItems?, findings: [PlannedItem],
         evaluation: (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)?, targets: [PlannedTarget],
         encodings: [TensorEncodings],
         cutter: SpanCutter, recipe: Recipe, statistics: Digest?
@@ -72,6 +73,7 @@ struct WorkItems {
                     memory: Self.buffers, label: "hash \(file.name)"))
         }
         items += calibration?.items ?? []
+        items += findings
         let encode = try EncodeItems(
             targets.isEmpty ? [] : encodings, files: files, cutter: cutter, firstOrdinal: items.count)
         items += encode.items

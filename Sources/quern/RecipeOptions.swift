@@ -123,7 +123,7 @@ struct RecipeOptions: ParsableArguments {
         return Recipe(
             source: Self.absolute(source, from: folder), name: name,
             targets: targets.split(separator: ",", omittingEmptySubsequences: true).map {
-                Recipe.Target(schemeNamed: String($0))
+                Self.scheme(String($0), of: source)
                     ?? Recipe.Target(
                         gguf: String($0), pure: pure, tensors: rules, outputTensorType: output,
                         tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
@@ -134,6 +134,12 @@ struct RecipeOptions: ParsableArguments {
             allowRequantize: allowRequantize,
             includeWeights: includeWeights, excludeWeights: excludeWeights, pruneLayers: try prunedLayers(),
             overrides: try overrides.map { try MetadataOverride($0) })
+    }
+
+    /// A scheme by its name; nil for presets. NVFP4 is the name of both: of a GGUF, a GGUF is made.
+    private static func scheme(_ name: String, of source: String) -> Recipe.Target? {
+        if source.lowercased().hasSuffix(".gguf"), (try? Preset(named: name)) != nil { return nil }
+        return Recipe.Target(schemeNamed: name)
     }
 
     private func prunedLayers() throws -> [Int] {

@@ -16,6 +16,7 @@ struct EncodeStage {
         let files = SourceFiles(work.files)
         let control = context.control
         let vectors = try MergedVectors(work, context: context)
+        let findings = Findings(context)
         let spans = try work.spans.map(vectors.resolve).map { span in
             let reader = try SpanReader(
                 extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
@@ -37,8 +38,9 @@ struct EncodeStage {
         let keys: [[Digest?]] = try spans.map { span, reader in
             guard context.lookUp != nil else { return span.outputs.map { _ in nil } }
             let source = try context.scratch.withScratch { try hash(reader, $0, advance) }
-            return span.outputs.map {
-                Digest.partKey(encoder: work.encoder, span: span, output: $0, source: source)
+            return try span.outputs.map {
+                try Digest.partKey(
+                    encoder: work.encoder, span: span, output: $0, source: source, findings: findings)
             }
         }
         let known = try knownParts(keys.flatMap { $0.compactMap { $0 } })
@@ -52,7 +54,7 @@ struct EncodeStage {
                 try context.scratch.withScratch { scratch in
                     try SpanEncoder(
                         span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control,
-                        makeWriter: makeWriter
+                        findings: findings, makeWriter: makeWriter
                     ).run(scratch) { try advance($0 * 5) }
                 }
             }

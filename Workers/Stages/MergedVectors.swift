@@ -40,7 +40,7 @@ struct MergedVectors {
             }
             return EncodeOutput(
                 encoding: output.encoding,
-                importance: Importance(digest: digest, rowsPerMatrix: importance.rowsPerMatrix),
+                importance: importance.resolved(digest),
                 places: output.places)
         }
         return span

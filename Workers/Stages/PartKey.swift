@@ -6,18 +6,21 @@ extension Digest {
     /// The name under which a part is found again: a hash of everything that its bytes depend on.
     /// - Parameters:
     ///   - encoder: version of the encoders.
+    ///   - findings: of the item.
     ///   - source: sha256 of the span's bytes as `SpanReader` gives them: rows in the artifact's order.
-    static func partKey(encoder: String, span: Span, output: EncodeOutput, source: Digest) -> Digest {
+    static func partKey(
+        encoder: String, span: Span, output: EncodeOutput, source: Digest, findings: Findings
+    ) throws -> Digest {
         let addend = span.addend.map { String($0.bitPattern, radix: 16) } ?? "none"
         // Where statistics do not matter they must not part what is the same.
         let importance =
             output.weights(span).map {
-                "\($0.digest?.hex ?? "unknown") \(span.firstRow) \($0.rowsPerMatrix)"
+                "\($0.digest?.hex ?? "unknown") \(span.firstRow) \($0.rowsPerMatrix) \($0.firstMatrix)"
             } ?? "none"
         let text = """
             quern-part
             encoder \(encoder)
-            type \(output.encoding.key)
+            type \(try output.encoding.key(findings))
             source-type \(span.sourceType)
             columns \(span.columns)
             rows \(span.rows)
@@ -32,12 +35,16 @@ extension Digest {
 
 extension PartEncoding {
     /// All that tells it from others.
-    fileprivate var key: String {
+    fileprivate func key(_ findings: Findings) throws -> String {
         switch self {
-        case .blocks(let type): "\(type)"
+        case .blocks(let type): return "\(type)"
         // The shape of the whole stands in one of the components.
         case .component(let component, let weight):
-            "\(weight.format) \(component.rawValue) \(weight.source.rawValue) \(weight.rows)"
+            let found = try findings.found(for: weight.rounding)
+            let magnitudes = found.largest.map { "\($0.weights.bitPattern) \($0.input?.bitPattern ?? 0)" } ?? "none"
+            let factor = found.factor.map { $0.map(\.hex).joined(separator: " ") } ?? "none"
+            return "\(weight.format) \(component.rawValue) \(weight.source.rawValue) \(weight.rows)"
+                + (weight.rounding.searches ? " searched" : "") + " magnitudes \(magnitudes) factor \(factor)"
         }
     }
 }
@@ -48,7 +55,9 @@ extension EncodeOutput {
 
     /// The importance matrix, where it changes the part's bytes.
     func weights(_ span: Span) -> Importance? {
-        guard case .blocks(let type) = encoding, type.usesImportance, !isCopy(span) else { return nil }
-        return importance
+        switch encoding {
+        case .blocks(let type): type.usesImportance && !isCopy(span) ? importance : nil
+        case .component(_, let weight): weight.rounding.searches ? importance : nil
+        }
     }
 }

@@ -10,6 +10,7 @@ struct SpanEncoder {
     let outputs: [EncodeOutput]
     let blobs: BlobAccess
     let control: WorkControl
+    let findings: Findings
     let makeWriter: (EncodeOutput) throws -> PartWriter
 
     /// Elements in a chunk, about: its buffers together fit a core's own cache.
@@ -24,7 +25,8 @@ struct SpanEncoder {
         let writer: PartWriter
         /// Vectors of the importance matrix, one after the other.
         let importance: [Float]?
-        let rowsPerMatrix: Int
+        /// Which of them rows have.
+        let weights: Importance?
         let rowBytes: Int
         /// Summed row by row; 0 where rows are taken over as they are.
         var error = EncodingError()
@@ -38,7 +40,7 @@ struct SpanEncoder {
         var (makings, weights) = try begin()
         let rowBytes = reader.count / span.rows
         // Rows that can only be encoded together stay together.
-        let multiple = weights.map(\.weight.format.rowMultiple).max() ?? 1
+        let multiple = weights.map(\.rowMultiple).max() ?? 1
         let rowsPerChunk = max(1, Self.chunkElements / span.columns / multiple) * multiple
         let encodes = !weights.isEmpty || makings.contains { !$0.isCopy }
         let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.type.isQuantized }
@@ -83,11 +85,24 @@ struct SpanEncoder {
             case .blocks(let type): makings.append(try begin(output, of: type, index))
             case .component(let component, let weight):
                 let place = weights.firstIndex { $0.weight == weight } ?? weights.count
-                if place == weights.count { weights.append(WeightEncoder(weight, columns: span.columns)) }
+                if place == weights.count {
+                    weights.append(try WeightEncoder(weight, columns: span.columns, aid: aid(of: weight, output)))
+                }
                 try weights[place].add(component, output: index, try makeWriter(output), of: span)
             }
         }
         return (makings, weights)
+    }
+
+    private func aid(of weight: QuantizedWeight, _ output: EncodeOutput) throws -> WeightEncoder.Aid {
+        let found = try findings.found(for: weight.rounding)
+        var aid = WeightEncoder.Aid(largest: found.largest)
+        aid.feedback = try found.factor.map { try findings.feedback($0, columns: span.columns) }
+        aid.importance = try output.weights(span).map { importance in
+            let first = importance.matrix(of: span.firstRow) * span.columns
+            return Array(try vectors(importance)[first..<first + span.columns])
+        }
+        return aid
     }
 
     private func begin(_ output: EncodeOutput, of type: ElementType, _ index: Int) throws -> Making {
@@ -104,8 +119,7 @@ struct SpanEncoder {
         let weights = output.weights(span)
         return Making(
             index: index, type: type, isCopy: isCopy, writer: try makeWriter(output),
-            importance: try weights.map(vectors),
-            rowsPerMatrix: weights?.rowsPerMatrix ?? 0, rowBytes: rowBytes)
+            importance: try weights.map(vectors), weights: weights, rowBytes: rowBytes)
     }
 
     /// The vectors of an importance matrix, held to cover all rows of the span.
@@ -116,7 +130,7 @@ struct SpanEncoder {
         let bytes = try blobs.get(digest, control)
         let matrices = bytes.count / 4 / span.columns
         guard importance.rowsPerMatrix > 0, bytes.count == matrices * span.columns * 4,
-            (span.firstRow + span.rows - 1) / importance.rowsPerMatrix < matrices
+            importance.matrix(of: span.firstRow + span.rows - 1) < matrices
         else {
             throw QuernError(
                 .invalidInput, "the importance matrix does not have the shape of the tensor", at: span.tensor,
@@ -135,15 +149,15 @@ struct SpanEncoder {
     ) throws {
         let rows = values.count / span.columns
         let encoded = try scratch.encoded.bytes(rows * making.rowBytes)
-        if let importance = making.importance {
+        if let importance = making.importance, let weights = making.weights {
             importance.withUnsafeBufferPointer { importance in
                 // Rows of several matrices may share a chunk; a call gets those of one.
                 var row = 0
                 while row < rows {
                     let tensorRow = span.firstRow + firstRow + row
-                    let matrix = tensorRow / making.rowsPerMatrix
-                    let count = min(rows - row, (matrix + 1) * making.rowsPerMatrix - tensorRow)
-                    let start = matrix * span.columns
+                    let left = weights.rowsPerMatrix - tensorRow % weights.rowsPerMatrix
+                    let count = min(rows - row, left)
+                    let start = weights.matrix(of: tensorRow) * span.columns
                     Kernels.encode(
                         making.type,
                         rows: UnsafeBufferPointer(

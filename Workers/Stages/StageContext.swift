@@ -39,6 +39,8 @@ extension WorkPayload {
         case .tokenize(let work): try TokenizeStage(work: work, context: context).run()
         case .calibrate(let work): try CalibrateStage(work: work, context: context).run()
         case .merge(let work): try MergeStage(work: work, context: context).run()
+        case .scan(let work): try ScanStage(work: work, context: context).run()
+        case .factor(let work): try FactorStage(work: work, context: context).run()
         case .encode(let work): try EncodeStage(work: work, context: context).run()
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
         case .evaluate(let work): try EvaluateStage(work: work, context: context).run()
@@ -52,7 +54,7 @@ extension WorkPayload {
         switch self {
         case .calibrate(let work): max(1, work.maximumChunks)
         case .evaluate(let work): max(1, work.maximumChunks)
-        case .digest, .tokenize, .merge, .encode, .assemble, .publish: nil
+        case .digest, .tokenize, .merge, .scan, .factor, .encode, .assemble, .publish: nil
         }
     }
 
@@ -67,6 +69,8 @@ extension WorkPayload {
         case .calibrate(let work): return work.memory
         case .evaluate(let work): return work.memory
         case .merge(let work): return work.memory
+        case .scan(let work): return work.memory
+        case .factor(let work): return work.memory
         case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
         case .encode(let work):
             guard !streaming else { return buffers }

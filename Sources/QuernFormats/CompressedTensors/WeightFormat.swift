@@ -42,7 +42,7 @@ public enum WeightFormat: Sendable, Hashable {
     }
 
     /// The components that grow with the number of rows.
-    public var rowComponents: [WeightComponent] { components.filter { $0 != .shape && $0 != .globalScale } }
+    public var rowComponents: [WeightComponent] { components.filter(\.hasRows) }
 
     /// Rows that can only be encoded together: a span of rows is a multiple of these, or the last.
     public var rowMultiple: Int {
@@ -58,7 +58,7 @@ public enum WeightFormat: Sendable, Hashable {
     public func type(of component: WeightComponent, source: SafetensorsType) -> SafetensorsType {
         switch (component, self) {
         case (.shape, _): .i64
-        case (.globalScale, _): .f32
+        case (.globalScale, _), (.inputGlobalScale, _): .f32
         case (.packed, .packed), (.zeroPoint, _): .i32
         case (.packed, _): .u8
         case (.weight, .integer): .i8
@@ -78,7 +78,7 @@ public enum WeightFormat: Sendable, Hashable {
         let groups = group.map { divided(columns, $0) } ?? 1
         switch (component, self) {
         case (.shape, _): return [2]
-        case (.globalScale, _): return [1]
+        case (.globalScale, _), (.inputGlobalScale, _): return [1]
         case (.packed, .packed(let bits, _, _)): return [rows, divided(columns * bits, 32)]
         case (.packed, _): return [rows, divided(columns, 2)]
         case (.zeroPoint, .packed(let bits, _, _)): return [divided(rows * bits, 32), groups]
@@ -92,6 +92,7 @@ public enum WeightFormat: Sendable, Hashable {
 /// One of the tensors that a linear layer's weights become; raw values are the last part of its name.
 public enum WeightComponent: String, Sendable, Hashable, Codable, CaseIterable {
     case globalScale = "weight_global_scale"
+    case inputGlobalScale = "input_global_scale"
     case packed = "weight_packed"
     case scale = "weight_scale"
     case shape = "weight_shape"
@@ -100,4 +101,12 @@ public enum WeightComponent: String, Sendable, Hashable, Codable, CaseIterable {
 
     /// Whether the weights themselves are in it, as opposed to what they are scaled and shifted by.
     public var holdsWeights: Bool { self == .packed || self == .weight }
+
+    /// Whether it grows with the number of rows; otherwise there is one of the whole.
+    public var hasRows: Bool {
+        switch self {
+        case .shape, .globalScale, .inputGlobalScale: false
+        case .packed, .scale, .weight, .zeroPoint: true
+        }
+    }
 }

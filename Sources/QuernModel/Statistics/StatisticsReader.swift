@@ -49,6 +49,18 @@ public struct StatisticsReader: Sendable {
         }
     }
 
+    /// The sums about one matrix of the input that a tensor reads, as if it had no other.
+    /// - Throws: `QuernError` `.invalidInput` where the file has nothing about it, or sums are none.
+    public func statistics(ofTensor tensor: String, matrix: Int) throws -> InputStatistics {
+        guard let shape = shapes.first(where: { $0.tensors.contains(tensor) }), (0..<shape.matrices).contains(matrix)
+        else { throw QuernError(.invalidInput, "the statistics have nothing for it", at: tensor) }
+        do {
+            return try input(shape, matrices: matrix..<matrix + 1)
+        } catch let error as QuernError where !error.location.hasPrefix(source.name) {
+            throw error.located(in: source.name)
+        }
+    }
+
     /// The sums of some inputs, as if the file had only those.
     /// - Parameter inputs: a range of `shapes`.
     /// - Throws: `QuernError` `.invalidInput` where sums are none, naming the input.
@@ -146,20 +158,26 @@ extension StatisticsReader {
         return InputShape(name: name, tensors: names, channels: shape[1], matrices: shape[0], gram: layout)
     }
 
-    private func values<Value: FixedWidthInteger>(_ shape: InputShape, _ suffix: String) throws -> [Value] {
+    private func values<Value: FixedWidthInteger>(
+        _ shape: InputShape, _ suffix: String, _ matrices: Range<Int>
+    ) throws -> [Value] {
         guard let tensor = tensors["\(shape.name).\(suffix)"] else {
             throw Self.fault(shape.name, "\(suffix) is missing")
         }
-        return try source.littleEndian(tensor)
+        return try source.littleEndian(tensor, part: matrices, of: shape.matrices)
     }
 
     private func input(_ shape: InputShape) throws -> InputStatistics {
+        try input(shape, matrices: 0..<shape.matrices)
+    }
+
+    private func input(_ shape: InputShape, matrices: Range<Int>) throws -> InputStatistics {
         var input = InputStatistics(
-            name: shape.name, tensors: shape.tensors, channels: shape.channels, matrices: shape.matrices)
-        input.counts = try values(shape, "count").map { Int64(bitPattern: $0) }
-        input.maxima = try values(shape, "max_abs").map { Float(bitPattern: $0) }
-        input.magnitudes = try values(shape, "sum_abs").map { Double(bitPattern: $0) }
-        input.squares = try values(shape, "sum_squares").map { Double(bitPattern: $0) }
+            name: shape.name, tensors: shape.tensors, channels: shape.channels, matrices: matrices.count)
+        input.counts = try values(shape, "count", matrices).map { Int64(bitPattern: $0) }
+        input.maxima = try values(shape, "max_abs", matrices).map { Float(bitPattern: $0) }
+        input.magnitudes = try values(shape, "sum_abs", matrices).map { Double(bitPattern: $0) }
+        input.squares = try values(shape, "sum_squares", matrices).map { Double(bitPattern: $0) }
         // So that counts can be added without an overflow.
         guard input.counts.allSatisfy({ $0 >= 0 && $0 <= 1 << 48 }) else {
             throw Self.fault(shape.name, "a count that is negative or out of range")
@@ -169,7 +187,7 @@ extension StatisticsReader {
         else { throw Self.fault(shape.name, "a sum that is negative or not finite") }
         if let layout = shape.gram {
             let gram = GramMatrices(
-                layout: layout, values: try values(shape, "gram").map { Double(Float(bitPattern: $0)) })
+                layout: layout, values: try values(shape, "gram", matrices).map { Double(Float(bitPattern: $0)) })
             guard gram.isFinite, gram.diagonal.allSatisfy({ $0 >= 0 }) else {
                 throw Self.fault(shape.name, "a Gram matrix that is not finite, or has a negative square")
             }
@@ -187,10 +205,18 @@ extension StatisticsReader {
 
 extension ByteSource {
     /// The values of a tensor whose header was checked against the size of the source.
-    fileprivate func littleEndian<Value: FixedWidthInteger>(_ tensor: SafetensorsTensor) throws -> [Value] {
-        let count = Int(tensor.length) / MemoryLayout<Value>.size
+    /// - Parameters:
+    ///   - part: a range of equal parts.
+    ///   - parts: of the whole tensor.
+    fileprivate func littleEndian<Value: FixedWidthInteger>(
+        _ tensor: SafetensorsTensor, part: Range<Int>, of parts: Int
+    ) throws -> [Value] {
+        let size = Int(tensor.length) / parts
+        let count = part.count * size / MemoryLayout<Value>.size
         return try [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try read(at: tensor.offset, into: UnsafeMutableRawBufferPointer(buffer))
+            try read(
+                at: tensor.offset + UInt64(part.lowerBound * size),
+                into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count])))
             for index in 0..<count { buffer[index] = Value(littleEndian: buffer[index]) }
             initialized = count
         }

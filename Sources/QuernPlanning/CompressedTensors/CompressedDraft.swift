@@ -6,6 +6,7 @@ struct CompressedDraft {
     /// A target's tensors, in the order of the source.
     struct Choice {
         let scheme: Scheme
+        let method: Recipe.Method
         /// As the artifact is called.
         let name: String
         let tensors: [SafetensorsLayout.Tensor]
@@ -23,10 +24,18 @@ struct CompressedDraft {
     /// For each tensor of the checkpoint, where it has any bytes.
     private let sources: [(tensor: SourceTensor, encoding: Int)?]
     private var wanted: [[EncodeOutput]]
+    /// Of layers' inputs; nil where nobody asks about them.
+    private(set) var statistics: LayerStatistics?
+    private(set) var findings: FindingItems
 
-    /// - Parameter firstEncoding: how many encodings of the plan come before those made here.
-    init(checkpoint: StoredCheckpoint, firstEncoding: Int) {
+    /// - Parameters:
+    ///   - statistics: what is known of the inputs of layers; nil for nothing.
+    ///   - firstEncoding: how many encodings of the plan come before those made here.
+    ///   - firstItem: how many items come before those that find out something for weights.
+    init(checkpoint: StoredCheckpoint, statistics: LayerStatistics?, firstEncoding: Int, firstItem: Int) {
         self.checkpoint = checkpoint
+        self.statistics = statistics
+        findings = FindingItems(firstOrdinal: firstItem, files: checkpoint.files)
         self.firstEncoding = firstEncoding
         var next = firstEncoding
         sources = checkpoint.tensors.map { tensor in
@@ -38,25 +47,39 @@ struct CompressedDraft {
         cutter = SpanCutter(tensors: sources.compactMap { $0?.tensor })
     }
 
-    /// - Throws: `QuernError` `.usage` for an unknown scheme or a bad pattern, `.invalidInput` for a checkpoint without
-    ///   linear layers.
-    mutating func add(_ target: Recipe.CompressedTensorsTarget) throws {
+    /// - Parameter name: of the artifact.
+    /// - Throws: `QuernError` `.usage` for an unknown scheme, a bad pattern, or a method without what it needs,
+    ///   `.invalidInput` for a checkpoint without linear layers.
+    mutating func add(_ target: Recipe.CompressedTensorsTarget, name: String) throws {
         let scheme = try Scheme(target)
         let layers = try LinearLayers(ignore: target.ignore)
         var tensors: [SafetensorsLayout.Tensor] = []
         var report: [PlannedTensor] = []
         var ignored: [String] = []
         var odd: [String] = []
-        for (index, tensor) in checkpoint.tensors.enumerated() {
+        var unknown: [String] = []
+        let kinds = checkpoint.tensors.map { tensor in
             var (kind, layer) = layers.kind(of: tensor.stored)
             if kind == .quantized, !scheme.fits(columns: tensor.stored.shape[1]) {
                 odd.append(layer)
                 kind = .ignored
             }
+            return (kind: kind, layer: layer)
+        }
+        let quantized = kinds.indices.filter { kinds[$0].kind == .quantized }
+        let fused = Dictionary(grouping: quantized) { FusedLayers.key(of: kinds[$0].layer) }
+        for (index, tensor) in checkpoint.tensors.enumerated() {
+            let (kind, layer) = kinds[index]
             if kind == .ignored { ignored.append(layer) }
-            let made =
-                kind == .quantized
-                ? components(of: tensor.stored, layer, scheme, index) : [copy(of: tensor.stored, index)]
+            var made = [SafetensorsLayout.Tensor]()
+            if kind == .quantized {
+                let sharing = fused[FusedLayers.key(of: layer)] ?? [index]
+                let (rounding, importance) = try rounding(of: index, sharing: sharing, scheme, target.method)
+                if target.method != .nearest, rounding.factor == nil, importance == nil { unknown.append(layer) }
+                made = components(of: tensor.stored, layer, scheme, index, rounding, importance)
+            } else {
+                made = [copy(of: tensor.stored, index)]
+            }
             tensors += made
             report += made.map {
                 PlannedTensor(
@@ -70,11 +93,15 @@ struct CompressedDraft {
         }
         if let first = odd.first {
             let others = odd.count > 1 ? " and \(odd.count - 1) others" : ""
-            warnings.append("\(target.name): the inputs of \(first)\(others) are no whole groups; kept as they are")
+            warnings.append("\(name): the inputs of \(first)\(others) are no whole groups; kept as they are")
+        }
+        if let first = unknown.first {
+            let others = unknown.count > 1 ? " and \(unknown.count - 1) others" : ""
+            warnings.append("\(name): nothing is known of what \(first)\(others) read; scales are searched without it")
         }
         if !ignored.contains("lm_head") { ignored.append("lm_head") }
         choices.append(
-            Choice(scheme: scheme, name: target.name, tensors: tensors, ignored: ignored, report: report))
+            Choice(scheme: scheme, method: target.method, name: name, tensors: tensors, ignored: ignored, report: report))
     }
 
     /// Every tensor with all that the targets want of it.
@@ -95,18 +122,50 @@ struct CompressedDraft {
         }
     }
 
+    /// How the weights of a layer are rounded, and what their columns are weighted by.
+    /// - Parameter sharing: the layers that share what a whole tensor has one of.
+    private mutating func rounding(
+        of index: Int, sharing: [Int], _ scheme: Scheme, _ method: Recipe.Method
+    ) throws -> (QuantizedWeight.Rounding, Importance?) {
+        let tensor = checkpoint.tensors[index]
+        var rounding = QuantizedWeight.Rounding(searches: method != .nearest)
+        var importance: Importance?
+        let reference = statistics?.reference(for: tensor)
+        if scheme.weights == .nvfp4 {
+            if scheme.activations == .nvfp4, reference == nil {
+                throw QuernError(
+                    .usage, "\(scheme.name) rounds what a layer reads, and nothing is known of what this one reads",
+                    at: tensor.name, remedy: "Give a calibration text, ignore the layer, or take NVFP4A16")
+            }
+            rounding.largest = findings.scan(
+                sharing.compactMap { checkpoint.tensors[$0].source },
+                input: scheme.activations == .nvfp4 ? reference : nil)
+        }
+        switch method {
+        case .nearest: break
+        case .imatrix: importance = try statistics?.importance(for: tensor)
+        case .gptq:
+            if let reference, let columns = statistics?.gramColumns(for: tensor) {
+                rounding.factor = findings.factor(reference, channels: tensor.stored.shape[1], columns: columns)
+            }
+        }
+        return (rounding, importance)
+    }
+
     private mutating func components(
-        of tensor: SafetensorsTensor, _ layer: String, _ scheme: Scheme, _ index: Int
+        of tensor: SafetensorsTensor, _ layer: String, _ scheme: Scheme, _ index: Int,
+        _ rounding: QuantizedWeight.Rounding, _ importance: Importance?
     ) -> [SafetensorsLayout.Tensor] {
         let (rows, columns) = (tensor.shape[0], tensor.shape[1])
-        let weight = QuantizedWeight(format: scheme.weights, source: tensor.type, rows: rows)
-        return scheme.weights.components.map { component in
+        let weight = QuantizedWeight(format: scheme.weights, source: tensor.type, rows: rows, rounding: rounding)
+        return scheme.components.map { component in
             SafetensorsLayout.Tensor(
                 name: "\(layer).\(component.rawValue)",
                 type: scheme.weights.type(of: component, source: tensor.type),
                 shape: scheme.weights.shape(of: component, rows: rows, columns: columns),
                 weights: component.holdsWeights ? rows * columns : 0,
-                encoding: want(EncodeOutput(encoding: .component(component, weight)), of: index))
+                encoding: want(
+                    EncodeOutput(encoding: .component(component, weight), importance: importance), of: index))
         }
     }
 

@@ -28,7 +28,7 @@ extension CompressedDraft {
             # \(folder)
 
             \(base) in the scheme \(choice.name) of compressed-tensors: \(scheme.description). The weights of its linear \
-            layers are rounded to nearest, without calibration.\(kept)
+            layers are \(choice.method.description).\(kept)
 
             Serve it with vLLM:
 
@@ -62,6 +62,19 @@ extension String {
     }
 }
 
+extension Recipe.Method: CustomStringConvertible {
+    /// What is done to weights, in words.
+    public var description: String {
+        switch self {
+        case .nearest: "rounded to nearest, without calibration"
+        case .imatrix: "rounded under scales that were searched for the least error, weighted by an importance matrix"
+        case .gptq:
+            "rounded by GPTQ: under scales that were searched, and with the error of each input fed into those that are "
+                + "rounded after it"
+        }
+    }
+}
+
 extension Scheme: CustomStringConvertible {
     /// What weights and activations are, in words.
     var description: String {
@@ -73,7 +86,7 @@ extension Scheme: CustomStringConvertible {
             case .integer: "8-bit integers, a scale for every output"
             case .float: "FP8 numbers, a scale for every output"
             case .floatBlocks: "FP8 numbers, a scale for every block of 128 × 128"
-            case .nvfp4: "FP4 numbers, an FP8 scale for every 16 inputs"
+            case .nvfp4: "FP4 numbers, an FP8 scale for every 16 inputs, one more for all"
             case .mxfp4: "FP4 numbers, a power of two for every 32 inputs"
             }
         return "weights are \(numbers)"

@@ -24,8 +24,24 @@ struct QuantizationConfig: Encodable {
         var symmetric = true
         var group_size: Int?
         var block_structure: [Int]?
-        var dynamic = false
+        var dynamic: Dynamic = .no
         var scale_dtype: String?
+    }
+
+    /// Whether scales are found at run time.
+    enum Dynamic: Encodable {
+        case no, yes
+        /// Those of groups are.
+        case local
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            switch self {
+            case .no: try container.encode(false)
+            case .yes: try container.encode(true)
+            case .local: try container.encode("local")
+            }
+        }
     }
 
     /// - Parameter ignore: linear layers that are not quantized.
@@ -88,12 +104,16 @@ extension WeightFormat {
 extension Scheme.Activations {
     fileprivate var numbers: QuantizationConfig.Numbers {
         switch self {
-        case .int8: .init(num_bits: 8, type: "int", strategy: "token", dynamic: true)
-        case .float8: .init(num_bits: 8, type: "float", strategy: "token", dynamic: true)
-        case .float8Groups: .init(num_bits: 8, type: "float", strategy: "group", group_size: 128, dynamic: true)
+        case .int8: .init(num_bits: 8, type: "int", strategy: "token", dynamic: .yes)
+        case .float8: .init(num_bits: 8, type: "float", strategy: "token", dynamic: .yes)
+        case .float8Groups: .init(num_bits: 8, type: "float", strategy: "group", group_size: 128, dynamic: .yes)
+        case .nvfp4:
+            .init(
+                num_bits: 4, type: "float", strategy: "tensor_group", group_size: 16, dynamic: .local,
+                scale_dtype: "torch.float8_e4m3fn")
         case .mxfp4:
             .init(
-                num_bits: 4, type: "float", strategy: "group", group_size: 32, dynamic: true, scale_dtype: "torch.uint8"
+                num_bits: 4, type: "float", strategy: "group", group_size: 32, dynamic: .yes, scale_dtype: "torch.uint8"
             )
         }
     }

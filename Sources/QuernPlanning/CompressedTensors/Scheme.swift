@@ -9,7 +9,7 @@ struct Scheme: Equatable {
     /// Nil where activations stay as they are.
     let activations: Activations?
 
-    /// Rounding of activations, all of it at run time: nothing is stored for it.
+    /// Rounding of activations.
     enum Activations {
         /// A scale for each token.
         case int8, float8
@@ -17,6 +17,13 @@ struct Scheme: Equatable {
         case float8Groups
         /// A power of two for each token and 32 channels.
         case mxfp4
+        /// A scale for each token and 16 channels, under one for all that calibration finds and the artifact holds.
+        case nvfp4
+    }
+
+    /// The tensors that a layer's weights become, and what is stored for its input.
+    var components: [WeightComponent] {
+        weights.components + (activations == .nvfp4 ? [.inputGlobalScale] : [])
     }
 
     private static let all: [Scheme] = [
@@ -29,6 +36,8 @@ struct Scheme: Equatable {
         Scheme(name: "W8A8", weights: .integer, activations: .int8),
         Scheme(name: "FP8_DYNAMIC", weights: .float, activations: .float8),
         Scheme(name: "FP8_BLOCK", weights: .floatBlocks, activations: .float8Groups),
+        Scheme(name: "NVFP4", weights: .nvfp4, activations: .nvfp4),
+        Scheme(name: "NVFP4A16", weights: .nvfp4, activations: nil),
         Scheme(name: "MXFP4", weights: .mxfp4, activations: .mxfp4),
         Scheme(name: "MXFP4A16", weights: .mxfp4, activations: nil),
     ]

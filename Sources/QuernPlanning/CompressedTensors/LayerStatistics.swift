@@ -1,0 +1,100 @@
+import QuernFormats
+import QuernJobs
+import QuernStore
+
+/// What is known of the inputs of a checkpoint's linear layers.
+///
+/// Statistics go by the names of GGUF tensors, which are cut from the checkpoint's: a layer reads what the tensors read
+/// whose bytes lie within its own.
+struct LayerStatistics {
+    /// A run of a shard's bytes that a tensor of the GGUF is made of.
+    private struct Piece {
+        let file: Int
+        let offset: UInt64
+        let tensor: SourceTensor
+        let input: LinearInput
+        /// Which of the input's matrices it multiplies.
+        let matrix: Int
+    }
+
+    /// In the order of the files and of their bytes.
+    private let pieces: [Piece]
+    private let calibration: CalibrationItems?
+    private(set) var vectors: ImportanceVectors
+
+    /// - Parameters:
+    ///   - model: the checkpoint as a GGUF sees it, in the same files.
+    ///   - origin: of importance.
+    /// - Returns: nil where nothing is known.
+    /// - Throws: `QuernError` `.unsupported` where nothing is known of the model's forward pass.
+    init?(model: SourceModel, calibration: CalibrationItems?, origin: ImportanceVectors.Origin) throws {
+        vectors = ImportanceVectors(origin)
+        guard calibration != nil || vectors.isPresent else { return nil }
+        let inputs =
+            try calibration?.inputs
+            ?? DecoderGraph.of(
+                model, toBe: "matched with an importance matrix", remedy: "Take another method."
+            ).linearInputs
+        let readers = Dictionary(
+            inputs.flatMap { input in input.tensors.map { ($0, input) } }, uniquingKeysWith: { first, _ in first })
+        pieces = model.tensors.flatMap { tensor -> [Piece] in
+            guard let input = readers[tensor.name] else { return [] }
+            return tensor.extents.enumerated().compactMap { index, extent in
+                guard case .file(let file) = extent.origin else { return nil }
+                return Piece(
+                    file: file, offset: extent.offset, tensor: tensor, input: input,
+                    matrix: input.hasExperts ? index : 0)
+            }
+        }.sorted { ($0.file, $0.offset) < ($1.file, $1.offset) }
+        self.calibration = calibration
+    }
+
+    /// What a layer reads; nil where nothing is known, or it reads several inputs.
+    private func piece(of tensor: StoredCheckpoint.Tensor) -> Piece? {
+        let end = tensor.stored.offset + tensor.stored.length
+        let inside = pieces[firstPiece(file: tensor.file, offset: tensor.stored.offset)...].prefix {
+            $0.file == tensor.file && $0.offset < end
+        }
+        guard let first = inside.first, tensor.stored.shape.last == first.input.channels,
+            inside.allSatisfy({ $0.input == first.input && $0.matrix == first.matrix })
+        else { return nil }
+        return first
+    }
+
+    /// The first that does not lie before a place.
+    private func firstPiece(file: Int, offset: UInt64) -> Int {
+        var (low, high) = (0, pieces.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if (pieces[middle].file, pieces[middle].offset) < (file, offset) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
+    }
+
+    /// Where calibration keeps what it has seen of the layer's input; nil where it has seen nothing.
+    func reference(for tensor: StoredCheckpoint.Tensor) -> StatisticsReference? {
+        guard let calibration, let piece = piece(of: tensor), calibration.inputs.contains(piece.input) else {
+            return nil
+        }
+        return StatisticsReference(merged: calibration.merged, tensor: piece.tensor.name, matrix: piece.matrix)
+    }
+
+    /// - Throws: as `ImportanceVectors.importance`.
+    mutating func importance(for tensor: StoredCheckpoint.Tensor) throws(QuernError) -> Importance? {
+        guard let piece = piece(of: tensor),
+            let whole = try vectors.importance(for: piece.tensor, TensorFacts(piece.tensor))
+        else { return nil }
+        return Importance(
+            vectors: whole.vectors, rowsPerMatrix: max(1, tensor.stored.shape[0]), firstMatrix: piece.matrix)
+    }
+
+    /// Columns of the widest block of the Gram matrix of a layer's input; nil where there is none.
+    func gramColumns(for tensor: StoredCheckpoint.Tensor) -> Int? {
+        guard let widest = calibration?.gramBlock else { return nil }
+        return GramLayout(channels: tensor.stored.shape[1], widest: widest).blockColumns
+    }
+}

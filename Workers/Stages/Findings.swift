@@ -1,0 +1,50 @@
+import QuernFormats
+import QuernJobs
+import QuernKernels
+import QuernStore
+
+/// What other items of the job have found out for the weights of an item's spans.
+struct Findings {
+    /// What one layer's weights are rounded by.
+    struct Found {
+        /// Nil where no scale hangs on magnitudes.
+        let largest: ScanResult?
+        /// Blobs that, joined, are the factor; nil where no errors are fed back.
+        let factor: [Digest]?
+    }
+
+    private let context: StageContext
+    /// The factor that was read last: the spans of a layer follow each other.
+    private let last = Mutexed<(factor: [Digest], feedback: Feedback)?>(nil)
+
+    init(_ context: StageContext) { self.context = context }
+
+    /// - Throws: `.invalidInput` where a result is missing.
+    func found(for rounding: QuantizedWeight.Rounding) throws -> Found {
+        Found(
+            largest: try rounding.largest.map { item in
+                guard case .scan(let result)? = context.inputs[item] else { throw Self.missing(item) }
+                return result
+            },
+            factor: try rounding.factor.map { item in
+                guard case .factor(let result)? = context.inputs[item] else { throw Self.missing(item) }
+                return result.factor
+            })
+    }
+
+    /// - Throws: `LostBlobs` where the factor is gone, `.invalidInput` where it is not of so many columns.
+    func feedback(_ factor: [Digest], columns: Int) throws -> Feedback {
+        if let last = last.mutate({ $0 }), last.factor == factor { return last.feedback }
+        // Never two at a time.
+        last.mutate { $0 = nil }
+        var bytes: [UInt8] = []
+        for blob in factor { bytes += try context.blobs.get(blob, context.control) }
+        let feedback = try Feedback(bytes: bytes, columns: columns)
+        last.mutate { $0 = (factor, feedback) }
+        return feedback
+    }
+
+    private static func missing(_ item: Int) -> QuernError {
+        QuernError(.invalidInput, "the result of item \(item) is missing", at: "weights")
+    }
+}
