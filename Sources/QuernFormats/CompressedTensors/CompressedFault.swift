@@ -36,8 +36,7 @@ public struct CompressedFault: Error, Sendable, Equatable {
         let remedy =
             switch kind {
             case .scale, .globalScale:
-                "Look for infinities and numbers that are none in the weights of this layer, and leave the layer out "
-                    + "with ignore"
+                "Leave the layer out with ignore, and report this together with the checkpoint's name"
             case .plainLayer, .quantizedLayer, .missingLayer: "Loaders read config.json: see its ignore and its targets"
             case .experts: "Loaders want all experts of a block alike: see that the checkpoint has them all"
             default: "The folder is not what was planned: make it again, and report this if it comes back"
