@@ -5,12 +5,10 @@ import QuernJobs
 struct CompressedDraft {
     /// A target's tensors, in the order of the source.
     struct Choice {
-        let scheme: Scheme
         /// As the artifact is called.
         let name: String
+        let schemes: LayerSchemes
         let tensors: [SafetensorsLayout.Tensor]
-        /// Linear layers that stay as they are.
-        let ignored: [String]
         let report: [PlannedTensor]
     }
 
@@ -38,25 +36,18 @@ struct CompressedDraft {
         cutter = SpanCutter(tensors: sources.compactMap { $0?.tensor })
     }
 
-    /// - Throws: `QuernError` `.usage` for an unknown scheme or a bad pattern, `.invalidInput` for a checkpoint without
-    ///   linear layers.
+    /// - Throws: `QuernError` as `LayerSchemes`, `.invalidInput` for a checkpoint without linear layers.
     mutating func add(_ target: Recipe.CompressedTensorsTarget) throws {
-        let scheme = try Scheme(target)
-        let layers = try LinearLayers(ignore: target.ignore)
+        let schemes = try LayerSchemes(target, of: checkpoint)
         var tensors: [SafetensorsLayout.Tensor] = []
         var report: [PlannedTensor] = []
-        var ignored: [String] = []
-        var odd: [String] = []
         for (index, tensor) in checkpoint.tensors.enumerated() {
-            var (kind, layer) = layers.kind(of: tensor.stored)
-            if kind == .quantized, !scheme.fits(columns: tensor.stored.shape[1]) {
-                odd.append(layer)
-                kind = .ignored
-            }
-            if kind == .ignored { ignored.append(layer) }
             let made =
-                kind == .quantized
-                ? components(of: tensor.stored, layer, scheme, index) : [copy(of: tensor.stored, index)]
+                if let (layer, scheme) = schemes.tensors[index], let scheme {
+                    components(of: tensor.stored, layer, scheme, index)
+                } else {
+                    [copy(of: tensor.stored, index)]
+                }
             tensors += made
             report += made.map {
                 PlannedTensor(
@@ -64,17 +55,12 @@ struct CompressedDraft {
                     type: TensorType($0.type), weights: $0.weights, bytes: $0.bytes)
             }
         }
-        guard tensors.contains(where: { $0.weights == 0 }) else {
+        guard !schemes.groups.isEmpty else {
             throw QuernError(
-                .invalidInput, "there is no linear layer that \(scheme.name) could be made of", at: checkpoint.name)
+                .invalidInput, "there is no linear layer that \(target.name) could be made of", at: checkpoint.name)
         }
-        if let first = odd.first {
-            let others = odd.count > 1 ? " and \(odd.count - 1) others" : ""
-            warnings.append("\(target.name): the inputs of \(first)\(others) are no whole groups; kept as they are")
-        }
-        if !ignored.contains("lm_head") { ignored.append("lm_head") }
-        choices.append(
-            Choice(scheme: scheme, name: target.name, tensors: tensors, ignored: ignored, report: report))
+        warnings += schemes.warnings
+        choices.append(Choice(name: target.name, schemes: schemes, tensors: tensors, report: report))
     }
 
     /// Every tensor with all that the targets want of it.
@@ -121,16 +107,5 @@ struct CompressedDraft {
         guard let encoding = sources[index]?.encoding else { return nil }
         wanted[encoding - firstEncoding].append(output)
         return (encoding, output)
-    }
-}
-
-extension Scheme {
-    fileprivate func fits(columns: Int) -> Bool {
-        switch weights {
-        case .floatBlocks: true
-        // Rows are whole words.
-        case .packed(let bits, let group, _): columns % (group ?? 32 / bits) == 0
-        default: columns % (weights.group ?? 1) == 0
-        }
     }
 }
