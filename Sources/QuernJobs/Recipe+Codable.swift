@@ -55,11 +55,11 @@ extension Recipe.Target: Codable {
         case leaveOutputTensor = "leave_output_tensor"
         case compressedTensors = "compressed_tensors"
         case groupSize = "group_size"
-        case method, ignore
+        case method, ignore, layers
         static let planned: Set<String> = ["size", "bpw"]
         /// What only one kind of target has.
         static let ofGGUF: [Key] = [.pure, .tensors, .outputTensorType, .tokenEmbeddingType, .leaveOutputTensor]
-        static let ofCompressedTensors: [Key] = [.groupSize, .method, .ignore]
+        static let ofCompressedTensors: [Key] = [.groupSize, .method, .ignore, .layers]
     }
 
     public init(from decoder: any Decoder) throws {
@@ -69,7 +69,7 @@ extension Recipe.Target: Codable {
             self.init(
                 gguf: try container.decode(String.self, forKey: .gguf),
                 pure: try container.decodeIfPresent(Bool.self, forKey: .pure) ?? false,
-                tensors: try Self.rules(in: container),
+                tensors: try Self.rules(in: container, .tensors, Recipe.TensorRule.init(pattern:type:)),
                 outputTensorType: try container.decodeIfPresent(ElementType.self, forKey: .outputTensorType),
                 tokenEmbeddingType: try container.decodeIfPresent(ElementType.self, forKey: .tokenEmbeddingType),
                 leaveOutputTensor: try container.decodeIfPresent(Bool.self, forKey: .leaveOutputTensor) ?? false)
@@ -79,7 +79,8 @@ extension Recipe.Target: Codable {
         self.init(
             compressedTensors: scheme, groupSize: try container.decodeIfPresent(Int.self, forKey: .groupSize),
             method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest,
-            ignore: try container.decodeIfPresent([String].self, forKey: .ignore) ?? [])
+            ignore: try container.decodeIfPresent([String].self, forKey: .ignore) ?? [],
+            layers: try Self.rules(in: container, .layers, Recipe.LayerRule.init(pattern:scheme:)))
     }
 
     private static func refuse(
@@ -90,19 +91,21 @@ extension Recipe.Target: Codable {
             forKey: key, in: container, debugDescription: "a target with '\(kind)' has no '\(key.rawValue)'")
     }
 
-    /// Rules are a list of {pattern, type}; a single one may also be {pattern: type}. JSON objects have no order, and
-    /// the order of rules matters, so an object of several is refused.
-    private static func rules(in container: KeyedDecodingContainer<Key>) throws -> [Recipe.TensorRule] {
-        guard container.contains(.tensors) else { return [] }
-        guard let object = try? container.decode([String: ElementType].self, forKey: .tensors) else {
-            return try container.decode([Recipe.TensorRule].self, forKey: .tensors)
+    /// Rules are a list of objects; a single one may also be {pattern: value}. JSON objects have no order, and the
+    /// order of rules matters, so an object of several is refused.
+    private static func rules<Rule: Decodable, Value: Decodable>(
+        in container: KeyedDecodingContainer<Key>, _ key: Key, _ rule: (String, Value) -> Rule
+    ) throws -> [Rule] {
+        guard container.contains(key) else { return [] }
+        guard let object = try? container.decode([String: Value].self, forKey: key) else {
+            return try container.decode([Rule].self, forKey: key)
         }
         guard object.count < 2 else {
             throw DecodingError.dataCorruptedError(
-                forKey: .tensors, in: container,
-                debugDescription: #"the first matching rule wins: give several as a list of {"pattern", "type"}"#)
+                forKey: key, in: container,
+                debugDescription: "the first matching rule wins: give several as a list of objects")
         }
-        return object.map { Recipe.TensorRule(pattern: $0.key, type: $0.value) }
+        return object.map { rule($0.key, $0.value) }
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -120,6 +123,7 @@ extension Recipe.Target: Codable {
             try container.encodeIfPresent(target.groupSize, forKey: .groupSize)
             if target.method != .nearest { try container.encode(target.method, forKey: .method) }
             if !target.ignore.isEmpty { try container.encode(target.ignore, forKey: .ignore) }
+            if !target.layers.isEmpty { try container.encode(target.layers, forKey: .layers) }
         }
     }
 }
@@ -141,6 +145,26 @@ extension Recipe.TensorRule: Codable {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(pattern, forKey: .pattern)
         try container.encode(type, forKey: .type)
+    }
+}
+
+extension Recipe.LayerRule: Codable {
+    enum Key: String, RecipeKey {
+        case pattern, scheme
+        static let planned: Set<String> = []
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(
+            pattern: try container.decode(String.self, forKey: .pattern),
+            scheme: try container.decode(String.self, forKey: .scheme))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(pattern, forKey: .pattern)
+        try container.encode(scheme, forKey: .scheme)
     }
 }
 

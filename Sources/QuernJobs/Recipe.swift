@@ -62,10 +62,12 @@ public struct Recipe: Sendable, Equatable {
         }
 
         public init(
-            compressedTensors scheme: String, groupSize: Int? = nil, method: Method = .nearest, ignore: [String] = []
+            compressedTensors scheme: String, groupSize: Int? = nil, method: Method = .nearest, ignore: [String] = [],
+            layers: [LayerRule] = []
         ) {
             self = .compressedTensors(
-                CompressedTensorsTarget(scheme: scheme, groupSize: groupSize, method: method, ignore: ignore))
+                CompressedTensorsTarget(
+                    scheme: scheme, groupSize: groupSize, method: method, ignore: ignore, layers: layers))
         }
 
         /// What the recipe calls it, and its artifact is called after: a preset, or a scheme with the size of its groups.
@@ -100,6 +102,8 @@ public struct Recipe: Sendable, Equatable {
         public var method: Method
         /// Layers to leave as they are, beside those that usually are: names, or `re:` and a regular expression.
         public var ignore: [String]
+        /// Layers with schemes of their own, in order, first match wins.
+        public var layers: [LayerRule]
 
         /// The scheme, and the size of groups where it is not the usual one.
         public var name: String {
@@ -189,6 +193,23 @@ public struct Recipe: Sendable, Equatable {
         public init(pattern: String, type: ElementType) {
             self.pattern = pattern
             self.type = type
+        }
+    }
+
+    /// A scheme for layers of some names.
+    public struct LayerRule: Sendable, Equatable {
+        /// A name, or `re:` and a regular expression that names begin with.
+        public var pattern: String
+        /// As targets are called, such as `W8A16_CHANNEL`, or `none` for layers to leave as they are.
+        public var scheme: String
+
+        public static let none = "none"
+        /// Whether layers stay as they are.
+        public var isNone: Bool { [Self.none, "keep"].contains(scheme.lowercased()) }
+
+        public init(pattern: String, scheme: String) {
+            self.pattern = pattern
+            self.scheme = scheme
         }
     }
 

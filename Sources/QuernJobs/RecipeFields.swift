@@ -79,18 +79,31 @@ struct RecipeValue {
     }
 
     /// A mapping of pattern to type, in order, or a list of {pattern, type}.
-    func rules() throws -> [Recipe.TensorRule] {
+    func tensorRules() throws -> [Recipe.TensorRule] {
+        try rules(Recipe.TensorRule.Key.self, .pattern, .type).map {
+            Recipe.TensorRule(pattern: $0, type: try $1.elementType())
+        }
+    }
+
+    /// A mapping of pattern to scheme, in order, or a list of {pattern, scheme}.
+    func layerRules() throws -> [Recipe.LayerRule] {
+        try rules(Recipe.LayerRule.Key.self, .pattern, .scheme).map {
+            Recipe.LayerRule(pattern: $0, scheme: try $1.text())
+        }
+    }
+
+    private func rules<Key: RecipeKey>(
+        _ keys: Key.Type, _ pattern: Key, _ value: Key
+    ) throws -> [(pattern: String, value: RecipeValue)] {
         if case .mapping(let mapping) = node {
             return try mapping.map { key, value in
                 let pattern = try RecipeValue(node: key, path: path, file: file).text()
-                let type = RecipeValue(node: value, path: "\(path).\(pattern)", file: file)
-                return Recipe.TensorRule(pattern: pattern, type: try type.elementType())
+                return (pattern, RecipeValue(node: value, path: "\(path).\(pattern)", file: file))
             }
         }
         return try list().map { entry in
-            let fields = try RecipeFields<Recipe.TensorRule.Key>(entry)
-            return Recipe.TensorRule(
-                pattern: try fields.required(.pattern).text(), type: try fields.required(.type).elementType())
+            let fields = try RecipeFields<Key>(entry)
+            return (try fields.required(pattern).text(), try fields.required(value))
         }
     }
 }

@@ -56,7 +56,7 @@ extension Recipe.Target {
             self.init(
                 gguf: try fields.required(.gguf).text(),
                 pure: try fields[.pure]?.flag() ?? false,
-                tensors: try fields[.tensors]?.rules() ?? [],
+                tensors: try fields[.tensors]?.tensorRules() ?? [],
                 outputTensorType: try fields[.outputTensorType]?.elementType(),
                 tokenEmbeddingType: try fields[.tokenEmbeddingType]?.elementType(),
                 leaveOutputTensor: try fields[.leaveOutputTensor]?.flag() ?? false)
@@ -66,7 +66,8 @@ extension Recipe.Target {
         self.init(
             compressedTensors: try scheme.text(), groupSize: try fields[.groupSize]?.index(),
             method: try fields[.method]?.method() ?? .nearest,
-            ignore: try fields[.ignore]?.list().map { try $0.text() } ?? [])
+            ignore: try fields[.ignore]?.list().map { try $0.text() } ?? [],
+            layers: try fields[.layers]?.layerRules() ?? [])
     }
 
     fileprivate var node: Node {
@@ -99,6 +100,11 @@ extension Recipe.CompressedTensorsTarget {
         if let groupSize { fields.append(("group_size", Node(String(groupSize)))) }
         if method != .nearest { fields.append(("method", method.rawValue.node)) }
         if !ignore.isEmpty { fields.append(("ignore", Node(ignore.map(\.node)))) }
+        if !layers.isEmpty {
+            var seen: Set<String> = []
+            let rules = layers.filter { seen.insert($0.pattern).inserted }
+            fields.append(("layers", Node(rules.map { ($0.pattern.node, $0.scheme.node) })))
+        }
         return Node(fields)
     }
 }

@@ -99,6 +99,9 @@ public enum Planner {
                 resolved.targets[index] = .gguf(target)
             case .compressedTensors(var target):
                 target.scheme = target.scheme.uppercased()
+                target.layers = target.layers.map {
+                    .init(pattern: $0.pattern, scheme: $0.isNone ? Recipe.LayerRule.none : $0.scheme.uppercased())
+                }
                 resolved.targets[index] = .compressedTensors(target)
             }
         }

@@ -41,6 +41,14 @@ struct RecipeOptions: ParsableArguments {
     @Option(help: "A file of REGEX=TYPE, separated by white space.", completion: .file())
     var tensorTypeFile: String?
 
+    @Option(
+        name: .customLong("layer-scheme"),
+        help: ArgumentHelp(
+            "Scheme for layers by name, or by re: and an expression that names begin with, or none to leave them as they "
+                + "are: 're:.*down_proj=W8A16'; may be repeated, the first match wins.",
+            valueName: "pattern=scheme"))
+    var layerSchemes: [String] = []
+
     @Option(help: "Type for output.weight.")
     var outputTensorType: String?
 
@@ -117,13 +125,13 @@ struct RecipeOptions: ParsableArguments {
             throw QuernError(.usage, "no target given", remedy: "Say --to PRESET, for example --to Q4_K_M")
         }
         let folder = FileManager.default.currentDirectoryPath
-        let rules = try tensorRules()
+        let (rules, layers) = (try tensorRules(), try layerRules())
         let output = try outputTensorType.map { try Self.elementType($0, option: "--output-tensor-type") }
         let embedding = try tokenEmbeddingType.map { try Self.elementType($0, option: "--token-embedding-type") }
         return Recipe(
             source: Self.absolute(source, from: folder), name: name,
             targets: targets.split(separator: ",", omittingEmptySubsequences: true).map {
-                Self.scheme(String($0), of: source)
+                Self.scheme(String($0), layers: layers, of: source)
                     ?? Recipe.Target(
                         gguf: String($0), pure: pure, tensors: rules, outputTensorType: output,
                         tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
@@ -137,9 +145,9 @@ struct RecipeOptions: ParsableArguments {
     }
 
     /// A scheme by its name; nil for presets. NVFP4 is the name of both: of a GGUF, a GGUF is made.
-    private static func scheme(_ name: String, of source: String) -> Recipe.Target? {
+    private static func scheme(_ name: String, layers: [Recipe.LayerRule], of source: String) -> Recipe.Target? {
         if source.lowercased().hasSuffix(".gguf"), (try? Preset(named: name)) != nil { return nil }
-        return Recipe.Target(schemeNamed: name)
+        return Recipe.Target(schemeNamed: name, layers: layers)
     }
 
     private func prunedLayers() throws -> [Int] {
@@ -167,6 +175,16 @@ struct RecipeOptions: ParsableArguments {
             }
             let type = try Self.elementType(String(text[text.index(after: sign)...]), option: "--tensor-type")
             return Recipe.TensorRule(pattern: String(text[..<sign]), type: type)
+        }
+    }
+
+    private func layerRules() throws -> [Recipe.LayerRule] {
+        try layerSchemes.map { text in
+            guard let sign = text.lastIndex(of: "="), sign != text.startIndex, text.last != "=" else {
+                throw QuernError(.usage, "'\(text)' is not of the form PATTERN=SCHEME", at: "--layer-scheme")
+            }
+            return Recipe.LayerRule(
+                pattern: String(text[..<sign]), scheme: String(text[text.index(after: sign)...]))
         }
     }
 

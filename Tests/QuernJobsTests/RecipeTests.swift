@@ -13,7 +13,9 @@ import Testing
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
             Recipe.Target(gguf: "F16"),
             Recipe.Target(compressedTensors: "W4A16", groupSize: 32, ignore: ["lm_head", "re:.*gate"]),
-            Recipe.Target(compressedTensors: "W8A8"),
+            Recipe.Target(
+                compressedTensors: "W8A8",
+                layers: [.init(pattern: "re:.*down", scheme: "W4A16_G32"), .init(pattern: "a.b", scheme: "none")]),
         ],
         imatrix: "stats.gguf",
         calibration: .init(
@@ -43,6 +45,7 @@ import Testing
                   - gguf: F16
                   - { compressed_tensors: W4A16, group_size: 32, ignore: [lm_head, "re:.*gate"] }
                   - compressed_tensors: W8A8
+                    layers: { "re:.*down": W4A16_G32, a.b: none }
                 split: { max_size: 5GB, max_tensors: 12, keep: true }
                 include_weights: [ffn, "no"]
                 exclude_weights: [attn]
@@ -86,6 +89,9 @@ import Testing
         ("source: x\ntargets: [{compressed_tensors: W4A16, pure: true}]", "has no 'pure'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, group_size: 32}]", "has no 'group_size'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, compressed_tensors: W8A8}]", "has no 'gguf'", .usage),
+        ("source: x\ntargets: [{gguf: Q8_0, layers: {a: W8A8}}]", "has no 'layers'", .usage),
+        ("source: x\ntargets: [{compressed_tensors: W8A8, layers: [{pattern: a}]}]", "'scheme' is missing", .usage),
+        ("source: x\ntargets: [{compressed_tensors: W8A8, layers: {a: []}}]", "expected text", .usage),
         ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),

@@ -4,7 +4,8 @@ import QuernJobs
 import QuernModel
 import QuernStore
 
-/// Writes the report and then, last of all, the manifest: a folder with a manifest is whole.
+/// Holds the artifacts' folders against what loaders expect, writes the report and then, last of all, the manifest: a
+/// folder with a manifest is whole.
 struct PublishStage {
     let work: PublishWork
     let context: StageContext
@@ -14,6 +15,7 @@ struct PublishStage {
             throw QuernError(.unsupported, "this worker has no folder for artifacts", at: Manifest.fileName)
         }
         let manifest = try manifest()
+        try check(manifest, in: folder)
         let json = try manifest.json()
         let calibrated = try merged()
         let results = JobResults(
@@ -29,6 +31,14 @@ struct PublishStage {
             for (name, bytes) in reports { try folder.write(bytes, as: name) }
             try folder.write(json, as: Manifest.fileName)
             return Completion(result: .publish(result))
+        }
+    }
+
+    /// No folder of safetensors gets a manifest that loaders would stumble over.
+    private func check(_ manifest: Manifest, in folder: ArtifactFolder) throws {
+        let folders = manifest.artifacts.compactMap { CompressedVerifier($0, in: folder) }
+        try Parallel.forEach(folders.count, threads: context.threads) { [context] index in
+            try folders[index].check { _ in try context.control.check() }
         }
     }
 

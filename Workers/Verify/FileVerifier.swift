@@ -52,14 +52,14 @@ struct FileVerifier {
                 let header = try GGUFHeader.read(from: file)
                 findings += checkSplit(header)
                 present = header.tensors.map(PresentTensor.init)
-                findings += checkDirectory(present)
+                findings += Self.checkDirectory(of: expected, present)
             } catch {
                 findings.append(finding("GGUF header", "valid", "\(error)"))
             }
         } else if expected.name.hasSuffix(".safetensors") {
             do {
                 present = try SafetensorsHeader.read(from: file).tensors.map(PresentTensor.init)
-                findings += checkDirectory(present)
+                findings += Self.checkDirectory(of: expected, present)
             } catch {
                 findings.append(finding("safetensors header", "valid", "\(error)"))
             }
@@ -105,7 +105,12 @@ struct FileVerifier {
     }
 
     /// Names, order, shapes, types and sizes of the tensors.
-    private func checkDirectory(_ present: [PresentTensor]) -> [Finding] {
+    static func checkDirectory(
+        of expected: Manifest.File, _ present: [PresentTensor]
+    ) -> [VerificationReport.Finding] {
+        func finding(_ what: String, _ wanted: String, _ found: String, tensor: String? = nil) -> Finding {
+            Finding(file: expected.name, tensor: tensor, what: what, expected: wanted, found: found)
+        }
         var findings: [Finding] = []
         let byName = Dictionary(present.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for tensor in expected.tensors {

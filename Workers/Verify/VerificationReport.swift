@@ -1,6 +1,6 @@
 /// What `Verifier` found in an output folder.
 public struct VerificationReport: Sendable, Codable, Equatable {
-    /// One thing that is not as the manifest says.
+    /// One thing that is not as the manifest, or the file's own format, says.
     public struct Finding: Sendable, Codable, Equatable, CustomStringConvertible {
         /// As the manifest names it.
         public let file: String
@@ -21,7 +21,7 @@ public struct VerificationReport: Sendable, Codable, Equatable {
 
         public var description: String {
             let place = tensor.map { "\(file): \($0)" } ?? file
-            return "\(place): \(what) is \(found), the manifest says \(expected)"
+            return "\(place): \(what) is \(found), and should be \(expected)"
         }
     }
 

@@ -3,7 +3,8 @@ import QuernJobs
 import QuernStore
 import Synchronization
 
-/// Holds an output folder against its manifest, and its files against their format.
+/// Holds an output folder against its manifest, its files against their format, and folders of safetensors against what
+/// their config.json says.
 public enum Verifier {
     /// Reads every byte of every file that the manifest names. Blocks; holds a few megabytes, whatever the size.
     /// - Parameters:
@@ -27,9 +28,16 @@ public enum Verifier {
             let found = FileVerifier(folder: artifacts, artifact: artifact, expected: file, counter: counter).run()
             findings.mutate { $0[index] = found }
         }
-        let byFile = findings.get()
+        let folders = manifest.artifacts.compactMap { CompressedVerifier($0, in: artifacts) }
+        let inFolders = Mutexed<[Int: [VerificationReport.Finding]]>([:])
+        try Parallel.forEach(folders.count, threads: threads) { index in
+            let found = folders[index].findings()
+            inFolders.mutate { $0[index] = found }
+        }
+        let (byFile, byFolder) = (findings.get(), inFolders.get())
         return VerificationReport(
-            findings: files.indices.flatMap { byFile[$0] ?? [] } + repeatedNames(files.map(\.file.name)),
+            findings: files.indices.flatMap { byFile[$0] ?? [] } + folders.indices.flatMap { byFolder[$0] ?? [] }
+                + repeatedNames(files.map(\.file.name)),
             files: files.count, tensors: files.reduce(0) { $0 + $1.file.tensors.count }, bytes: counter.read)
     }
 

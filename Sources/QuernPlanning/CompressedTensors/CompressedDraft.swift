@@ -5,13 +5,11 @@ import QuernJobs
 struct CompressedDraft {
     /// A target's tensors, in the order of the source.
     struct Choice {
-        let scheme: Scheme
         let method: Recipe.Method
         /// As the artifact is called.
         let name: String
+        let schemes: LayerSchemes
         let tensors: [SafetensorsLayout.Tensor]
-        /// Linear layers that stay as they are.
-        let ignored: [String]
         let report: [PlannedTensor]
     }
 
@@ -48,33 +46,19 @@ struct CompressedDraft {
     }
 
     /// - Parameter name: of the artifact.
-    /// - Throws: `QuernError` `.usage` for an unknown scheme, a bad pattern, or a method without what it needs,
+    /// - Throws: `QuernError` as `LayerSchemes`, `.usage` for what needs to know more of layers' inputs than is known,
     ///   `.invalidInput` for a checkpoint without linear layers.
     mutating func add(_ target: Recipe.CompressedTensorsTarget, name: String) throws {
-        let scheme = try Scheme(target)
-        let layers = try LinearLayers(ignore: target.ignore)
+        let schemes = try LayerSchemes(target, of: checkpoint)
+        let sharing = schemes.sharingScale
         var tensors: [SafetensorsLayout.Tensor] = []
         var report: [PlannedTensor] = []
-        var ignored: [String] = []
-        var odd: [String] = []
         var unknown: [String] = []
-        let kinds = checkpoint.tensors.map { tensor in
-            var (kind, layer) = layers.kind(of: tensor.stored)
-            if kind == .quantized, !scheme.fits(columns: tensor.stored.shape[1]) {
-                odd.append(layer)
-                kind = .ignored
-            }
-            return (kind: kind, layer: layer)
-        }
-        let quantized = kinds.indices.filter { kinds[$0].kind == .quantized }
-        let fused = Dictionary(grouping: quantized) { FusedLayers.key(of: kinds[$0].layer) }
         for (index, tensor) in checkpoint.tensors.enumerated() {
-            let (kind, layer) = kinds[index]
-            if kind == .ignored { ignored.append(layer) }
             var made = [SafetensorsLayout.Tensor]()
-            if kind == .quantized {
-                let sharing = fused[FusedLayers.key(of: layer)] ?? [index]
-                let (rounding, importance) = try rounding(of: index, sharing: sharing, scheme, target.method)
+            if let (layer, scheme) = schemes.tensors[index], let scheme {
+                let (rounding, importance) = try rounding(
+                    of: index, sharing: sharing[index] ?? [index], scheme, target.method)
                 if target.method != .nearest, rounding.factor == nil, importance == nil { unknown.append(layer) }
                 made = components(of: tensor.stored, layer, scheme, index, rounding, importance)
             } else {
@@ -87,21 +71,16 @@ struct CompressedDraft {
                     type: TensorType($0.type), weights: $0.weights, bytes: $0.bytes)
             }
         }
-        guard tensors.contains(where: { $0.weights == 0 }) else {
+        guard !schemes.groups.isEmpty else {
             throw QuernError(
-                .invalidInput, "there is no linear layer that \(scheme.name) could be made of", at: checkpoint.name)
+                .invalidInput, "there is no linear layer that \(target.name) could be made of", at: checkpoint.name)
         }
-        if let first = odd.first {
-            let others = odd.count > 1 ? " and \(odd.count - 1) others" : ""
-            warnings.append("\(name): the inputs of \(first)\(others) are no whole groups; kept as they are")
-        }
+        warnings += schemes.warnings
         if let first = unknown.first {
             let others = unknown.count > 1 ? " and \(unknown.count - 1) others" : ""
             warnings.append("\(name): nothing is known of what \(first)\(others) read; scales are searched without it")
         }
-        if !ignored.contains("lm_head") { ignored.append("lm_head") }
-        choices.append(
-            Choice(scheme: scheme, method: target.method, name: name, tensors: tensors, ignored: ignored, report: report))
+        choices.append(Choice(method: target.method, name: name, schemes: schemes, tensors: tensors, report: report))
     }
 
     /// Every tensor with all that the targets want of it.
@@ -180,16 +159,5 @@ struct CompressedDraft {
         guard let encoding = sources[index]?.encoding else { return nil }
         wanted[encoding - firstEncoding].append(output)
         return (encoding, output)
-    }
-}
-
-extension Scheme {
-    fileprivate func fits(columns: Int) -> Bool {
-        switch weights {
-        case .floatBlocks: true
-        // Rows are whole words.
-        case .packed(let bits, let group, _): columns % (group ?? 32 / bits) == 0
-        default: columns % (weights.group ?? 1) == 0
-        }
     }
 }

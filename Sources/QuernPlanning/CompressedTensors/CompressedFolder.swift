@@ -7,7 +7,7 @@ extension CompressedDraft {
     ///   - folder: its name.
     ///   - limits: of shards.
     func files(of choice: Choice, folder: String, limits: Recipe.SplitLimits?) throws -> [PlannedFile] {
-        let config = try QuantizationConfig(choice.scheme, ignore: choice.ignored).inserted(into: checkpoint.config)
+        let config = try QuantizationConfig(choice.schemes).inserted(into: checkpoint.config)
         let weights = try SafetensorsLayout(folder: folder, tensors: choice.tensors, limits: limits)
         return [PlannedFile(name: "\(folder)/config.json", bytes: Array(config.utf8))] + weights.files
             + checkpoint.sideFiles.map { PlannedFile(name: "\(folder)/\($0.name)", bytes: $0.bytes) }
@@ -16,19 +16,23 @@ extension CompressedDraft {
 
     /// How it was made and how to serve it.
     private func card(_ choice: Choice, folder: String) -> String {
-        let (scheme, base) = (choice.scheme, checkpoint.name)
+        let (groups, base) = (choice.schemes.groups, checkpoint.name)
         var front = ["base_model: \(base.yaml)", "library_name: transformers"]
         front += checkpoint.license.map { "\($0.key): \($0.value.yaml)" }
-        front.append("tags: [compressed-tensors, \(scheme.name)]")
-        let kept = choice.ignored.isEmpty ? "" : " Left as they were: \(Self.summary(choice.ignored))."
+        front.append("tags: [compressed-tensors, \(groups.map(\.scheme.name).joined(separator: ", "))]")
+        let kept =
+            choice.schemes.ignored.isEmpty
+            ? "" : " Left as they were: \(Self.summary(choice.schemes.ignored))."
+        let others = groups.dropFirst().map { " In \($0.scheme.label), \($0.scheme): \(Self.summary($0.layers))." }
+            .joined()
         return """
             ---
             \(front.joined(separator: "\n"))
             ---
             # \(folder)
 
-            \(base) in the scheme \(choice.name) of compressed-tensors: \(scheme.description). The weights of its linear \
-            layers are \(choice.method.description).\(kept)
+            \(base) in the scheme \(choice.name) of compressed-tensors: \(groups.first?.scheme.description ?? "").\(others) \
+            The weights of its linear layers are \(choice.method.description).\(kept)
 
             Serve it with vLLM:
 

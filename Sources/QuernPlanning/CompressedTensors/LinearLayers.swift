@@ -5,12 +5,7 @@ import QuernJobs
 /// names and shapes, since any architecture may come.
 struct LinearLayers {
     /// Regular expressions and names of the user's.
-    private let ignored: [Pattern]
-
-    private enum Pattern {
-        case name(String)
-        case expression(Regex<AnyRegexOutput>)
-    }
+    private let ignored: [LayerPattern]
 
     enum Kind: Equatable {
         /// To be quantized.
@@ -34,38 +29,17 @@ struct LinearLayers {
     /// - Throws: `QuernError` `.usage` for what is no regular expression.
     init(ignore: [String]) throws {
         ignored = try ignore.map { text in
-            guard text.hasPrefix("re:") else { return .name(text) }
-            do {
-                return .expression(try Regex(String(text.dropFirst(3))).matchingSemantics(.unicodeScalar))
-            } catch {
-                throw QuernError(
-                    .usage, "'\(text)' is no regular expression: \(error)", at: "ignore",
-                    remedy: #"Write it like re:.*mlp\.down_proj"#)
-            }
+            do throws(QuernError) { return try LayerPattern(text) } catch { throw error.located(in: "ignore") }
         }
     }
 
     /// - Returns: also the layer's name, for linear layers.
     func kind(of tensor: SafetensorsTensor) -> (kind: Kind, layer: String) {
-        guard tensor.name.hasSuffix(".weight"), tensor.shape.count == 2, tensor.shape.allSatisfy({ $0 > 0 }),
-            [.f32, .f16, .bf16].contains(tensor.type)
-        else { return (.other, "") }
-        let layer = String(tensor.name.dropLast(".weight".count))
+        guard let layer = LayerName.linear(tensor) else { return (.other, "") }
         let parts = layer.split(separator: ".").map(String.init)
-        guard let last = parts.last, !last.contains("embed"), !["wte", "wpe"].contains(last) else {
-            return (.other, "")
-        }
         let isKept =
-            Self.keptLayers.contains(last) || parts.contains(where: Self.keptParts.contains) || isIgnored(layer)
+            Self.keptLayers.contains(parts.last ?? "") || parts.contains(where: Self.keptParts.contains)
+            || ignored.contains { $0.matches(layer) }
         return (isKept ? .ignored : .quantized, layer)
-    }
-
-    private func isIgnored(_ layer: String) -> Bool {
-        ignored.contains { pattern in
-            switch pattern {
-            case .name(let name): name == layer
-            case .expression(let expression): layer.prefixMatch(of: expression) != nil
-            }
-        }
     }
 }

@@ -11,7 +11,7 @@ struct QuantizationConfig: Encodable {
     let config_groups: [String: Group]
 
     struct Group: Encodable {
-        let targets = ["Linear"]
+        let targets: [String]
         let format: String
         let weights: Numbers
         let input_activations: Numbers?
@@ -44,14 +44,20 @@ struct QuantizationConfig: Encodable {
         }
     }
 
-    /// - Parameter ignore: linear layers that are not quantized.
-    init(_ scheme: Scheme, ignore: [String]) {
-        format = scheme.weights.formatName
-        self.ignore = ignore
-        config_groups = [
-            "group_0": Group(
-                format: format, weights: scheme.weights.numbers, input_activations: scheme.activations?.numbers)
-        ]
+    /// The first group is meant for all layers but those that the others, or `ignore`, name.
+    init(_ schemes: LayerSchemes) {
+        let names = LayerTargets(layers: schemes.ignored + schemes.groups.flatMap(\.layers))
+        ignore = names.texts(for: schemes.ignored)
+        var groups: [String: Group] = [:]
+        for (number, group) in schemes.groups.enumerated() {
+            groups["group_\(number)"] = Group(
+                targets: number == 0 ? ["Linear"] : names.texts(for: group.layers),
+                format: group.scheme.weights.formatName, weights: group.scheme.weights.numbers,
+                input_activations: group.scheme.activations?.numbers)
+        }
+        let formats = Set(groups.values.map(\.format))
+        format = formats.count == 1 ? formats.first ?? "" : "mixed-precision"
+        config_groups = groups
     }
 
     /// config.json with this in it, everything else as it was.

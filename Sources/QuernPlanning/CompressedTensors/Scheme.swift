@@ -70,6 +70,28 @@ struct Scheme: Equatable {
             activations: found.activations)
     }
 
+    /// Finds a scheme as targets are called, with the size of its groups: `W4A16_G32`.
+    /// - Throws: as `init(_:)`.
+    init(named name: String) throws {
+        guard case .compressedTensors(let target)? = Recipe.Target(schemeNamed: name) else {
+            throw QuernError(
+                .usage, "unknown scheme '\(name)'",
+                remedy: "There are \(Self.names.joined(separator: ", ")), and \(Recipe.LayerRule.none)")
+        }
+        guard target.method == .nearest else {
+            throw QuernError(
+                .usage, "'\(name)' names a method, and all layers of a target have the same",
+                remedy: "Say method beside compressed_tensors")
+        }
+        try self.init(target)
+    }
+
+    /// The name, and the size of groups where it is not the usual one.
+    var label: String {
+        guard case .packed(_, let group, _) = weights, group != 128 else { return name }
+        return "\(name)_\(group.map { "G\($0)" } ?? "CHANNEL")"
+    }
+
     private init(name: String, weights: WeightFormat, activations: Activations?) {
         self.name = name
         self.weights = weights

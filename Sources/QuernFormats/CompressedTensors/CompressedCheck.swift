@@ -1,0 +1,158 @@
+/// Holds a folder of compressed-tensors against its own config.json, as loaders would read it: every layer has exactly the
+/// tensors that its scheme asks for, their types and shapes fit each other, and scales are numbers to divide by.
+public struct CompressedCheck {
+    /// A tensor and the shard it is in.
+    struct Entry {
+        let shard: Int
+        let tensor: SafetensorsTensor
+    }
+    /// Tensors of one layer by the last part of their names.
+    struct Layer {
+        let name: String
+        var tensors: [String: Entry] = [:]
+
+        func entry(_ component: WeightComponent) -> Entry? { tensors[component.rawValue] }
+    }
+
+    let checkpoint: Checkpoint
+    let description: QuantizationDescription
+    /// In the order of the shards.
+    private(set) var layers: [Layer] = []
+
+    static let inputScale = "input_global_scale"
+    /// What quantized layers of any format have, and others don't.
+    private static let components = Set(WeightComponent.allCases.map(\.rawValue)).union([
+        inputScale, "weight_g_idx", "input_scale", "input_zero_point", "output_scale", "output_zero_point",
+    ])
+
+    /// - Throws: `QuernError` as `QuantizationDescription`, or where config.json describes none.
+    public init(_ checkpoint: Checkpoint) throws {
+        guard let config = checkpoint.config["quantization_config"]?.object,
+            config["quant_method"]?.string == "compressed-tensors"
+        else {
+            throw QuernError(
+                .invalidInput, "no quantization_config of compressed-tensors", at: "\(checkpoint.path)/config.json")
+        }
+        guard config["quantization_status"]?.string == "compressed" else {
+            throw QuernError(
+                .invalidInput, "the weights are not said to be compressed",
+                at: "\(checkpoint.path)/config.json: quantization_status")
+        }
+        self.checkpoint = checkpoint
+        do {
+            description = try QuantizationDescription(config)
+        } catch {
+            throw error.located(in: "\(checkpoint.path)/config.json: quantization_config")
+        }
+        var places: [String: Int] = [:]
+        for (shard, (_, header)) in checkpoint.shards.enumerated() {
+            for tensor in header.tensors {
+                guard let dot = tensor.name.lastIndex(of: ".") else { continue }
+                let last = String(tensor.name[tensor.name.index(after: dot)...])
+                guard Self.components.contains(last) else { continue }
+                let name = String(tensor.name[..<dot])
+                if places[name] == nil {
+                    places[name] = layers.count
+                    layers.append(Layer(name: name))
+                }
+                if let place = places[name] { layers[place].tensors[last] = Entry(shard: shard, tensor: tensor) }
+            }
+        }
+    }
+
+    /// Everything that headers and a few small tensors tell, then what the scales say, all of which are read, a piece at
+    /// a time. Blocks.
+    /// - Parameter progress: is told of bytes of scales as they are read, and may throw to end the reading.
+    /// - Throws: `QuernError` where reading fails.
+    public func faults(progress: (UInt64) throws -> Void = { _ in }) throws -> [CompressedFault] {
+        var faults = totalSize() + metadata() + experts() + missingTargets()
+        for layer in layers { faults += try self.faults(of: layer) }
+        faults += try unequalGlobalScales()
+        faults += try badScales(progress)
+        return faults
+    }
+
+    /// What is wrong with the tensors of one layer.
+    private func faults(of layer: Layer) throws -> [CompressedFault] {
+        let group = description.group(of: layer.name)
+        guard isQuantized(layer) else {
+            guard let group, let weight = layer.entry(.weight)?.tensor, LayerName.linear(weight) != nil else {
+                return []
+            }
+            return [CompressedFault(.plainLayer, at: layer.name, expected: "that of \(group.name)", found: "none")]
+        }
+        guard let group else {
+            let names = layer.tensors.keys.sorted().joined(separator: ", ")
+            return [CompressedFault(.quantizedLayer, at: layer.name, expected: "none", found: names)]
+        }
+        var wanted = group.weights.components.map(\.rawValue)
+        if group.storesInputScale { wanted.append(Self.inputScale) }
+        var faults = wanted.filter { layer.tensors[$0] == nil }.map {
+            CompressedFault(.missingTensor, at: "\(layer.name).\($0)", expected: "there", found: "missing")
+        }
+        faults += layer.tensors.keys.filter { !wanted.contains($0) }.sorted().map {
+            CompressedFault(.unknownTensor, at: "\(layer.name).\($0)", expected: "absent", found: "there")
+        }
+        return try faults.isEmpty ? shapes(of: layer, group) : faults
+    }
+
+    /// Whether a layer has anything that plain layers don't.
+    func isQuantized(_ layer: Layer) -> Bool {
+        guard layer.tensors.count == 1, let weight = layer.entry(.weight)?.tensor else { return true }
+        return [.i8, .f8_E4M3].contains(weight.type) && weight.shape.count == 2
+    }
+
+    /// Types and shapes of a layer that has all its tensors.
+    private func shapes(of layer: Layer, _ group: QuantizationDescription.Group) throws -> [CompressedFault] {
+        guard let main = layer.entry(.packed) ?? layer.entry(.weight), let scale = layer.entry(.scale)?.tensor else {
+            return []
+        }
+        guard main.tensor.shape.count == 2 else {
+            return [Self.fault(.shape, main.tensor, "of two dimensions", "\(main.tensor.shape)")]
+        }
+        var (rows, columns) = (main.tensor.shape[0], main.tensor.shape[1])
+        switch group.weights {
+        case .packed:
+            guard let stored = layer.entry(.shape) else { return [] }
+            guard stored.tensor.type == .i64, stored.tensor.shape == [2] else {
+                return [
+                    Self.fault(.type, stored.tensor, "I64 [2]", "\(stored.tensor.type.rawValue) \(stored.tensor.shape)")
+                ]
+            }
+            let numbers = try integers(stored)
+            let (most, overflow) = columns.multipliedReportingOverflow(by: 32)
+            guard !overflow, numbers[0] == Int64(rows), (1...Int64(most)).contains(numbers[1]) else {
+                return [Self.fault(.storedShape, stored.tensor, "that of \(rows) rows", "\(numbers)")]
+            }
+            columns = Int(numbers[1])
+        case .nvfp4, .mxfp4: (columns, _) = columns.multipliedReportingOverflow(by: 2)
+        case .integer, .float, .floatBlocks: break
+        }
+        let isFloat = [.f32, .f16, .bf16].contains(scale.type)
+        var faults: [CompressedFault] = []
+        for component in group.weights.components {
+            guard let tensor = layer.entry(component)?.tensor else { continue }
+            let type = group.weights.type(of: component, source: isFloat ? scale.type : .f32)
+            if tensor.type != type { faults.append(Self.fault(.type, tensor, type.rawValue, tensor.type.rawValue)) }
+            let shape = group.weights.shape(of: component, rows: rows, columns: columns)
+            if tensor.shape != shape { faults.append(Self.fault(.shape, tensor, "\(shape)", "\(tensor.shape)")) }
+        }
+        if let input = layer.tensors[Self.inputScale]?.tensor, input.type != .f32 || input.shape != [1] {
+            faults.append(Self.fault(.type, input, "F32 [1]", "\(input.type.rawValue) \(input.shape)"))
+        }
+        return faults
+    }
+
+    static func fault(
+        _ kind: CompressedFault.Kind, _ tensor: SafetensorsTensor, _ expected: String, _ found: String
+    ) -> CompressedFault {
+        CompressedFault(kind, at: tensor.name, expected: expected, found: found)
+    }
+
+    private func integers(_ entry: Entry) throws -> [Int64] {
+        let bytes = try checkpoint.shards[entry.shard].file.bytes(at: entry.tensor.offset, count: 16)
+        return [0, 8].map { start in
+            Int64(bitPattern: bytes[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+        }
+    }
+}

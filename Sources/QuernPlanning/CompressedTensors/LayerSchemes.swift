@@ -1,0 +1,157 @@
+import QuernFormats
+import QuernJobs
+
+/// Which scheme each linear layer of a checkpoint gets.
+struct LayerSchemes {
+    struct Group {
+        let scheme: Scheme
+        /// In the order of the checkpoint.
+        fileprivate(set) var layers: [String] = []
+    }
+
+    /// That of the target itself first, those without layers left out.
+    private(set) var groups: [Group] = []
+    /// Linear layers that stay as they are.
+    private(set) var ignored: [String] = []
+    private(set) var warnings: [String] = []
+    /// For each tensor of the checkpoint the layer it is the weights of, and its scheme where it is quantized; nil where
+    /// it is no linear layer's.
+    private(set) var tensors: [(layer: String, scheme: Scheme?)?] = []
+
+    private struct Rule {
+        let pattern: LayerPattern
+        let scheme: Scheme?
+        let text: String
+        var isUsed = false
+    }
+
+    /// - Throws: `QuernError` `.usage` for unknown schemes, bad patterns, and schemes that differ between layers that
+    ///   loaders put together.
+    init(_ target: Recipe.CompressedTensorsTarget, of checkpoint: StoredCheckpoint) throws {
+        let base = try Scheme(target)
+        let layers = try LinearLayers(ignore: target.ignore)
+        var rules = try target.layers.map(Self.rule)
+        var odd: [String] = []
+        for tensor in checkpoint.tensors {
+            let (kind, layer) = layers.kind(of: tensor.stored)
+            guard kind != .other else {
+                tensors.append(nil)
+                continue
+            }
+            var scheme: Scheme?
+            if kind == .quantized {
+                if let rule = rules.firstIndex(where: { $0.pattern.matches(layer) }) {
+                    rules[rule].isUsed = true
+                    scheme = rules[rule].scheme
+                } else {
+                    scheme = base
+                }
+            }
+            if let wanted = scheme, !wanted.fits(columns: tensor.stored.shape[1]) {
+                odd.append(layer)
+                scheme = nil
+            }
+            tensors.append((layer, scheme))
+        }
+        try unite(&odd)
+        collect(base)
+        warn(of: odd, rules, target.name)
+    }
+
+    private static func rule(_ rule: Recipe.LayerRule) throws -> Rule {
+        do {
+            let pattern = try LayerPattern(rule.pattern)
+            let scheme = rule.isNone ? nil : try Scheme(named: rule.scheme)
+            return Rule(pattern: pattern, scheme: scheme, text: rule.pattern)
+        } catch let error as QuernError {
+            throw error.located(in: "layers")
+        }
+    }
+
+    /// Holds layers that loaders put together to have one scheme. Where the inputs of some are no whole groups, all stay
+    /// as they are.
+    private mutating func unite(_ odd: inout [String]) throws {
+        var places: [String: Int] = [:]
+        for (index, tensor) in tensors.enumerated() {
+            if let tensor { places[tensor.layer] = index }
+        }
+        let names = tensors.compactMap { $0?.layer }
+        let oddNames = Set(odd)
+        for set in FusedLayers.sharingScheme(names) {
+            let members = set.compactMap { places[$0] }
+            let others = members.filter { tensors[$0].map { !oddNames.contains($0.layer) } ?? false }
+            guard let first = others.first else { continue }
+            if let other = others.first(where: { tensors[$0]?.scheme != tensors[first]?.scheme }),
+                let left = tensors[first], let right = tensors[other]
+            {
+                throw QuernError(
+                    .usage,
+                    "vLLM puts \(left.layer) and \(right.layer) together, and they would have different schemes: "
+                        + "\(left.scheme?.label ?? "none") and \(right.scheme?.label ?? "none")",
+                    at: "layers", remedy: "Give both the same scheme, or ignore both")
+            }
+            guard others.count < members.count else { continue }
+            for index in others where tensors[index]?.scheme != nil {
+                odd += tensors[index].map { [$0.layer] } ?? []
+                tensors[index]?.scheme = nil
+            }
+        }
+    }
+
+    /// For each tensor whose scale is that of several layers together, the tensors of all of them.
+    var sharingScale: [Int: [Int]] {
+        let places = Dictionary(
+            tensors.enumerated().compactMap { index, tensor in tensor.map { ($0.layer, index) } },
+            uniquingKeysWith: { first, _ in first })
+        let quantized = tensors.compactMap { $0?.scheme == nil ? nil : $0?.layer }
+        var sharing: [Int: [Int]] = [:]
+        for set in FusedLayers.sharingScale(quantized) {
+            let members = set.compactMap { places[$0] }
+            for member in members { sharing[member] = members }
+        }
+        return sharing
+    }
+
+    private mutating func collect(_ base: Scheme) {
+        groups = [Group(scheme: base)]
+        for case let (layer, scheme)? in tensors {
+            guard let scheme else {
+                ignored.append(layer)
+                continue
+            }
+            if let index = groups.firstIndex(where: { $0.scheme == scheme }) {
+                groups[index].layers.append(layer)
+            } else {
+                groups.append(Group(scheme: scheme, layers: [layer]))
+            }
+        }
+        groups.removeAll { $0.layers.isEmpty }
+        // Not stored where it shares the embedding's weights, but a layer of the model.
+        if !(tensors.contains { $0?.layer == "lm_head" }) { ignored.append("lm_head") }
+    }
+
+    private mutating func warn(of odd: [String], _ rules: [Rule], _ name: String) {
+        if let first = odd.first {
+            let others = odd.count > 1 ? " and \(odd.count - 1) others" : ""
+            warnings.append("\(name): the inputs of \(first)\(others) are no whole groups; kept as they are")
+        }
+        for rule in rules where !rule.isUsed {
+            warnings.append("\(name): no layer that would be quantized has a scheme from \(rule.text.quotedForMessage)")
+        }
+        let withExperts = groups.filter { $0.layers.contains { LayerName.expert(in: $0) != nil } }
+        if withExperts.count > 1 {
+            warnings.append("\(name): transformers loads experts of one scheme only; vLLM loads this")
+        }
+    }
+}
+
+extension Scheme {
+    fileprivate func fits(columns: Int) -> Bool {
+        switch weights {
+        case .floatBlocks: true
+        // Rows are whole words.
+        case .packed(let bits, let group, _): columns % (group ?? 32 / bits) == 0
+        default: columns % (weights.group ?? 1) == 0
+        }
+    }
+}
