@@ -38,6 +38,7 @@ extension Planner {
                 .unsupported, "\(name) is made of a checkpoint folder, not of a GGUF", at: recipe.source,
                 remedy: "Give the folder with the safetensors files")
         }
-        return try StoredCheckpoint.open(path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path)
+        return try StoredCheckpoint.open(
+            path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path, allowRequantize: recipe.allowRequantize)
     }
 }
