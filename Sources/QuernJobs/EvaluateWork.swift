@@ -14,7 +14,8 @@ public struct EvaluateWork: Sendable, Codable, Equatable {
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
 
-    /// An artifact.
+    /// An artifact. Of a folder of safetensors the weights alone are judged: where its scheme rounds activations as the
+    /// model runs, loaders lose more than is found here.
     public struct Candidate: Sendable, Codable, Equatable {
         public let target: String
         /// Ordinals of the assemble items of its files, in order.

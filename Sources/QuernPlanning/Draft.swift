@@ -24,6 +24,7 @@ struct Draft {
     private let tensors: [SourceTensor]
     private let facts: [TensorFacts]
     private let ranges: [Result<[RowRange], QuernError>]
+    private let quantizedAs: String?
 
     /// - Parameters:
     ///   - model: of the source before blocks were left out, as the rules of llama.cpp see it.
@@ -38,6 +39,7 @@ struct Draft {
         tensors = ordered.map(\.tensor)
         facts = ordered.map(\.facts)
         self.model = model
+        quantizedAs = source.quantizedAs
         let cutter = SpanCutter(tensors: tensors)
         self.cutter = cutter
         ranges = tensors.map { tensor in Result { () throws(QuernError) in try cutter.ranges(of: tensor) } }
@@ -104,10 +106,11 @@ struct Draft {
         if !EncodableTypes.contains(tensor.type) {
             throw QuernError(.unsupported, "the source has it in \(tensor.type), which is only ever copied")
         }
-        if tensor.type.isQuantized, !allowRequantize {
+        let stored = tensor.type.isQuantized ? "\(tensor.type)" : tensor.isDequantized ? quantizedAs : nil
+        if let stored, tensor.type.isQuantized || type.isQuantized, !allowRequantize {
             throw QuernError(
                 .usage,
-                "the source has it in \(tensor.type) already, and encoding it again loses more; --allow-requantize "
+                "the source has it in \(stored) already, and encoding it again loses more; --allow-requantize "
                     + "does so")
         }
     }

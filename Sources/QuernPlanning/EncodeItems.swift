@@ -153,12 +153,13 @@ struct EncodeItems {
         open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns + fitting)
     }
 
-    /// An extent whose file means the open item's.
+    /// An extent whose files mean the open item's.
     private mutating func localized(_ extent: Extent) -> Extent {
-        guard case .file(let file) = extent.origin else { return extent }
-        let local = open.files[file] ?? open.files.count
-        open.files[file] = local
-        return extent.part(at: 0, length: extent.length, origin: .file(local))
+        extent.mapFiles { file in
+            let local = open.files[file] ?? open.files.count
+            open.files[file] = local
+            return local
+        }
     }
 
     /// An output with the places of its part.

@@ -28,17 +28,13 @@ extension Planner {
         guard recipe.pruneLayers.isEmpty else {
             throw QuernError(.usage, "\(name) has all layers of its source", at: "prune_layers")
         }
-        guard recipe.evaluation == nil else {
-            throw QuernError(
-                .unsupported, "\(name) cannot be evaluated in a job", at: "evaluation",
-                remedy: "Leave the evaluation out")
-        }
         guard !recipe.source.lowercased().hasSuffix(".gguf") else {
             throw QuernError(
                 .unsupported, "\(name) is made of a checkpoint folder, not of a GGUF", at: recipe.source,
                 remedy: "Give the folder with the safetensors files")
         }
-        return try StoredCheckpoint.open(path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path)
+        return try StoredCheckpoint.open(
+            path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path, allowRequantize: recipe.allowRequantize)
     }
 }
 

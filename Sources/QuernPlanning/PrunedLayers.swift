@@ -41,7 +41,7 @@ extension SourceModel {
         }
         return SourceModel(
             name: name, architecture: architecture, metadata: metadata, tensors: kept, files: files, blobs: blobs,
-            hints: hints)
+            hints: hints, quantizedAs: quantizedAs)
     }
 
     /// Number of blocks that tensors belong to.

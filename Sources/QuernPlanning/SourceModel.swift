@@ -18,10 +18,14 @@ public struct SourceModel: Sendable {
     public let blobs: [Digest: [UInt8]]
     /// What the forward pass has to know beyond the metadata; empty where the source is a GGUF.
     public let hints: ForwardHints
+    /// How weights of plain values in `tensors` are stored, where rounding them again needs the user's consent: what
+    /// config.json calls it.
+    public let quantizedAs: String?
 
     public init(
         name: String, architecture: String, metadata: [(key: String, value: GGUFValue)], tensors: [SourceTensor],
-        files: [SourceFile], blobs: [Digest: [UInt8]], hints: ForwardHints = ForwardHints()
+        files: [SourceFile], blobs: [Digest: [UInt8]], hints: ForwardHints = ForwardHints(),
+        quantizedAs: String? = nil
     ) {
         self.name = name
         self.architecture = architecture
@@ -30,6 +34,7 @@ public struct SourceModel: Sendable {
         self.files = files
         self.blobs = blobs
         self.hints = hints
+        self.quantizedAs = quantizedAs
     }
 }
 
@@ -71,6 +76,9 @@ public struct SourceTensor: Sendable, Equatable {
         guard let first = extents.first, case .file(let file) = first.origin else { return (0, 0) }
         return (file, first.offset)
     }
+
+    /// Whether its values are computed of quantized weights.
+    var isDequantized: Bool { extents.contains { if case .weights = $0.origin { true } else { false } } }
 
     public var columns: Int { shape[0] }
     /// Rows through all matrices.

@@ -55,7 +55,7 @@ import Testing
         let recipe = folder + ".yaml"
         let yaml = """
             source: \(Fixtures.sample)
-            targets: [{ gguf: F16 }, { gguf: Q4_K_M }, { gguf: Q2_K }]
+            targets: [{ gguf: F16 }, { gguf: Q4_K_M }, { gguf: Q2_K }, { compressed_tensors: W8A8 }]
             evaluation: { text: \(Self.text), chunk_tokens: 128, chunks: 9 }
             """
         try Data(yaml.utf8).write(to: URL(fileURLWithPath: recipe))
@@ -73,11 +73,12 @@ import Testing
         let output = folder.path("out")
         let found = try await job(in: output)
         #expect(found.chunks == 9 && found.chunkTokens == 128 && found.positions == 9 * 63)
-        #expect(found.candidates.map(\.name) == ["F16", "Q4_K_M", "Q2_K"])
-        let (f16, q4, q2) = (found.candidates[0], found.candidates[1], found.candidates[2])
+        #expect(found.candidates.map(\.name) == ["F16", "Q4_K_M", "Q2_K", "W8A8"])
+        let (f16, q4, q2, w8) = (found.candidates[0], found.candidates[1], found.candidates[2], found.candidates[3])
         #expect(f16.divergence.mean.value < 1e-6 && f16.sameTop.value > 0.99)
         #expect(q4.divergence.mean.value > 1e-3 && q4.divergence.mean.value < 0.02)
         #expect(q2.divergence.mean.value > 4 * q4.divergence.mean.value)
+        #expect(w8.divergence.mean.value > 1e-6 && w8.divergence.mean.value < q4.divergence.mean.value)
         #expect(q2.sameTop.value < q4.sameTop.value && q4.sameTop.value < f16.sameTop.value)
         #expect(found.candidates.allSatisfy { $0.divergence.minimum >= 0 && $0.layerErrors.count == 4 })
         #expect(zip(q4.layerErrors, q2.layerErrors).allSatisfy { $0 < $1 })
@@ -86,9 +87,9 @@ import Testing
         #expect(try await QuernProcess.run(["verify", output]).status == 0)
 
         // The same, asked of the files one by one, and whatever the number of threads.
-        for candidate in [q4, q2] {
+        for (candidate, suffix) in [(q4, ".gguf"), (q2, ".gguf"), (w8, "")] {
             let alone = try await eval(
-                Fixtures.sample, output + "/tiny-llama-\(candidate.name).gguf", workers: candidate == q4 ? 1 : 3)
+                Fixtures.sample, output + "/tiny-llama-\(candidate.name)\(suffix)", workers: candidate == q4 ? 1 : 3)
             #expect(alone.perplexity == found.perplexity && alone.positions == found.positions)
             let one = try #require(alone.candidates.first)
             #expect(one.perplexity == candidate.perplexity && one.divergence == candidate.divergence)

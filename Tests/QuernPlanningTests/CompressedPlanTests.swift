@@ -121,7 +121,6 @@ import Testing
         #expect(try refusal(Recipe.Target(compressedTensors: "W4A16", groupSize: 48)).message.contains("groups of 48"))
         #expect(try refusal(Recipe.Target(compressedTensors: "W4A16", ignore: ["re:("])).location == "ignore")
         #expect(try refusal(scheme) { $0.pruneLayers = [0] }.location == "prune_layers")
-        #expect(try refusal(scheme) { $0.evaluation = .init(text: "x") }.location == "evaluation")
         #expect(try refusal(scheme) { $0.source = Fixtures.path("gguf/granite-header.gguf") }.code == .unsupported)
         #expect(try refusal(Recipe.Target(compressedTensors: "W4A16", ignore: ["re:model"])).code == .invalidInput)
         let quantized = try ConvertFixture("llama")

@@ -137,7 +137,8 @@ extension SourceModel {
         guard let tensor = tensor(name) else { throw QuernError(.notFound, "no such tensor", at: name) }
         let reader = try SpanReader(
             extents: tensor.extents, scales: tensor.scales, type: tensor.type, columns: tensor.columns,
-            rows: tensor.rows, name: name, files: SourceFiles(files)
+            rows: tensor.rows, name: name, files: SourceFiles(files),
+            weights: { throw QuernError(.unsupported, "quantized weights", at: $0.layer) }
         ) { blobs[$0] ?? [] }
         return try [UInt8](unsafeUninitializedCapacity: reader.count) { buffer, count in
             try reader.read(at: 0, into: UnsafeMutableRawBufferPointer(buffer))

@@ -21,7 +21,8 @@ import Testing
         throws -> SpanReader
     {
         try SpanReader(
-            extents: extents, scales: scales, type: type, columns: columns, rows: rows, name: "t", files: files
+            extents: extents, scales: scales, type: type, columns: columns, rows: rows, name: "t", files: files,
+            weights: { _ in MemoryByteSource(bytes, name: "weights") }
         ) { _ in [] }
     }
 

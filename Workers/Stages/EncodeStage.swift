@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernJobs
+import QuernModel
 import QuernStore
 
 /// Encodes spans of the source to every type that some target wants, unless somebody has done so before.
@@ -20,7 +21,8 @@ struct EncodeStage {
         let spans = try work.spans.map(vectors.resolve).map { span in
             let reader = try SpanReader(
                 extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
-                rows: span.rows, name: span.tensor, files: files
+                rows: span.rows, name: span.tensor, files: files,
+                weights: { try DequantizedSource($0, files: files) }
             ) { try context.blobs.get($0, control) }
             return (span: span, reader: reader)
         }

@@ -32,12 +32,13 @@ struct EvaluateStage {
         return result
     }
 
-    /// The first file of an artifact; it leads to the others.
+    /// What leads to all files of an artifact: the first of them, or the folder they are in.
     private func path(of files: [AssembleResult]) throws -> String {
         guard let folder = context.files?.folder, let first = files.first else {
             throw QuernError(.unsupported, "this worker has no folder for artifacts", at: "evaluation")
         }
-        return try folder.path(of: first.file)
+        let parent = first.file.lastIndex(of: "/").map { String(first.file[..<$0]) }
+        return try folder.path(of: parent ?? first.file)
     }
 }
 

@@ -53,6 +53,14 @@ public enum WeightFormat: Sendable, Hashable {
         }
     }
 
+    /// Rows of the matrix that share a row of a component.
+    public func rowsPerRow(of component: WeightComponent) -> Int {
+        switch (component, self) {
+        case (.zeroPoint, _), (.scale, .floatBlocks): rowMultiple
+        default: 1
+        }
+    }
+
     /// The type of a component.
     /// - Parameter source: of the weights: scales of integers and FP8 are of the same type.
     public func type(of component: WeightComponent, source: SafetensorsType) -> SafetensorsType {

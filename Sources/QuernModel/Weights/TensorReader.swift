@@ -26,7 +26,8 @@ public struct TensorReader: Sendable {
         self.rowBytes = rowBytes
         reader = try SpanReader(
             extents: tensor.extents, scales: tensor.scales, type: tensor.type, columns: tensor.columns,
-            rows: tensor.rows, name: tensor.name, files: files
+            rows: tensor.rows, name: tensor.name, files: files,
+            weights: { try DequantizedSource($0, files: files) }
         ) { digest in
             guard let bytes = blobs[digest] else {
                 throw QuernError(.notFound, "the computed values \(digest) are missing", at: tensor.name)

@@ -6,8 +6,8 @@ import QuernStore
 public struct StoredCheckpoint: Sendable {
     struct Tensor: Sendable {
         let stored: SafetensorsTensor
-        /// Index into `files`.
-        let file: Int
+        /// Its files mean `files`.
+        let origin: Extent.Origin
 
         var name: String { stored.name }
 
@@ -25,7 +25,7 @@ public struct StoredCheckpoint: Sendable {
             }
             return SourceTensor(
                 name: stored.name, shape: shape, type: type,
-                extents: [Extent(origin: .file(file), offset: stored.offset, length: stored.length)])
+                extents: [Extent(origin: origin, offset: stored.offset, length: stored.length)])
         }
     }
 
@@ -33,7 +33,7 @@ public struct StoredCheckpoint: Sendable {
     /// In the order of the shards and of their bytes.
     let tensors: [Tensor]
     let files: [SourceFile]
-    /// The text of config.json, an object.
+    /// The text of config.json, an object that does not speak of quantization.
     let config: String
     /// Tokenizer, templates, licences: by name, in the order of their names.
     let sideFiles: [(name: String, bytes: [UInt8])]
@@ -45,14 +45,25 @@ public struct StoredCheckpoint: Sendable {
     /// Written anew.
     private static let replaced = ["config.json", "README.md"]
 
-    /// Reads headers and small files; no tensor bytes.
-    /// - Throws: `QuernError` as `Checkpoint.open`; `.unsupported` where the weights are quantized already.
-    public static func open(path: String) throws -> StoredCheckpoint {
+    /// Reads what `CheckpointTensors` does, and small files. Quantized layers have plain values, of the model's own
+    /// type.
+    /// - Parameter allowRequantize: whether weights may be rounded for a second time.
+    /// - Throws: `QuernError` as `Checkpoint.open` and `CheckpointTensors`; `.unsupported` where the weights are
+    ///   quantized in a way that cannot be read, `.usage` where they are quantized and that is not allowed.
+    public static func open(path: String, allowRequantize: Bool = false) throws -> StoredCheckpoint {
         let checkpoint = try Checkpoint.open(path: path)
-        if let method = checkpoint.config["quantization_config"]?.object?["quant_method"]?.string {
-            throw QuernError(
-                .unsupported, "the weights are quantized already (\(method.quotedForMessage))",
-                at: "\(path)/config.json", remedy: "Take the checkpoint it was made from")
+        let stored = try CheckpointTensors(checkpoint, values: modelType(checkpoint.config))
+        if let method = StoredQuantization.method(of: checkpoint.config) {
+            let message = "the weights are quantized already (\(method.quotedForMessage))"
+            let remedy = "Take the checkpoint it was made from"
+            guard let quantization = stored.quantization else {
+                throw QuernError(.unsupported, message, at: "\(path)/config.json", remedy: remedy)
+            }
+            guard quantization.isOriginal || allowRequantize else {
+                throw QuernError(
+                    .usage, "\(message), and rounding them again loses more", at: "\(path)/config.json",
+                    remedy: remedy + ", or say --allow-requantize")
+            }
         }
         let names = try checkpoint.fileNames().filter { name in
             let lower = name.lowercased()
@@ -62,12 +73,21 @@ public struct StoredCheckpoint: Sendable {
         let card = (try? checkpoint.text("README.md")).map(ModelCard.init(readme:)) ?? .empty
         return StoredCheckpoint(
             name: checkpoint.name,
-            tensors: checkpoint.shards.enumerated().flatMap { file, shard in
-                shard.header.tensors.map { Tensor(stored: $0, file: file) }
-            },
+            tensors: stored.tensors.map { Tensor(stored: $0.tensor, origin: $0.origin) },
             files: checkpoint.shards.map { SourceFile($0.file) },
-            config: try checkpoint.text("config.json") ?? "{}",
+            config: try ConfigText.removing("quantization_config", from: try checkpoint.text("config.json") ?? "{}"),
             sideFiles: try names.compactMap { name in try checkpoint.bytes(name).map { (name, $0) } },
             license: ["license", "license_name", "license_link"].compactMap { key in card.text(key).map { (key, $0) } })
+    }
+
+    /// What its weights had been before they were quantized; F32, in which nothing is lost, where nobody says so.
+    private static func modelType(_ config: JSONObject) -> SafetensorsType {
+        let text = config["text_config"]?.object
+        let names = ["dtype", "torch_dtype"].flatMap { [config[$0]?.string, text?[$0]?.string] }.compactMap { $0 }
+        return switch names.first {
+        case "bfloat16": .bf16
+        case "float16": .f16
+        default: .f32
+        }
     }
 }

@@ -13,13 +13,14 @@ extension SourceModel {
 
     private static func checkpoint(_ checkpoint: Checkpoint) throws -> SourceModel {
         let family = try Family.of(checkpoint.config)
-        let isQuantized = try checkQuantization(checkpoint.config, of: family)
+        let stored = try CheckpointTensors(checkpoint)
+        let isQuantized = try checkQuantization(checkpoint.config, stored.quantization, of: family)
         let config = try ModelConfig(fields: try TextConfig.fields(checkpoint.config), defaults: family.defaults)
 
         var blobs: [Digest: [UInt8]] = [:]
         var tensors = try computedTensors(of: family, config: config, blobs: &blobs)
         tensors = try TensorMapping(family: family, config: config)
-            .tensors(of: checkpoint.shards.map(\.header), after: tensors)
+            .tensors(of: stored.tensors, after: tensors)
 
         let general = GeneralKeys(
             folderName: checkpoint.name, config: checkpoint.config,
@@ -40,14 +41,15 @@ extension SourceModel {
 
         return SourceModel(
             name: checkpoint.name, architecture: family.architecture, metadata: metadata, tensors: tensors,
-            files: checkpoint.shards.map { SourceFile($0.file) }, blobs: blobs, hints: try family.hints(config))
+            files: checkpoint.shards.map { SourceFile($0.file) }, blobs: blobs, hints: try family.hints(config),
+            quantizedAs: stored.quantization.flatMap { $0.isOriginal ? nil : $0.method })
     }
 
     /// - Returns: whether the checkpoint is quantized in a way that the family's GGUF takes over.
-    private static func checkQuantization(_ config: JSONObject, of family: Family) throws -> Bool {
-        guard let method = ModelConfig.present(config, "quantization_config")?.object?["quant_method"]?.string else {
-            return false
-        }
+    private static func checkQuantization(
+        _ config: JSONObject, _ read: StoredQuantization?, of family: Family
+    ) throws -> Bool {
+        guard read == nil, let method = StoredQuantization.method(of: config) else { return false }
         guard family.quantization.contains(method) else {
             throw QuernError(
                 .unsupported, "the weights are quantized already (\(method.quotedForMessage))", at: "config.json",

@@ -2,7 +2,7 @@ import Foundation
 import QuernFormats
 
 extension SourceModel {
-    /// Reads the headers of a source; no tensor bytes are read.
+    /// Reads the headers of a source, and the shapes of packed weights that headers do not tell; no other tensor bytes.
     /// - Parameter path: a Hugging Face checkpoint folder (one of the classes in `Family.all`), or a `.gguf` file of
     ///   any architecture, which may be one of a split set. Made absolute, so that workers find the files.
     /// - Throws: `QuernError` `.notFound`, `.unsupported` for a model class, element type or tokenizer that cannot be

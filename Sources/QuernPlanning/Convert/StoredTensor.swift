@@ -1,10 +1,10 @@
 import QuernFormats
 import QuernStore
 
-/// A tensor of a checkpoint with the shard it lies in.
-struct StoredTensor {
+/// A tensor of a checkpoint and where its bytes are: in a shard, or computed of quantized weights.
+struct StoredTensor: Sendable {
     let tensor: SafetensorsTensor
-    let shard: Int
+    let origin: Extent.Origin
 
     /// What becomes of it alone.
     func outputs(_ rule: TensorRule, layer: Int?, config: ModelConfig) throws -> [SourceTensor] {
@@ -46,7 +46,7 @@ struct StoredTensor {
     func cut(_ cut: TensorCut, shape: [Int], element: Int, config: ModelConfig) throws -> TensorCut.Result {
         guard
             let result = cut.apply(
-                shape: shape, element: element, file: shard, offset: tensor.offset, length: tensor.length,
+                shape: shape, element: element, origin: origin, offset: tensor.offset, length: tensor.length,
                 config: config)
         else { throw fault("its shape \(tensor.shape) cannot be taken apart as config.json says") }
         return result

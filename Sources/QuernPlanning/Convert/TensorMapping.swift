@@ -43,41 +43,39 @@ struct TensorMapping {
     /// - Parameter computed: made from settings.
     /// - Throws: for a tensor without a rule, one of the wrong shape or of a type that holds no plain numbers, one that
     ///   is there twice, and for one that is missing.
-    func tensors(of headers: [SafetensorsHeader], after computed: [SourceTensor]) throws -> [SourceTensor] {
+    func tensors(of checkpoint: [StoredTensor], after computed: [SourceTensor]) throws -> [SourceTensor] {
         var repacked: [SourceTensor] = []
         var tensors: [SourceTensor] = []
         var found: Set<String> = []
         var made: Set<String> = []
         var gatherings: [String: TensorGathering] = [:]
-        for (shard, header) in headers.enumerated() {
-            for tensor in header.tensors where !TensorRules.isDroppable(tensor.name) {
-                guard let name = TextConfig.name(tensor.name) else { continue }
-                guard found.insert(name).inserted else {
-                    throw fault(
-                        "it is in two shards", tensor.name, remedy: "Remove the shard that does not belong here")
-                }
-                guard let place = try place(of: name, tensor.name) else { continue }
-                let part = StoredTensor(tensor: tensor, shard: shard)
-                let rule = place.use.rule
-                let gathered: [SourceTensor]
-                if rule.isOfExperts || rule.scales != nil {
-                    let key = rule.isOfExperts ? "experts \(place.layer ?? 0)" : "\(rule.source) \(place.layer ?? 0)"
-                    // Taken out, so that it is not copied for every expert.
-                    var gathering = gatherings.removeValue(forKey: key) ?? makeGathering(of: rule, layer: place.layer)
-                    gathered = try gathering.add(part, rule: rule, expert: place.expert, isScales: place.use.isScales)
-                    gatherings[key] = gathering
-                } else {
-                    gathered = try part.outputs(rule, layer: place.layer, config: config)
-                }
-                for tensor in gathered {
-                    guard made.insert(tensor.name).inserted else {
-                        throw fault(
-                            "another tensor of the checkpoint holds the same values", part.tensor.name,
-                            remedy: "Remove the layout of the experts that is not needed")
-                    }
-                }
-                if rule.scales != nil { repacked += gathered } else { tensors += gathered }
+        for part in checkpoint where !TensorRules.isDroppable(part.tensor.name) {
+            let tensor = part.tensor
+            guard let name = TextConfig.name(tensor.name) else { continue }
+            guard found.insert(name).inserted else {
+                throw fault(
+                    "it is in two shards", tensor.name, remedy: "Remove the shard that does not belong here")
             }
+            guard let place = try place(of: name, tensor.name) else { continue }
+            let rule = place.use.rule
+            let gathered: [SourceTensor]
+            if rule.isOfExperts || rule.scales != nil {
+                let key = rule.isOfExperts ? "experts \(place.layer ?? 0)" : "\(rule.source) \(place.layer ?? 0)"
+                // Taken out, so that it is not copied for every expert.
+                var gathering = gatherings.removeValue(forKey: key) ?? makeGathering(of: rule, layer: place.layer)
+                gathered = try gathering.add(part, rule: rule, expert: place.expert, isScales: place.use.isScales)
+                gatherings[key] = gathering
+            } else {
+                gathered = try part.outputs(rule, layer: place.layer, config: config)
+            }
+            for tensor in gathered {
+                guard made.insert(tensor.name).inserted else {
+                    throw fault(
+                        "another tensor of the checkpoint holds the same values", part.tensor.name,
+                        remedy: "Remove the layout of the experts that is not needed")
+                }
+            }
+            if rule.scales != nil { repacked += gathered } else { tensors += gathered }
         }
         try checkComplete(found, made)
         return repacked + computed + tensors

@@ -29,7 +29,7 @@ enum TensorCut: Sendable {
     ///   - element: bytes of an element.
     /// - Returns: nil where the shape cannot be cut like that.
     func apply(
-        shape: [Int], element: Int, file: Int, offset: UInt64, length: UInt64, config: ModelConfig
+        shape: [Int], element: Int, origin: Extent.Origin, offset: UInt64, length: UInt64, config: ModelConfig
     ) -> Result? {
         guard let outer = shape.first, let all = Int(exactly: length) else { return nil }
         func make(_ shape: [Int], from start: Int = 0, strides: Strides? = nil) -> Result {
@@ -37,7 +37,7 @@ enum TensorCut: Sendable {
             return Result(
                 shape: shape,
                 extent: Extent(
-                    origin: .file(file), offset: offset + UInt64(start), length: UInt64(bytes), strides: strides))
+                    origin: origin, offset: offset + UInt64(start), length: UInt64(bytes), strides: strides))
         }
         let rowBytes = all / outer
         switch self {

@@ -1,3 +1,5 @@
+import QuernFormats
+
 /// Bytes of the source: a run of neighbours, or what strides pick.
 public struct Extent: Sendable, Codable, Equatable {
     public enum Origin: Sendable, Codable, Equatable {
@@ -5,6 +7,8 @@ public struct Extent: Sendable, Codable, Equatable {
         case file(Int)
         /// Values the planner computed, such as RoPE factors.
         case blob(Digest)
+        /// The values of quantized weights, row after row: offsets count their bytes.
+        case weights(QuantizedMatrix)
     }
     public let origin: Origin
     /// Of the first byte; where there are strides, of the first byte they pick.
@@ -25,6 +29,17 @@ public struct Extent: Sendable, Codable, Equatable {
     public func part(at start: UInt64, length: UInt64, origin: Origin) -> Extent {
         guard let strides else { return Extent(origin: origin, offset: offset + start, length: length) }
         return Extent(origin: origin, offset: offset, length: length, strides: strides.skipping(start))
+    }
+
+    /// The same with other indices of files.
+    public func mapFiles(_ index: (Int) -> Int) -> Extent {
+        let mapped: Origin =
+            switch origin {
+            case .file(let file): .file(index(file))
+            case .blob: origin
+            case .weights(let matrix): .weights(matrix.mapFiles(index))
+            }
+        return Extent(origin: mapped, offset: offset, length: length, strides: strides)
     }
 }
 
@@ -92,7 +107,7 @@ extension Strides {
 
 extension Extent.Origin {
     private enum Kind: String, CodingKey {
-        case file, blob
+        case file, blob, weights
     }
 
     public init(from decoder: any Decoder) throws {
@@ -100,6 +115,7 @@ extension Extent.Origin {
         switch kind {
         case .file: self = .file(try container.decode(Int.self, forKey: kind))
         case .blob: self = .blob(try container.decode(Digest.self, forKey: kind))
+        case .weights: self = .weights(try container.decode(QuantizedMatrix.self, forKey: kind))
         }
     }
 
@@ -108,18 +124,7 @@ extension Extent.Origin {
         switch self {
         case .file(let index): try container.encode(index, forKey: .file)
         case .blob(let digest): try container.encode(digest, forKey: .blob)
+        case .weights(let matrix): try container.encode(matrix, forKey: .weights)
         }
-    }
-}
-
-extension Decoder {
-    /// The one key of an object that is named by what it holds.
-    package func onlyKey<Key: CodingKey>(_ type: Key.Type) throws -> (Key, KeyedDecodingContainer<Key>) {
-        let container = try container(keyedBy: type)
-        guard container.allKeys.count == 1, let key = container.allKeys.first else {
-            throw DecodingError.dataCorrupted(
-                .init(codingPath: codingPath, debugDescription: "exactly one kind of value belongs here"))
-        }
-        return (key, container)
     }
 }

@@ -16,25 +16,35 @@ public struct SpanReader: Sendable {
     ///   - extents: where the rows lie, in order.
     ///   - scales: empty, or where the scales of MXFP4 blocks lie; `extents` then hold nothing but codes.
     ///   - name: of the tensor, for messages.
+    ///   - weights: gives the values of quantized weights.
     ///   - blob: gives the bytes of a blob.
     /// - Throws: `.invalidInput` where the extents do not hold exactly these rows; what opening files throws.
     public init(
         extents: [Extent], scales: [Extent] = [], type: ElementType, columns: Int, rows: Int, name: String,
-        files: SourceFiles, blob: (Digest) throws -> [UInt8]
+        files: SourceFiles, weights: (QuantizedMatrix) throws -> any ByteSource, blob: (Digest) throws -> [UInt8]
     ) throws {
+        func joined(_ extents: [Extent], count: Int) throws -> JoinedSource {
+            try JoinedSource(extents, count: count, name: name) { origin in
+                switch origin {
+                case .file(let index): try files.file(index)
+                case .blob(let digest): MemoryByteSource(try blob(digest), name: "blob \(digest)")
+                case .weights(let matrix): try weights(matrix)
+                }
+            }
+        }
         let (elements, overflow) = rows.multipliedReportingOverflow(by: columns)
         guard rows > 0, columns > 0, !overflow, columns % type.blockSize == 0,
             let bytes = type.bytes(elements: elements)
         else { throw JoinedSource.misfit("\(rows) rows of \(columns) columns of \(type)", name) }
         count = bytes
         if scales.isEmpty {
-            codes = try JoinedSource(extents, count: bytes, name: name, files: files, blob: blob)
+            codes = try joined(extents, count: bytes)
             self.scales = nil
         } else {
             guard type == .mxfp4 else { throw JoinedSource.misfit("\(type) has no scales of its own", name) }
             let blocks = bytes / Self.mxfp4Block
-            codes = try JoinedSource(extents, count: bytes - blocks, name: name, files: files, blob: blob)
-            self.scales = try JoinedSource(scales, count: blocks, name: name, files: files, blob: blob)
+            codes = try joined(extents, count: bytes - blocks)
+            self.scales = try joined(scales, count: blocks)
         }
     }
 
@@ -99,16 +109,12 @@ private struct JoinedSource: Sendable {
     private let runs: [Run]
 
     init(
-        _ extents: [Extent], count: Int, name: String, files: SourceFiles, blob: (Digest) throws -> [UInt8]
+        _ extents: [Extent], count: Int, name: String, open: (Extent.Origin) throws -> any ByteSource
     ) throws {
         var runs: [Run] = []
         var start = 0
         for extent in extents {
-            var source: any ByteSource =
-                switch extent.origin {
-                case .file(let index): try files.file(index)
-                case .blob(let digest): MemoryByteSource(try blob(digest), name: "blob \(digest)")
-                }
+            var source = try open(extent.origin)
             var offset = extent.offset
             if let strides = extent.strides {
                 let (size, overflow) = extent.length.addingReportingOverflow(strides.skip)
