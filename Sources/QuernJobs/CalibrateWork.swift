@@ -141,6 +141,7 @@ extension WorkResult {
         case .tokenize(let result): result.tokens == blob
         case .calibrate(let result): result.statistics.contains(blob)
         case .merge(let result): result.index == blob || result.statistics.contains(blob)
+        case .balance(let result): result.vector == blob
         case .factor(let result): result.factor.contains(blob)
         case .evaluate(let result): result.scores.contains(blob)
         case .encode(let result): result.parts.contains { $0.digest == blob }

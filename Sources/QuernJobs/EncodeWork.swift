@@ -123,17 +123,25 @@ public struct QuantizedWeight: Sendable, Hashable, Codable {
 /// One form to encode a span to.
 public struct EncodeOutput: Sendable, Codable, Equatable {
     public let encoding: PartEncoding
-    public let importance: Importance?
+    /// Of the values as they are in the source.
+    public var importance: Importance?
+    /// What is done to the values before they are encoded.
+    public var rescalings: [Rescaling]
     /// Where the part belongs in the artifacts: one place for every target that wants it.
-    public let places: [PartPlace]
-    public init(encoding: PartEncoding, importance: Importance? = nil, places: [PartPlace] = []) {
+    public var places: [PartPlace]
+    public init(
+        encoding: PartEncoding, importance: Importance? = nil, rescalings: [Rescaling] = [], places: [PartPlace] = []
+    ) {
         self.encoding = encoding
         self.importance = importance
+        self.rescalings = rescalings
         self.places = places
     }
 
-    public init(type: ElementType, importance: Importance? = nil, places: [PartPlace] = []) {
-        self.init(encoding: .blocks(type), importance: importance, places: places)
+    public init(
+        type: ElementType, importance: Importance? = nil, rescalings: [Rescaling] = [], places: [PartPlace] = []
+    ) {
+        self.init(encoding: .blocks(type), importance: importance, rescalings: rescalings, places: places)
     }
 }
 

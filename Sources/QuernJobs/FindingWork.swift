@@ -47,10 +47,13 @@ public struct StatisticsReference: Sendable, Codable, Hashable {
 /// Factor the Gram matrix of an input.
 public struct FactorWork: Sendable, Codable, Equatable {
     public let input: StatisticsReference
+    /// Ordinal of the balance item whose vector s the input is divided by: H_ij / (s_i · s_j) is factored; nil for none.
+    public let balance: Int?
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
-    public init(input: StatisticsReference, memory: Int64) {
+    public init(input: StatisticsReference, balance: Int? = nil, memory: Int64) {
         self.input = input
+        self.balance = balance
         self.memory = memory
     }
 }

@@ -59,7 +59,7 @@ extension Recipe.Target: Codable {
         static let planned: Set<String> = ["size", "bpw"]
         /// What only one kind of target has.
         static let ofGGUF: [Key] = [.pure, .tensors, .outputTensorType, .tokenEmbeddingType, .leaveOutputTensor]
-        static let ofCompressedTensors: [Key] = [.groupSize, .method, .ignore, .layers]
+        static let ofCompressedTensors: [Key] = [.groupSize, .ignore, .layers]
     }
 
     public init(from decoder: any Decoder) throws {
@@ -72,7 +72,8 @@ extension Recipe.Target: Codable {
                 tensors: try Self.rules(in: container, .tensors, Recipe.TensorRule.init(pattern:type:)),
                 outputTensorType: try container.decodeIfPresent(ElementType.self, forKey: .outputTensorType),
                 tokenEmbeddingType: try container.decodeIfPresent(ElementType.self, forKey: .tokenEmbeddingType),
-                leaveOutputTensor: try container.decodeIfPresent(Bool.self, forKey: .leaveOutputTensor) ?? false)
+                leaveOutputTensor: try container.decodeIfPresent(Bool.self, forKey: .leaveOutputTensor) ?? false,
+                method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest)
             return
         }
         try Self.refuse([.gguf] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
@@ -118,6 +119,7 @@ extension Recipe.Target: Codable {
             try container.encodeIfPresent(target.outputTensorType, forKey: .outputTensorType)
             try container.encodeIfPresent(target.tokenEmbeddingType, forKey: .tokenEmbeddingType)
             if target.leaveOutputTensor { try container.encode(true, forKey: .leaveOutputTensor) }
+            if target.method != .nearest { try container.encode(target.method, forKey: .method) }
         case .compressedTensors(let target):
             try container.encode(target.scheme, forKey: .compressedTensors)
             try container.encodeIfPresent(target.groupSize, forKey: .groupSize)

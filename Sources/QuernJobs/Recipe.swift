@@ -53,12 +53,13 @@ public struct Recipe: Sendable, Equatable {
 
         public init(
             gguf: String, pure: Bool = false, tensors: [TensorRule] = [], outputTensorType: ElementType? = nil,
-            tokenEmbeddingType: ElementType? = nil, leaveOutputTensor: Bool = false
+            tokenEmbeddingType: ElementType? = nil, leaveOutputTensor: Bool = false, method: Method = .nearest
         ) {
             self = .gguf(
                 GGUFTarget(
                     preset: gguf, pure: pure, tensors: tensors, outputTensorType: outputTensorType,
-                    tokenEmbeddingType: tokenEmbeddingType, leaveOutputTensor: leaveOutputTensor))
+                    tokenEmbeddingType: tokenEmbeddingType, leaveOutputTensor: leaveOutputTensor,
+                    method: method))
         }
 
         public init(
@@ -77,6 +78,13 @@ public struct Recipe: Sendable, Equatable {
             case .compressedTensors(let target): target.name
             }
         }
+
+        public var method: Method {
+            switch self {
+            case .gguf(let target): target.method
+            case .compressedTensors(let target): target.method
+            }
+        }
     }
 
     /// A GGUF in a preset.
@@ -91,6 +99,8 @@ public struct Recipe: Sendable, Equatable {
         public var tokenEmbeddingType: ElementType?
         /// Keep `output.weight` as the source has it.
         public var leaveOutputTensor: Bool
+        /// `nearest` for what presets do by themselves, with or without an importance matrix; or `awq`.
+        public var method: Method
     }
 
     /// A folder of safetensors in a scheme of compressed-tensors.
@@ -120,9 +130,25 @@ public struct Recipe: Sendable, Equatable {
         case imatrix
         /// Scales are searched, and errors fed into weights that are rounded later.
         case gptq
+        /// Channels are rescaled by a search so that outputs change least, then as imatrix.
+        case awq
+        /// Channels behind norms are rescaled by the largest magnitudes of inputs and weights, then as imatrix.
+        case smoothquant
+        case awqGPTQ = "awq+gptq"
+        case smoothquantGPTQ = "smoothquant+gptq"
 
+        /// Whether errors are fed into weights that are rounded later.
+        public var feedsBack: Bool { [.gptq, .awqGPTQ, .smoothquantGPTQ].contains(self) }
+        /// How channels are rescaled; nil where they stay as they are.
+        public var balance: BalanceWork.Rule? {
+            switch self {
+            case .nearest, .imatrix, .gptq: nil
+            case .awq, .awqGPTQ: .search
+            case .smoothquant, .smoothquantGPTQ: .magnitudes
+            }
+        }
         /// Whether it needs Gram matrices.
-        public var needsGram: Bool { self == .gptq }
+        public var needsGram: Bool { feedsBack || balance == .search }
     }
 
     /// Text to go through the model, and how.

@@ -59,7 +59,8 @@ extension Recipe.Target {
                 tensors: try fields[.tensors]?.tensorRules() ?? [],
                 outputTensorType: try fields[.outputTensorType]?.elementType(),
                 tokenEmbeddingType: try fields[.tokenEmbeddingType]?.elementType(),
-                leaveOutputTensor: try fields[.leaveOutputTensor]?.flag() ?? false)
+                leaveOutputTensor: try fields[.leaveOutputTensor]?.flag() ?? false,
+                method: try fields[.method]?.method() ?? .nearest)
             return
         }
         try fields.refuse([.gguf] + Key.ofGGUF, of: .compressedTensors)
@@ -90,6 +91,7 @@ extension Recipe.GGUFTarget {
         if let outputTensorType { fields.append(("output_tensor_type", outputTensorType.description.node)) }
         if let tokenEmbeddingType { fields.append(("token_embedding_type", tokenEmbeddingType.description.node)) }
         if leaveOutputTensor { fields.append(("leave_output_tensor", Node("true"))) }
+        if method != .nearest { fields.append(("method", method.rawValue.node)) }
         return Node(fields)
     }
 }

@@ -13,6 +13,8 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
     case merge
     /// Find the largest weights of layers that share a scale.
     case scan
+    /// Find by what the channels of an input are divided so that its weights round better.
+    case balance
     /// Factor the Gram matrix of an input.
     case factor
     /// Encode spans of the source into parts.
@@ -32,6 +34,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
     case calibrate(CalibrateWork)
     case merge(MergeWork)
     case scan(ScanWork)
+    case balance(BalanceWork)
     case factor(FactorWork)
     case encode(EncodeWork)
     case assemble(AssembleWork)
@@ -45,6 +48,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
         case .calibrate: .calibrate
         case .merge: .merge
         case .scan: .scan
+        case .balance: .balance
         case .factor: .factor
         case .encode: .encode
         case .assemble: .assemble
@@ -61,6 +65,7 @@ public enum WorkResult: Sendable, Codable, Equatable {
     case calibrate(CalibrateResult)
     case merge(MergeResult)
     case scan(ScanResult)
+    case balance(BalanceResult)
     case factor(FactorResult)
     case encode(EncodeResult)
     case assemble(AssembleResult)

@@ -9,6 +9,8 @@ struct CalibrationItems {
     let merged: Int
     /// Inputs that statistics are taken of.
     let inputs: [LinearInput]
+    /// Where channels can be rescaled.
+    let folds: [Fold]
     /// Columns that a block of a Gram matrix has at most; nil where none are kept.
     let gramBlock: Int?
 
@@ -26,6 +28,7 @@ struct CalibrationItems {
             model, toBe: "calibrated", remedy: "Give an importance matrix file that was made elsewhere.")
         let tensors = Set(model.tensors.map(\.name))
         inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
+        folds = graph.folds
 
         let chunkTokens = calibration.chunkTokens
         let limits = try TextLimits(

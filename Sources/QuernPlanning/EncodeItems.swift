@@ -37,14 +37,15 @@ struct TensorEncodings {
 
 extension EncodeOutput {
     /// Where it comes among the outputs of a span.
-    fileprivate var place: (UInt32, String, Int) {
+    fileprivate var place: (UInt32, String, Int, String) {
         let isWeighted = importance == nil ? 0 : 1
+        let rescaled = rescalings.map { "\($0.item)" }.joined(separator: " ")
         switch encoding {
-        case .blocks(let type): return (type.rawValue, "", isWeighted)
+        case .blocks(let type): return (type.rawValue, "", isWeighted, rescaled)
         case .component(let component, let weight):
             let rounding = weight.rounding
             let method = "\(rounding.searches) \(rounding.factor ?? -1)"
-            return (.max, "\(weight.format) \(method) \(component.rawValue)", isWeighted)
+            return (.max, "\(weight.format) \(method) \(component.rawValue)", isWeighted, rescaled)
         }
     }
 }
@@ -140,8 +141,9 @@ struct EncodeItems {
                 importance = max(importance, vectors.firstMatrix + tensor.rows / vectors.rowsPerMatrix)
                 if case .merged(let item, _) = vectors.vectors { open.needed.insert(item) }
             }
-            open.needed.formUnion(wanted.encoding.items)
-            fitting = max(fitting, wanted.encoding.fittingMemory(columns: columns))
+            open.needed.formUnion(wanted.encoding.items + wanted.rescalings.map(\.item))
+            let rescaled = wanted.rescalings.isEmpty ? 0 : 4 * elements
+            fitting = max(fitting, wanted.encoding.fittingMemory(columns: columns) + rescaled)
             open.cost += bytes
             parts[index][output].append(PartReference(ordinal: firstOrdinal + items.count, index: open.parts))
             open.parts += 1
@@ -165,7 +167,7 @@ struct EncodeItems {
     /// An output with the places of its part.
     /// - Parameter rowsBefore: rows of the tensor that come before the part.
     private mutating func placed(_ encoding: TensorEncodings, _ output: Int, rowsBefore: Int) -> EncodeOutput {
-        let wanted = encoding.outputs[output]
+        var wanted = encoding.outputs[output]
         let columns = encoding.tensor.columns
         let bytes = rowsBefore == 0 ? 0 : UInt64(wanted.encoding.bytes(rows: rowsBefore, columns: columns) ?? 0)
         let places = encoding.places[output].map { place in
@@ -173,7 +175,8 @@ struct EncodeItems {
             if file == open.artifacts.count { open.artifacts.append(place.file) }
             return PartPlace(file: file, offset: place.offset + bytes)
         }
-        return EncodeOutput(encoding: wanted.encoding, importance: wanted.importance, places: places)
+        wanted.places = places
+        return wanted
     }
 
     private mutating func close() {

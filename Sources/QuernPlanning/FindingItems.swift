@@ -7,7 +7,8 @@ struct FindingItems {
     private(set) var items: [PlannedItem] = []
     private let firstOrdinal: Int
     private let files: [SourceFile]
-    private var factors: [StatisticsReference: Int] = [:]
+    private var factors: [Factor: Int] = [:]
+    private var balances: [Balance: Int] = [:]
     private var scans: [Scan: Int] = [:]
 
     private static let buffers: Int64 = 8 << 20
@@ -15,6 +16,35 @@ struct FindingItems {
     private struct Scan: Hashable {
         let tensors: [String]
         let input: StatisticsReference?
+    }
+
+    private struct Factor: Hashable {
+        let input: StatisticsReference
+        let balance: Int?
+    }
+
+    private struct Balance: Hashable {
+        let input: StatisticsReference
+        let rule: BalanceWork.Rule
+        let readers: [String]
+        let encodings: [PartEncoding]
+        let norm: String?
+        let type: ElementType?
+    }
+
+    /// Weights that read an input, as an item that finds a balance of it is to see them.
+    struct Reader {
+        let tensor: SourceTensor
+        /// The matrix that reads it, where a tensor has one for each expert; nil for all rows.
+        let matrix: Int?
+        let encoding: PartEncoding
+    }
+
+    /// A norm that makes an input, and what it will be stored as.
+    struct NormWeight {
+        let tensor: SourceTensor
+        let type: ElementType
+        let addend: Float
     }
 
     /// - Parameters:
@@ -25,18 +55,84 @@ struct FindingItems {
         self.files = files
     }
 
-    /// - Parameter columns: of the widest block.
+    /// - Parameters:
+    ///   - balance: ordinal of the item by whose vector the input will be divided; nil for none.
+    ///   - columns: of the widest block.
     /// - Returns: the ordinal of the item that factors the Gram matrix of an input.
-    mutating func factor(_ input: StatisticsReference, channels: Int, columns: Int) -> Int {
-        if let known = factors[input] { return known }
+    mutating func factor(_ input: StatisticsReference, balance: Int? = nil, channels: Int, columns: Int) -> Int {
+        let key = Factor(input: input, balance: balance)
+        if let known = factors[key] { return known }
         // The values of the file, a block in double precision twice, all panels twice.
         let (block, values) = (Int64(columns), Int64(channels) * Int64(columns))
         let memory = Self.buffers + 2 * Int64(maximumBlobBytes) + 16 * block * (block + 40) + 12 * values
         let expert = input.matrix > 0 ? " of expert \(input.matrix)" : ""
         return add(
             PlannedItem(
-                payload: .factor(FactorWork(input: input, memory: memory)), cost: max(1, 8 * values), memory: memory,
-                dependencies: [input.merged], label: "factor inputs\(expert) of \(input.tensor)"), to: \.factors, input)
+                payload: .factor(FactorWork(input: input, balance: balance, memory: memory)), cost: max(1, 8 * values),
+                memory: memory, dependencies: [input.merged] + (balance.map { [$0] } ?? []),
+                label: "factor inputs\(expert) of \(input.tensor)"), to: \.factors, key)
+    }
+
+    /// - Parameters:
+    ///   - columns: of the widest block of the Gram matrix.
+    /// - Returns: the ordinal of the item that finds by what the channels of an input are divided.
+    /// - Throws: `.invalidInput` where extents do not hold what a shape says.
+    mutating func balance(
+        _ input: StatisticsReference, _ rule: BalanceWork.Rule, readers: [Reader], norm: NormWeight?, columns: Int
+    ) throws -> Int {
+        let key = Balance(
+            input: input, rule: rule, readers: readers.map { "\($0.tensor.name) \($0.matrix ?? 0)" },
+            encodings: readers.map(\.encoding), norm: norm?.tensor.name, type: norm?.type)
+        if let known = balances[key] { return known }
+        var used: [Int] = []
+        let spans = try readers.map {
+            BalanceWork.Reader(span: try span(of: $0.tensor, matrix: $0.matrix, &used), encoding: $0.encoding)
+        }
+        let factors = try norm.map {
+            BalanceWork.Norm(span: try span(of: $0.tensor, matrix: nil, &used), type: $0.type, addend: $0.addend)
+        }
+        let channels = Int64(readers.first?.tensor.columns ?? 1)
+        // The values of the file, a block in double and all in single precision, and of 256 rows of each weight what they
+        // are, what they become and how they differ.
+        let memory =
+            Self.buffers + 2 * Int64(maximumBlobBytes)
+            + (rule == .search ? channels * Int64(columns) * 16 + 8 * Int64(columns) * Int64(columns) : 0)
+            + channels * 4 * (256 * Int64(readers.count) + 128 * 20)
+        let work = BalanceWork(
+            files: used.map { files[$0] }, input: input, rule: rule, readers: spans, norm: factors, memory: memory)
+        let read = readers.reduce(Int64(0)) { $0 + Int64(clamping: $1.tensor.elements) }
+        let search = rule == .search ? 64 * channels * Int64(columns) * Int64(readers.count) : 0
+        let expert = input.matrix > 0 ? " of expert \(input.matrix)" : ""
+        return add(
+            PlannedItem(
+                payload: .balance(work), cost: max(1, read + search), memory: memory, dependencies: [input.merged],
+                label: "balance inputs\(expert) of \(input.tensor)"), to: \.balances, key)
+    }
+
+    /// - Parameter used: files of the item, to which those of the tensor are added.
+    private func span(of tensor: SourceTensor, matrix: Int?, _ used: inout [Int]) throws -> Span {
+        var cursor = TensorCursor(tensor)
+        let rowBytes = UInt64(tensor.type.bytes(elements: tensor.columns) ?? 0)
+        let rows = matrix == nil ? tensor.rows : tensor.rowsPerMatrix
+        let first = (matrix ?? 0) * rows
+        do {
+            _ = try cursor.take(UInt64(first) * rowBytes)
+            let (extents, scales) = try cursor.take(UInt64(rows) * rowBytes)
+            return Span(
+                tensor: tensor.name, extents: extents.map { Self.local($0, &used) },
+                scales: scales.map { Self.local($0, &used) }, sourceType: tensor.type, columns: tensor.columns,
+                rows: rows, firstRow: first, addend: tensor.addend, outputs: [])
+        } catch let error as QuernError {
+            throw error.located(in: tensor.name)
+        }
+    }
+
+    private static func local(_ extent: Extent, _ used: inout [Int]) -> Extent {
+        extent.mapFiles { file in
+            let local = used.firstIndex(of: file) ?? used.count
+            if local == used.count { used.append(file) }
+            return local
+        }
     }
 
     /// - Returns: the ordinal of the item that finds the largest magnitudes of weights, and of their input.
@@ -48,10 +144,11 @@ struct FindingItems {
             Span(
                 tensor: tensor.name,
                 extents: tensor.extents.map { extent in
-                    guard case .file(let file) = extent.origin else { return extent }
-                    let local = used.firstIndex(of: file) ?? used.count
-                    if local == used.count { used.append(file) }
-                    return extent.part(at: 0, length: extent.length, origin: .file(local))
+                    extent.mapFiles { file in
+                        let local = used.firstIndex(of: file) ?? used.count
+                        if local == used.count { used.append(file) }
+                        return local
+                    }
                 }, scales: [], sourceType: tensor.type, columns: tensor.columns, rows: tensor.rows, firstRow: 0,
                 outputs: [])
         }

@@ -13,6 +13,8 @@ struct GGUFTargets {
     let source: SourceModel
     /// In the order of the recipe.
     let targets: [Target]
+    /// Items that find out something for weights.
+    let findings: FindingItems
     private let draft: Draft
 
     var refusals: [Refusal] { draft.refusals }
@@ -23,23 +25,32 @@ struct GGUFTargets {
     var encodings: [TensorEncodings] { get throws { try draft.encodings } }
     var encodingCount: Int { draft.files.count }
 
-    /// - Parameter name: of the artifacts.
+    /// - Parameters:
+    ///   - names: of all targets of the recipe.
+    ///   - name: of the artifacts.
     init(
-        recipe: Recipe, source unpruned: SourceModel, name: String, origin: ImportanceVectors.Origin,
+        recipe: Recipe, names: [String], source unpruned: SourceModel, name: String, origin: ImportanceVectors.Origin,
         calibration: CalibrationItems?
     ) throws {
         let model = ModelFacts(
             architecture: unpruned.architecture, metadata: recipe.overrides.applied(to: unpruned.metadata))
         let source = try unpruned.pruned(Set(recipe.pruneLayers))
         let keepsSplit = recipe.split?.keep ?? false
+        var findings = FindingItems(
+            firstOrdinal: source.files.count + (calibration?.items.count ?? 0), files: source.files)
         var draft = try Draft(
             source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
-        for case .gguf(let target) in recipe.targets {
-            try draft.add(target, preset: try Preset(named: target.preset), allowRequantize: recipe.allowRequantize)
+        for case (.gguf(let target), let name) in zip(recipe.targets, names) {
+            try draft.add(
+                target, name: name, preset: try Preset(named: target.preset), allowRequantize: recipe.allowRequantize)
+            if target.method.balance != nil, let calibration {
+                try draft.balance(calibration, &findings, allowRequantize: recipe.allowRequantize)
+            }
         }
+        self.findings = findings
         let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
         targets = try draft.choices.map { choice in
-            let target = choice.preset.name
+            let target = choice.name
             guard draft.refusals.allSatisfy({ $0.target != target }) else {
                 return Target(report: TargetPlan(target: target, files: [], tensors: choice.tensors), planned: nil)
             }

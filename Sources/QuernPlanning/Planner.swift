@@ -27,7 +27,8 @@ public enum Planner {
         let calibration = try calibration(recipe, text: calibrationText, model: source)
         let origin = try importanceOrigin(recipe, importance, calibration)
         let gguf = try source.map {
-            try GGUFTargets(recipe: recipe, source: $0, name: name, origin: origin, calibration: calibration)
+            try GGUFTargets(
+                recipe: recipe, names: names, source: $0, name: name, origin: origin, calibration: calibration)
         }
         let statistics = try source.flatMap { model in
             checkpoint == nil ? nil : try LayerStatistics(model: model, calibration: calibration, origin: origin)
@@ -35,7 +36,7 @@ public enum Planner {
         var compressed = checkpoint.map {
             CompressedDraft(
                 checkpoint: $0, statistics: statistics, firstEncoding: gguf?.encodingCount ?? 0,
-                firstItem: (source?.files ?? $0.files).count + (calibration?.items.count ?? 0))
+                findings: gguf?.findings ?? FindingItems(firstOrdinal: $0.files.count, files: $0.files))
         }
         for case (.compressedTensors(let target), let name) in zip(recipe.targets, names) {
             try compressed?.add(target, name: name)
@@ -72,7 +73,7 @@ public enum Planner {
         if let others = compressed?.statistics?.vectors { vectors.formUnion(others) }
         let work = try WorkItems(
             files: source?.files ?? checkpoint?.files ?? [], calibration: calibration,
-            findings: compressed?.findings.items ?? [],
+            findings: (compressed?.findings ?? gguf?.findings)?.items ?? [],
             evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
             encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
             cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
@@ -95,7 +96,7 @@ public enum Planner {
         for (index, name) in names.enumerated() {
             switch resolved.targets[index] {
             case .gguf(var target):
-                target.preset = name
+                target.preset = (try? Preset(named: target.preset).name) ?? name
                 resolved.targets[index] = .gguf(target)
             case .compressedTensors(var target):
                 target.scheme = target.scheme.uppercased()
@@ -112,15 +113,23 @@ public enum Planner {
     /// - Throws: `QuernError` `.usage` for a method without what it needs.
     private static func completed(_ recipe: Recipe) throws -> Recipe {
         var recipe = recipe
-        for case .compressedTensors(let target) in recipe.targets {
-            if target.method.needsGram {
+        for target in recipe.targets {
+            let method = target.method
+            if case .gguf = target, ![.nearest, .awq].contains(method) {
+                throw QuernError(
+                    .usage, "no GGUF is made by the method \(method.rawValue)", at: target.name,
+                    remedy: "Say awq, or nothing: an importance matrix is used where there is one")
+            }
+            if method.needsGram || method.balance != nil {
                 guard recipe.calibration != nil else {
                     throw QuernError(
-                        .usage, "\(target.method.rawValue) needs to know what layers read", at: target.name,
+                        .usage, "\(method.rawValue) needs to know what layers read", at: target.name,
                         remedy: "Give a text to calibrate on")
                 }
-                if recipe.calibration?.gram == nil { recipe.calibration?.gram = Recipe.GramLimits() }
-            } else if target.method == .imatrix, recipe.calibration == nil, recipe.imatrix == nil {
+                if method.needsGram, recipe.calibration?.gram == nil {
+                    recipe.calibration?.gram = Recipe.GramLimits()
+                }
+            } else if method == .imatrix, recipe.calibration == nil, recipe.imatrix == nil {
                 throw QuernError(
                     .usage, "the method imatrix needs an importance matrix", at: target.name,
                     remedy: "Give one, or a text to calibrate on")
@@ -135,18 +144,15 @@ public enum Planner {
         guard !recipe.targets.isEmpty || recipe.calibration != nil else {
             throw QuernError(.usage, "the recipe has no targets", remedy: "Name at least one, such as Q4_K_M")
         }
-        let schemes = recipe.targets.compactMap { target -> String? in
-            if case .compressedTensors(let target) = target { target.name } else { nil }
+        let schemes = try recipe.targets.map { target in
+            switch target {
+            case .gguf(let target): try Preset(named: target.preset).name
+            case .compressedTensors(let target): target.name
+            }
         }
         var names: [String] = []
-        for target in recipe.targets {
-            let name: String
-            switch target {
-            case .gguf(let target): name = try Preset(named: target.preset).name
-            case .compressedTensors(let target):
-                let isAlone = schemes.filter { $0 == target.name }.count == 1
-                name = isAlone ? target.name : target.name + target.method.suffix
-            }
+        for (target, scheme) in zip(recipe.targets, schemes) {
+            let name = schemes.count(where: { $0 == scheme }) == 1 ? scheme : scheme + target.method.suffix
             guard !names.contains(name) else {
                 throw QuernError(
                     .usage, "the target \(name) is there twice",

@@ -83,5 +83,7 @@ public struct SourceTensor: Sendable, Equatable {
     public var columns: Int { shape[0] }
     /// Rows through all matrices.
     public var rows: Int { shape.dropFirst().reduce(1, *) }
+    /// Rows of one matrix.
+    var rowsPerMatrix: Int { shape.count > 1 ? shape[1] : 1 }
     public var elements: Int { shape.reduce(1, *) }
 }

@@ -29,11 +29,11 @@ struct CompressedDraft {
     /// - Parameters:
     ///   - statistics: what is known of the inputs of layers; nil for nothing.
     ///   - firstEncoding: how many encodings of the plan come before those made here.
-    ///   - firstItem: how many items come before those that find out something for weights.
-    init(checkpoint: StoredCheckpoint, statistics: LayerStatistics?, firstEncoding: Int, firstItem: Int) {
+    ///   - findings: items that find out something for weights, to which those of the targets here are added.
+    init(checkpoint: StoredCheckpoint, statistics: LayerStatistics?, firstEncoding: Int, findings: FindingItems) {
         self.checkpoint = checkpoint
         self.statistics = statistics
-        findings = FindingItems(firstOrdinal: firstItem, files: checkpoint.files)
+        self.findings = findings
         self.firstEncoding = firstEncoding
         var next = firstEncoding
         sources = checkpoint.tensors.map { tensor in
@@ -51,6 +51,7 @@ struct CompressedDraft {
     mutating func add(_ target: Recipe.CompressedTensorsTarget, name: String) throws {
         let schemes = try LayerSchemes(target, of: checkpoint)
         let sharing = schemes.sharingScale
+        let folds = try folds(schemes, target.method, name: name)
         var tensors: [SafetensorsLayout.Tensor] = []
         var report: [PlannedTensor] = []
         var unknown: [String] = []
@@ -58,11 +59,13 @@ struct CompressedDraft {
             var made = [SafetensorsLayout.Tensor]()
             if let (layer, scheme) = schemes.tensors[index], let scheme {
                 let (rounding, importance) = try rounding(
-                    of: index, sharing: sharing[index] ?? [index], scheme, target.method)
+                    of: index, sharing: sharing[index] ?? [index], scheme, target.method,
+                    balance: folds?.balances[index])
                 if target.method != .nearest, rounding.factor == nil, importance == nil { unknown.append(layer) }
-                made = components(of: tensor.stored, layer, scheme, index, rounding, importance)
+                made = components(
+                    of: tensor.stored, layer, scheme, index, rounding, importance, folds?.rescalings[index] ?? [])
             } else {
-                made = [copy(of: tensor.stored, index)]
+                made = [copy(of: tensor.stored, index, folds?.rescalings[index] ?? [])]
             }
             tensors += made
             report += made.map {
@@ -101,10 +104,27 @@ struct CompressedDraft {
         }
     }
 
+    /// What a method rescales; nil for nothing.
+    private mutating func folds(
+        _ schemes: LayerSchemes, _ method: Recipe.Method, name: String
+    ) throws -> CompressedFolds? {
+        guard let rule = method.balance, let statistics else { return nil }
+        if let group = schemes.groups.first(where: { $0.scheme.weights == .nvfp4 }) {
+            throw QuernError(
+                .usage, "\(method.rawValue) rescales weights, and the largest of \(group.scheme.name) must be known before",
+                at: name, remedy: "Take the method gptq or imatrix for it")
+        }
+        let folds = try CompressedFolds(rule: rule, schemes: schemes, of: checkpoint, statistics, &findings)
+        if folds.rescalings.isEmpty {
+            warnings.append("\(name): no channels of this model can be rescaled as \(method.rawValue) does")
+        }
+        return folds
+    }
+
     /// How the weights of a layer are rounded, and what their columns are weighted by.
     /// - Parameter sharing: the layers that share what a whole tensor has one of.
     private mutating func rounding(
-        of index: Int, sharing: [Int], _ scheme: Scheme, _ method: Recipe.Method
+        of index: Int, sharing: [Int], _ scheme: Scheme, _ method: Recipe.Method, balance: Int?
     ) throws -> (QuantizedWeight.Rounding, Importance?) {
         let tensor = checkpoint.tensors[index]
         var rounding = QuantizedWeight.Rounding(searches: method != .nearest)
@@ -120,20 +140,20 @@ struct CompressedDraft {
                 sharing.compactMap { checkpoint.tensors[$0].source },
                 input: scheme.activations == .nvfp4 ? reference : nil)
         }
-        switch method {
-        case .nearest: break
-        case .imatrix: importance = try statistics?.importance(for: tensor)
-        case .gptq:
+        if method.feedsBack {
             if let reference, let columns = statistics?.gramColumns(for: tensor) {
-                rounding.factor = findings.factor(reference, channels: tensor.stored.shape[1], columns: columns)
+                rounding.factor = findings.factor(
+                    reference, balance: balance, channels: tensor.stored.shape[1], columns: columns)
             }
+        } else if method != .nearest {
+            importance = try statistics?.importance(for: tensor)
         }
         return (rounding, importance)
     }
 
     private mutating func components(
         of tensor: SafetensorsTensor, _ layer: String, _ scheme: Scheme, _ index: Int,
-        _ rounding: QuantizedWeight.Rounding, _ importance: Importance?
+        _ rounding: QuantizedWeight.Rounding, _ importance: Importance?, _ rescalings: [Rescaling]
     ) -> [SafetensorsLayout.Tensor] {
         let (rows, columns) = (tensor.shape[0], tensor.shape[1])
         let weight = QuantizedWeight(format: scheme.weights, source: tensor.type, rows: rows, rounding: rounding)
@@ -144,14 +164,18 @@ struct CompressedDraft {
                 shape: scheme.weights.shape(of: component, rows: rows, columns: columns),
                 weights: component.holdsWeights ? rows * columns : 0,
                 encoding: want(
-                    EncodeOutput(encoding: .component(component, weight), importance: importance), of: index))
+                    EncodeOutput(
+                        encoding: .component(component, weight), importance: importance, rescalings: rescalings),
+                    of: index))
         }
     }
 
-    private mutating func copy(of tensor: SafetensorsTensor, _ index: Int) -> SafetensorsLayout.Tensor {
+    private mutating func copy(
+        of tensor: SafetensorsTensor, _ index: Int, _ rescalings: [Rescaling]
+    ) -> SafetensorsLayout.Tensor {
         SafetensorsLayout.Tensor(
             name: tensor.name, type: tensor.type, shape: tensor.shape, weights: nil,
-            encoding: sources[index].flatMap { want(EncodeOutput(type: $0.tensor.type), of: index) })
+            encoding: sources[index].flatMap { want(EncodeOutput(type: $0.tensor.type, rescalings: rescalings), of: index) })
     }
 
     /// Notes that a target wants a tensor in a form.

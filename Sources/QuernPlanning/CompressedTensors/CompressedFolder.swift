@@ -75,6 +75,14 @@ extension Recipe.Method: CustomStringConvertible {
         case .gptq:
             "rounded by GPTQ: under scales that were searched, and with the error of each input fed into those that are "
                 + "rounded after it"
+        case .awq:
+            "rescaled channel by channel so that outputs change least (AWQ), and rounded under scales that were searched"
+        case .smoothquant:
+            "rescaled channel by channel, so that inputs round better (SmoothQuant), and rounded under scales that were "
+                + "searched"
+        case .awqGPTQ: "rescaled channel by channel so that outputs change least (AWQ), and rounded by GPTQ"
+        case .smoothquantGPTQ:
+            "rescaled channel by channel, so that inputs round better (SmoothQuant), and rounded by GPTQ"
         }
     }
 }

@@ -7,19 +7,39 @@ import QuernStore
 /// Statistics go by the names of GGUF tensors, which are cut from the checkpoint's: a layer reads what the tensors read
 /// whose bytes lie within its own.
 struct LayerStatistics {
-    /// A run of a shard's bytes that a tensor of the GGUF is made of.
+    /// Bytes of a shard that a tensor of the GGUF is made of.
     private struct Piece {
-        let file: Int
-        let offset: UInt64
+        let place: Place
         let tensor: SourceTensor
         let input: LinearInput
         /// Which of the input's matrices it multiplies.
         let matrix: Int
     }
 
+    /// Where bytes lie. All values of a quantized matrix are where its numbers begin: matrices are never cut in two there.
+    struct Place: Comparable {
+        let file: Int
+        let offset: UInt64
+
+        /// - Returns: nil for what lies in no file.
+        init?(_ origin: Extent.Origin, offset: UInt64) {
+            switch origin {
+            case .file(let file): (self.file, self.offset) = (file, offset)
+            case .weights(let matrix):
+                guard let part = matrix.parts.first(where: { $0.component.holdsWeights }) else { return nil }
+                (file, self.offset) = (part.file, part.offset)
+            case .blob: return nil
+            }
+        }
+
+        static func < (a: Place, b: Place) -> Bool { (a.file, a.offset) < (b.file, b.offset) }
+    }
+
     /// In the order of the files and of their bytes.
     private let pieces: [Piece]
     private let calibration: CalibrationItems?
+    /// Those of the model, by name.
+    let tensors: [String: SourceTensor]
     private(set) var vectors: ImportanceVectors
 
     /// - Parameters:
@@ -37,36 +57,64 @@ struct LayerStatistics {
             ).linearInputs
         let readers = Dictionary(
             inputs.flatMap { input in input.tensors.map { ($0, input) } }, uniquingKeysWith: { first, _ in first })
+        tensors = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         pieces = model.tensors.flatMap { tensor -> [Piece] in
             guard let input = readers[tensor.name] else { return [] }
             return tensor.extents.enumerated().compactMap { index, extent in
-                guard case .file(let file) = extent.origin else { return nil }
-                return Piece(
-                    file: file, offset: extent.offset, tensor: tensor, input: input,
-                    matrix: input.hasExperts ? index : 0)
+                Place(extent.origin, offset: extent.offset).map {
+                    Piece(place: $0, tensor: tensor, input: input, matrix: input.hasExperts ? index : 0)
+                }
             }
-        }.sorted { ($0.file, $0.offset) < ($1.file, $1.offset) }
+        }.sorted { $0.place < $1.place }
         self.calibration = calibration
+    }
+
+    /// Where channels can be rescaled; nothing where nobody calibrates.
+    var folds: [Fold] {
+        guard let calibration else { return [] }
+        let inputs = Set(calibration.inputs)
+        return calibration.folds.filter { inputs.contains($0.input) }
+    }
+
+    /// Which of some layers read an input: for each matrix of it, by name; only where together they hold all that reads
+    /// it.
+    func reading(_ layers: [(index: Int, tensor: StoredCheckpoint.Tensor)]) -> [String: [Int: [Int]]] {
+        var missing: [String: [Int: Int]] = [:]
+        for piece in pieces { missing[piece.input.name, default: [:]][piece.matrix, default: 0] += 1 }
+        var readers: [String: [Int: [Int]]] = [:]
+        for (index, tensor) in layers {
+            guard let inside = inside(tensor), let piece = piece(of: tensor) else { continue }
+            readers[piece.input.name, default: [:]][piece.matrix, default: []].append(index)
+            missing[piece.input.name]?[piece.matrix]? -= inside.count
+        }
+        return readers.reduce(into: [:]) { result, input in
+            result[input.key] = input.value.filter { missing[input.key]?[$0.key] == 0 }
+        }
     }
 
     /// What a layer reads; nil where nothing is known, or it reads several inputs.
     private func piece(of tensor: StoredCheckpoint.Tensor) -> Piece? {
-        let end = tensor.stored.offset + tensor.stored.length
-        let inside = pieces[firstPiece(file: tensor.file, offset: tensor.stored.offset)...].prefix {
-            $0.file == tensor.file && $0.offset < end
-        }
-        guard let first = inside.first, tensor.stored.shape.last == first.input.channels,
+        guard let inside = inside(tensor), let first = inside.first,
+            tensor.stored.shape.last == first.input.channels,
             inside.allSatisfy({ $0.input == first.input && $0.matrix == first.matrix })
         else { return nil }
         return first
     }
 
+    /// What of the GGUF's tensors begins within a tensor.
+    private func inside(_ tensor: StoredCheckpoint.Tensor) -> ArraySlice<Piece>? {
+        guard let begin = Place(tensor.origin, offset: tensor.stored.offset),
+            let end = Place(tensor.origin, offset: tensor.stored.offset + max(tensor.stored.length, 1) - 1)
+        else { return nil }
+        return pieces[firstPiece(from: begin)...].prefix { $0.place <= end }
+    }
+
     /// The first that does not lie before a place.
-    private func firstPiece(file: Int, offset: UInt64) -> Int {
+    private func firstPiece(from place: Place) -> Int {
         var (low, high) = (0, pieces.count)
         while low < high {
             let middle = (low + high) / 2
-            if (pieces[middle].file, pieces[middle].offset) < (file, offset) {
+            if pieces[middle].place < place {
                 low = middle + 1
             } else {
                 high = middle
