@@ -33,7 +33,7 @@ struct CompressedDraft {
             return (source, next)
         }
         wanted = Array(repeating: [], count: next - firstEncoding)
-        cutter = SpanCutter(tensors: sources.compactMap { $0?.tensor })
+        cutter = SpanCutter(tensors: checkpoint.tensors.filter { $0.cut == nil }.compactMap(\.source))
     }
 
     /// - Throws: `QuernError` as `LayerSchemes`, `.invalidInput` for a checkpoint without linear layers.
@@ -41,7 +41,7 @@ struct CompressedDraft {
         let schemes = try LayerSchemes(target, of: checkpoint)
         var tensors: [SafetensorsLayout.Tensor] = []
         var report: [PlannedTensor] = []
-        for (index, tensor) in checkpoint.tensors.enumerated() {
+        for (index, tensor) in checkpoint.tensors.enumerated() where !schemes.leftOut.contains(index) {
             let made =
                 if let (layer, scheme) = schemes.tensors[index], let scheme {
                     components(of: tensor.stored, layer, scheme, index)
@@ -69,6 +69,9 @@ struct CompressedDraft {
             try sources.compactMap { $0 }.map { source in
                 do throws(QuernError) {
                     let outputs = wanted[source.encoding - firstEncoding]
+                    guard !outputs.isEmpty else {
+                        return TensorEncodings(tensor: source.tensor, ranges: [], wanted: [])
+                    }
                     let isQuantized = outputs.contains { if case .component = $0.encoding { true } else { false } }
                     // The same for all schemes, so that their spans are.
                     let ranges = try cutter.ranges(
