@@ -8,7 +8,7 @@ extension Stage {
     public var computesOnModels: Bool {
         switch self {
         case .calibrate, .evaluate: true
-        case .digest, .tokenize, .merge, .scan, .factor, .encode, .assemble, .publish: false
+        case .digest, .tokenize, .merge, .scan, .balance, .factor, .encode, .assemble, .publish: false
         }
     }
 

@@ -44,6 +44,7 @@ final class Scratch: @unchecked Sendable {
     var values = PageBuffer()
     var decoded = PageBuffer()
     var encoded = PageBuffer()
+    var rescaled = PageBuffer()
 }
 
 /// Lends buffers, as many as there are items in work.

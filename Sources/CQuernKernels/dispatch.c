@@ -99,6 +99,14 @@ size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride) {
     return kernels ? kernels->factor(matrix, count, stride) : count + 1;
 }
 
+bool quern_add_quadratic(uint32_t set, const float *matrix, size_t count, const float *values, float *scratch,
+                         double *sums) {
+    const quern_kernel_table *kernels = table(set);
+    if (!kernels) return false;
+    kernels->quadratic(matrix, count, values, scratch, sums);
+    return true;
+}
+
 float quern_largest_magnitude(uint32_t set, const float *values, size_t count) {
     const quern_kernel_table *kernels = table(set);
     return (kernels ? kernels : &quern_kernels_plain)->largest_magnitude(values, count);

@@ -24,6 +24,7 @@ typedef struct {
                 const quern_weight_aid *aid, float *scratch, const quern_weight_parts *to);
     size_t (*fit_scratch)(const quern_weight_layout *layout, size_t columns);
     size_t (*factor)(double *matrix, size_t count, size_t stride);
+    void (*quadratic)(const float *matrix, size_t count, const float *values, float *products, double *sums);
     float (*largest_magnitude)(const float *values, size_t count);
     quern_forward_kernels forward;
 } quern_kernel_table;

@@ -50,6 +50,13 @@ extension EncodeOutput {
     }
 }
 
+extension Rescaling {
+    fileprivate func touches(_ rows: Range<Int>, columns: Int) -> Bool {
+        let unit = kind == .elements ? columns : 1
+        return (rows.lowerBound * unit..<rows.upperBound * unit).overlaps(first..<first + count)
+    }
+}
+
 extension PartEncoding {
     /// Whether the part of a span that begins at a row holds anything of it: what there is one of goes with the first.
     fileprivate func isMade(firstRow: Int) -> Bool {
@@ -129,7 +136,7 @@ struct EncodeItems {
                 tensor: tensor.name, extents: extents.map { localized($0) }, scales: scales.map { localized($0) },
                 sourceType: tensor.type, columns: columns, rows: range.count, firstRow: range.first,
                 addend: tensor.addend,
-                outputs: made.map { placed(encoding, $0, rowsBefore: range.first) }))
+                outputs: made.map { placed(encoding, $0, rows: range) }))
         var largest = 0
         var importance = 0
         var fitting = 0
@@ -141,7 +148,7 @@ struct EncodeItems {
                 importance = max(importance, vectors.firstMatrix + tensor.rows / vectors.rowsPerMatrix)
                 if case .merged(let item, _) = vectors.vectors { open.needed.insert(item) }
             }
-            open.needed.formUnion(wanted.encoding.items + wanted.rescalings.map(\.item))
+            open.needed.formUnion(wanted.encoding.items)
             let rescaled = wanted.rescalings.isEmpty ? 0 : 4 * elements
             fitting = max(fitting, wanted.encoding.fittingMemory(columns: columns) + rescaled)
             open.cost += bytes
@@ -164,18 +171,19 @@ struct EncodeItems {
         }
     }
 
-    /// An output with the places of its part.
-    /// - Parameter rowsBefore: rows of the tensor that come before the part.
-    private mutating func placed(_ encoding: TensorEncodings, _ output: Int, rowsBefore: Int) -> EncodeOutput {
+    /// An output with the places of its part, and what is done to values of the part.
+    private mutating func placed(_ encoding: TensorEncodings, _ output: Int, rows: RowRange) -> EncodeOutput {
         var wanted = encoding.outputs[output]
         let columns = encoding.tensor.columns
-        let bytes = rowsBefore == 0 ? 0 : UInt64(wanted.encoding.bytes(rows: rowsBefore, columns: columns) ?? 0)
+        let bytes = rows.first == 0 ? 0 : UInt64(wanted.encoding.bytes(rows: rows.first, columns: columns) ?? 0)
+        wanted.rescalings.removeAll { !$0.touches(rows.first..<rows.first + rows.count, columns: columns) }
         let places = encoding.places[output].map { place in
             let file = open.artifacts.firstIndex(of: place.file) ?? open.artifacts.count
             if file == open.artifacts.count { open.artifacts.append(place.file) }
             return PartPlace(file: file, offset: place.offset + bytes)
         }
         wanted.places = places
+        open.needed.formUnion(wanted.rescalings.map(\.item))
         return wanted
     }
 

@@ -115,16 +115,17 @@ struct FindingItems {
         let rowBytes = UInt64(tensor.type.bytes(elements: tensor.columns) ?? 0)
         let rows = matrix == nil ? tensor.rows : tensor.rowsPerMatrix
         let first = (matrix ?? 0) * rows
-        do {
+        let taken: (extents: [Extent], scales: [Extent])
+        do throws(QuernError) {
             _ = try cursor.take(UInt64(first) * rowBytes)
-            let (extents, scales) = try cursor.take(UInt64(rows) * rowBytes)
-            return Span(
-                tensor: tensor.name, extents: extents.map { Self.local($0, &used) },
-                scales: scales.map { Self.local($0, &used) }, sourceType: tensor.type, columns: tensor.columns,
-                rows: rows, firstRow: first, addend: tensor.addend, outputs: [])
-        } catch let error as QuernError {
+            taken = try cursor.take(UInt64(rows) * rowBytes)
+        } catch {
             throw error.located(in: tensor.name)
         }
+        return Span(
+            tensor: tensor.name, extents: taken.extents.map { Self.local($0, &used) },
+            scales: taken.scales.map { Self.local($0, &used) }, sourceType: tensor.type, columns: tensor.columns,
+            rows: rows, firstRow: first, addend: tensor.addend, outputs: [])
     }
 
     private static func local(_ extent: Extent, _ used: inout [Int]) -> Extent {
@@ -142,14 +143,8 @@ struct FindingItems {
         var used: [Int] = []
         let spans = tensors.map { tensor in
             Span(
-                tensor: tensor.name,
-                extents: tensor.extents.map { extent in
-                    extent.mapFiles { file in
-                        let local = used.firstIndex(of: file) ?? used.count
-                        if local == used.count { used.append(file) }
-                        return local
-                    }
-                }, scales: [], sourceType: tensor.type, columns: tensor.columns, rows: tensor.rows, firstRow: 0,
+                tensor: tensor.name, extents: tensor.extents.map { Self.local($0, &used) }, scales: [],
+                sourceType: tensor.type, columns: tensor.columns, rows: tensor.rows, firstRow: 0,
                 outputs: [])
         }
         let bytes = tensors.reduce(0) { $0 + $1.extents.reduce(0) { $0 + $1.length } }

@@ -170,6 +170,7 @@ import Testing
                         sha256: Sample.digest("s"), statistics: [Sample.digest("s")], index: Sample.digest("i"),
                         chunks: 2, coverage: [ExpertCoverage(layer: 0, tokens: [1, 2])]))
             case .scan: .scan(ScanResult(weights: 1.5, input: 2))
+            case .balance: .balance(BalanceResult(vector: Sample.digest("b")))
             case .factor: .factor(FactorResult(factor: [Sample.digest("f")]))
             case .encode: .encode(EncodeResult(parts: [Sample.part("p")]))
             case .assemble:

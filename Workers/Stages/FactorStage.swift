@@ -13,11 +13,16 @@ struct FactorStage {
         guard let gram = try work.input.statistics(in: context).gram else {
             throw QuernError(.invalidInput, "the statistics have no Gram matrix of it", at: work.input.tensor)
         }
+        let balance = try work.balance.map {
+            try Findings(context).balance(of: $0, channels: gram.layout.channels)
+        }
         let blocks = try gram.layout.blocks.enumerated().map { index, columns in
             try context.control.check()
+            var square = gram.square(block: index)
+            if let balance { Self.divide(&square, by: balance[columns].map(Double.init)) }
             do throws(QuernError) {
                 return try Feedback.Block(
-                    gram: gram.square(block: index), count: columns.count, first: columns.lowerBound)
+                    gram: square, count: columns.count, first: columns.lowerBound)
             } catch {
                 throw error.located(in: work.input.tensor)
             }
@@ -26,6 +31,15 @@ struct FactorStage {
         return StageOutcome { [context] in
             try context.blobs.commit(pieces.writers, context.control)
             return Completion(result: .factor(FactorResult(factor: pieces.digests)))
+        }
+    }
+}
+
+extension FactorStage {
+    /// H_ij / (s_i · s_j): the Gram matrix of an input whose channels are divided by s.
+    private static func divide(_ square: inout [Double], by s: [Double]) {
+        for row in s.indices {
+            for column in s.indices { square[row * s.count + column] /= s[row] * s[column] }
         }
     }
 }

@@ -17,7 +17,27 @@ struct Findings {
     /// The factor that was read last: the spans of a layer follow each other.
     private let last = Mutexed<(factor: [Digest], feedback: Feedback)?>(nil)
 
+    /// The balance vectors that were asked for, by their blobs.
+    private let vectors = Mutexed<[Digest: [Float]]>([:])
+
     init(_ context: StageContext) { self.context = context }
+
+    /// The blob that a balance item made.
+    /// - Throws: `.invalidInput` where its result is missing.
+    func vector(of item: Int) throws -> Digest {
+        guard case .balance(let result)? = context.inputs[item] else { throw Self.missing(item) }
+        return result.vector
+    }
+
+    /// What the channels of an input are divided by.
+    /// - Throws: as `vector(of:)`; `LostBlobs` where it is gone, `.invalidInput` where it is none of so many channels.
+    func balance(of item: Int, channels: Int) throws -> [Float] {
+        let digest = try vector(of: item)
+        if let known = vectors.mutate({ $0[digest] }), known.count == channels { return known }
+        let made = try BalanceVector(bytes: context.blobs.get(digest, context.control), channels: channels).values
+        vectors.mutate { $0[digest] = made }
+        return made
+    }
 
     /// - Throws: `.invalidInput` where a result is missing.
     func found(for rounding: QuantizedWeight.Rounding) throws -> Found {

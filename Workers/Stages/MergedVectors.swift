@@ -38,10 +38,9 @@ struct MergedVectors {
             guard let digest = indices[item]?.vectors[tensor] else {
                 throw QuernError(.invalidInput, "the statistics have nothing for it", at: tensor)
             }
-            return EncodeOutput(
-                encoding: output.encoding,
-                importance: importance.resolved(digest),
-                places: output.places)
+            var resolved = output
+            resolved.importance = importance.resolved(digest)
+            return resolved
         }
         return span
     }

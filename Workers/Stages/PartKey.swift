@@ -17,6 +17,10 @@ extension Digest {
             output.weights(span).map {
                 "\($0.digest?.hex ?? "unknown") \(span.firstRow) \($0.rowsPerMatrix) \($0.firstMatrix)"
             } ?? "none"
+        func key(_ rescaling: Rescaling) throws -> String {
+            "\(rescaling.kind) \(span.firstRow) \(rescaling.first) \(rescaling.count) "
+                + "\(rescaling.addend.bitPattern) \(try findings.vector(of: rescaling.item).hex)"
+        }
         let text = """
             quern-part
             encoder \(encoder)
@@ -25,6 +29,7 @@ extension Digest {
             columns \(span.columns)
             rows \(span.rows)
             addend \(addend)
+            rescaled \(try output.rescalings.isEmpty ? "no" : output.rescalings.map(key).joined(separator: ", "))
             importance \(importance)
             span \(source.hex)
 
@@ -51,7 +56,9 @@ extension PartEncoding {
 
 extension EncodeOutput {
     /// Whether the source's rows are taken over as they are.
-    func isCopy(_ span: Span) -> Bool { encoding == .blocks(span.sourceType) && span.addend == nil }
+    func isCopy(_ span: Span) -> Bool {
+        encoding == .blocks(span.sourceType) && span.addend == nil && rescalings.isEmpty
+    }
 
     /// The importance matrix, where it changes the part's bytes.
     func weights(_ span: Span) -> Importance? {

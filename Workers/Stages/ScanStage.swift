@@ -1,6 +1,7 @@
 import QuernFormats
 import QuernJobs
 import QuernKernels
+import QuernModel
 import QuernStore
 
 /// Finds the largest magnitudes that a scale of several layers hangs on.
@@ -8,15 +9,14 @@ struct ScanStage {
     let work: ScanWork
     let context: StageContext
 
-    private static let pieceElements = 128 << 10
-
     func run() throws -> StageOutcome {
         let files = SourceFiles(work.files)
         let control = context.control
         let readers = try work.spans.map { span in
             try SpanReader(
                 extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
-                rows: span.rows, name: span.tensor, files: files
+                rows: span.rows, name: span.tensor, files: files,
+                weights: { try DequantizedSource($0, files: files) }
             ) { try context.blobs.get($0, control) }
         }
         let total = UInt64(readers.reduce(0) { $0 + $1.count })
@@ -24,24 +24,10 @@ struct ScanStage {
         var largest: Float = 0
         try context.scratch.withScratch { scratch in
             for (span, reader) in zip(work.spans, readers) {
-                let rowBytes = reader.count / span.rows
-                let step = max(1, Self.pieceElements / span.columns)
-                for first in stride(from: 0, to: span.rows, by: step) {
+                try reader.decode(0..<span.rows, of: span, scratch) { values in
                     try control.check()
-                    let rows = min(step, span.rows - first)
-                    let bytes = try scratch.source.bytes(rows * rowBytes)
-                    try reader.read(at: first * rowBytes, into: bytes)
-                    let values = try scratch.values.floats(rows * span.columns)
-                    Kernels.decode(
-                        span.sourceType, bytes: UnsafeRawBufferPointer(bytes), adding: span.addend, into: values)
-                    let magnitude = Kernels.largestMagnitude(of: UnsafeBufferPointer(values))
-                    guard magnitude.isFinite else {
-                        throw QuernError(
-                            .invalidInput, "it holds values that are not finite", at: span.tensor,
-                            remedy: "The checkpoint is damaged there: download or export it again")
-                    }
-                    largest = max(largest, magnitude)
-                    done += UInt64(rows * rowBytes)
+                    largest = max(largest, Kernels.largestMagnitude(of: values))
+                    done += UInt64(values.count / span.columns * (reader.count / span.rows))
                     control.report(done, of: total)
                 }
             }

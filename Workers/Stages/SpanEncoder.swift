@@ -27,6 +27,7 @@ struct SpanEncoder {
         let importance: [Float]?
         /// Which of them rows have.
         let weights: Importance?
+        let rescaler: Rescaler
         let rowBytes: Int
         /// Summed row by row; 0 where rows are taken over as they are.
         var error = EncodingError()
@@ -40,7 +41,7 @@ struct SpanEncoder {
         var (makings, weights) = try begin()
         let rowBytes = reader.count / span.rows
         // Rows that can only be encoded together stay together.
-        let multiple = weights.map(\.rowMultiple).max() ?? 1
+        let multiple = weights.map(\.encoder.rowMultiple).max() ?? 1
         let rowsPerChunk = max(1, Self.chunkElements / span.columns / multiple) * multiple
         let encodes = !weights.isEmpty || makings.contains { !$0.isCopy }
         let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.type.isQuantized }
@@ -60,10 +61,14 @@ struct SpanEncoder {
                 if makings[index].isCopy {
                     try makings[index].writer.append(stored)
                 } else {
-                    try encode(UnsafeBufferPointer(values), firstRow: first, &makings[index], scratch)
+                    let rescaled = try rescaled(values, firstRow: first, makings[index].rescaler, scratch)
+                    try encode(rescaled, firstRow: first, &makings[index], scratch)
                 }
             }
-            for index in weights.indices { try weights[index].encode(UnsafeBufferPointer(values), scratch) }
+            for index in weights.indices {
+                let rescaled = try rescaled(values, firstRow: first, weights[index].rescaler, scratch)
+                try weights[index].encoder.encode(rescaled, scratch)
+            }
             try advance(rows * rowBytes)
         }
         var made = try makings.map { making in
@@ -73,34 +78,57 @@ struct SpanEncoder {
                 squaredNorm: making.error.squaredNorm.clamped)
             return (output: making.index, part: part, writer: making.writer)
         }
-        for weight in weights { made += try weight.finish() }
+        for weight in weights { made += try weight.encoder.finish() }
         return made.sorted { $0.output < $1.output }.map { ($0.part, $0.writer) }
     }
 
-    private func begin() throws -> ([Making], [WeightEncoder]) {
+    /// Rows as an output has them.
+    private func rescaled(
+        _ values: UnsafeMutableBufferPointer<Float>, firstRow: Int, _ rescaler: Rescaler, _ scratch: Scratch
+    ) throws -> UnsafeBufferPointer<Float> {
+        guard !rescaler.isEmpty else { return UnsafeBufferPointer(values) }
+        let rescaled = try scratch.rescaled.floats(values.count)
+        _ = rescaled.update(fromContentsOf: values)
+        rescaler.apply(to: rescaled, columns: span.columns, firstRow: span.firstRow + firstRow)
+        // Numbers beyond a type's range.
+        try checkFinite(UnsafeBufferPointer(rescaled), firstRow: firstRow)
+        return UnsafeBufferPointer(rescaled)
+    }
+
+    private func begin() throws -> ([Making], [(encoder: WeightEncoder, rescaler: Rescaler)]) {
         var makings: [Making] = []
-        var weights: [WeightEncoder] = []
+        var weights: [(encoder: WeightEncoder, rescaler: Rescaler)] = []
         for (index, output) in outputs.enumerated() {
             switch output.encoding {
             case .blocks(let type): makings.append(try begin(output, of: type, index))
             case .component(let component, let weight):
-                let place = weights.firstIndex { $0.weight == weight } ?? weights.count
-                if place == weights.count {
-                    weights.append(try WeightEncoder(weight, columns: span.columns, aid: aid(of: weight, output)))
+                let known = weights.firstIndex {
+                    $0.encoder.weight == weight && $0.rescaler.rescalings == output.rescalings
                 }
-                try weights[place].add(component, output: index, try makeWriter(output), of: span)
+                let place = known ?? weights.count
+                if place == weights.count {
+                    let rescaler = try Rescaler(output.rescalings, columns: span.columns, findings)
+                    let aid = try aid(of: weight, output, rescaler)
+                    weights.append((try WeightEncoder(weight, columns: span.columns, aid: aid), rescaler))
+                }
+                try weights[place].encoder.add(component, output: index, try makeWriter(output), of: span)
             }
         }
         return (makings, weights)
     }
 
-    private func aid(of weight: QuantizedWeight, _ output: EncodeOutput) throws -> WeightEncoder.Aid {
+    private func aid(
+        of weight: QuantizedWeight, _ output: EncodeOutput, _ rescaler: Rescaler
+    ) throws -> WeightEncoder.Aid {
         let found = try findings.found(for: weight.rounding)
         var aid = WeightEncoder.Aid(largest: found.largest)
         aid.feedback = try found.factor.map { try findings.feedback($0, columns: span.columns) }
         aid.importance = try output.weights(span).map { importance in
-            let first = importance.matrix(of: span.firstRow) * span.columns
-            return Array(try vectors(importance)[first..<first + span.columns])
+            let matrix = importance.matrix(of: span.firstRow)
+            let first = matrix * span.columns
+            var vector = Array(try vectors(importance)[first..<first + span.columns])
+            rescaler.divide(&vector, columns: span.columns, first: matrix, matrix: importance.matrix)
+            return vector
         }
         return aid
     }
@@ -117,9 +145,14 @@ struct SpanEncoder {
                 .invalidInput, "rows of \(span.columns) are not whole blocks of \(type)", at: span.tensor)
         }
         let weights = output.weights(span)
+        let rescaler = try Rescaler(output.rescalings, columns: span.columns, findings)
         return Making(
             index: index, type: type, isCopy: isCopy, writer: try makeWriter(output),
-            importance: try weights.map(vectors), weights: weights, rowBytes: rowBytes)
+            importance: try weights.map { importance in
+                var vectors = try vectors(importance)
+                rescaler.divide(&vectors, columns: span.columns, first: 0, matrix: importance.matrix)
+                return vectors
+            }, weights: weights, rescaler: rescaler, rowBytes: rowBytes)
     }
 
     /// The vectors of an importance matrix, held to cover all rows of the span.

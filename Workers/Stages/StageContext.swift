@@ -40,6 +40,7 @@ extension WorkPayload {
         case .calibrate(let work): try CalibrateStage(work: work, context: context).run()
         case .merge(let work): try MergeStage(work: work, context: context).run()
         case .scan(let work): try ScanStage(work: work, context: context).run()
+        case .balance(let work): try BalanceStage(work: work, context: context).run()
         case .factor(let work): try FactorStage(work: work, context: context).run()
         case .encode(let work): try EncodeStage(work: work, context: context).run()
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
@@ -54,7 +55,7 @@ extension WorkPayload {
         switch self {
         case .calibrate(let work): max(1, work.maximumChunks)
         case .evaluate(let work): max(1, work.maximumChunks)
-        case .digest, .tokenize, .merge, .scan, .factor, .encode, .assemble, .publish: nil
+        case .digest, .tokenize, .merge, .scan, .balance, .factor, .encode, .assemble, .publish: nil
         }
     }
 
@@ -70,6 +71,7 @@ extension WorkPayload {
         case .evaluate(let work): return work.memory
         case .merge(let work): return work.memory
         case .scan(let work): return work.memory
+        case .balance(let work): return work.memory
         case .factor(let work): return work.memory
         case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
         case .encode(let work):

@@ -68,6 +68,7 @@
 #include "weights_fp4.h"
 #include "weights.h"
 #include "products.h"
+#include "quadratic.h"
 #include "fit_scales.h"
 #include "fit_weights.h"
 #include "table.h"

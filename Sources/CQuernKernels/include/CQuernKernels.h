@@ -217,6 +217,16 @@ bool quern_fit(uint32_t set, const quern_weight_layout *layout, const float *fro
 ///   available.
 size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride);
 
+/// Vectors of which `quern_add_quadratic` has one in each lane.
+enum { quern_quadratic_lanes = 32 };
+
+/// sums[j] += dᵀHd for each of some vectors d.
+/// - matrix: H, [count, count], symmetric.
+/// - values: the vectors, [count, lanes]; scratch: as many.
+/// - Returns: false where `set` is not available.
+bool quern_add_quadratic(uint32_t set, const float *matrix, size_t count, const float *values, float *scratch,
+                         double *sums);
+
 /// Zero of no values.
 float quern_largest_magnitude(uint32_t set, const float *values, size_t count);
 

@@ -114,7 +114,8 @@ struct CompressedDraft {
         guard let rule = method.balance, let statistics else { return nil }
         if let group = schemes.groups.first(where: { $0.scheme.weights == .nvfp4 }) {
             throw QuernError(
-                .usage, "\(method.rawValue) rescales weights, and the largest of \(group.scheme.name) must be known before",
+                .usage,
+                "\(method.rawValue) rescales weights, and the largest of \(group.scheme.name) must be known before",
                 at: name, remedy: "Take the method gptq or imatrix for it")
         }
         let folds = try CompressedFolds(rule: rule, schemes: schemes, of: checkpoint, statistics, &findings)
@@ -178,7 +179,9 @@ struct CompressedDraft {
     ) -> SafetensorsLayout.Tensor {
         SafetensorsLayout.Tensor(
             name: tensor.name, type: tensor.type, shape: tensor.shape, weights: nil,
-            encoding: sources[index].flatMap { want(EncodeOutput(type: $0.tensor.type, rescalings: rescalings), of: index) })
+            encoding: sources[index].flatMap {
+                want(EncodeOutput(type: $0.tensor.type, rescalings: rescalings), of: index)
+            })
     }
 
     /// Notes that a target wants a tensor in a form.

@@ -31,17 +31,20 @@ extension DecoderLayer {
         var folds: [Fold] = []
         switch attention.projections {
         case .grouped(let grouped):
-            folds += attentionNorms.before.map { Fold(norm: $0, readers: [grouped.linear], input: grouped.input) }
+            folds +=
+                attentionNorms.before.map { Fold(norm: $0, readers: [grouped.linear], input: grouped.input) }
                 .map { [$0] } ?? []
             folds += values(of: grouped).map { [$0] } ?? []
         case .latent(let latent):
             let queries = latent.queryDown?.down ?? latent.query
-            folds += attentionNorms.before.map {
-                [Fold(norm: $0, readers: [queries, latent.keyValueDown], input: latent.keyValueInput)]
-            } ?? []
-            folds += latent.queryDown.map {
-                [Fold(norm: $0.norm, readers: [latent.query], input: latent.queryInput)]
-            } ?? []
+            folds +=
+                attentionNorms.before.map {
+                    [Fold(norm: $0, readers: [queries, latent.keyValueDown], input: latent.keyValueInput)]
+                } ?? []
+            folds +=
+                latent.queryDown.map {
+                    [Fold(norm: $0.norm, readers: [latent.query], input: latent.queryInput)]
+                } ?? []
         }
         return folds
     }
