@@ -48,10 +48,11 @@ struct FindingItems {
             Span(
                 tensor: tensor.name,
                 extents: tensor.extents.map { extent in
-                    guard case .file(let file) = extent.origin else { return extent }
-                    let local = used.firstIndex(of: file) ?? used.count
-                    if local == used.count { used.append(file) }
-                    return extent.part(at: 0, length: extent.length, origin: .file(local))
+                    extent.mapFiles { file in
+                        let local = used.firstIndex(of: file) ?? used.count
+                        if local == used.count { used.append(file) }
+                        return local
+                    }
                 }, scales: [], sourceType: tensor.type, columns: tensor.columns, rows: tensor.rows, firstRow: 0,
                 outputs: [])
         }

@@ -7,14 +7,32 @@ import QuernStore
 /// Statistics go by the names of GGUF tensors, which are cut from the checkpoint's: a layer reads what the tensors read
 /// whose bytes lie within its own.
 struct LayerStatistics {
-    /// A run of a shard's bytes that a tensor of the GGUF is made of.
+    /// Bytes of a shard that a tensor of the GGUF is made of.
     private struct Piece {
-        let file: Int
-        let offset: UInt64
+        let place: Place
         let tensor: SourceTensor
         let input: LinearInput
         /// Which of the input's matrices it multiplies.
         let matrix: Int
+    }
+
+    /// Where bytes lie. All values of a quantized matrix are where its numbers begin: matrices are never cut in two there.
+    private struct Place: Comparable {
+        let file: Int
+        let offset: UInt64
+
+        /// - Returns: nil for what lies in no file.
+        init?(_ origin: Extent.Origin, offset: UInt64) {
+            switch origin {
+            case .file(let file): (self.file, self.offset) = (file, offset)
+            case .weights(let matrix):
+                guard let part = matrix.parts.first(where: { $0.component.holdsWeights }) else { return nil }
+                (file, self.offset) = (part.file, part.offset)
+            case .blob: return nil
+            }
+        }
+
+        static func < (a: Place, b: Place) -> Bool { (a.file, a.offset) < (b.file, b.offset) }
     }
 
     /// In the order of the files and of their bytes.
@@ -40,21 +58,20 @@ struct LayerStatistics {
         pieces = model.tensors.flatMap { tensor -> [Piece] in
             guard let input = readers[tensor.name] else { return [] }
             return tensor.extents.enumerated().compactMap { index, extent in
-                guard case .file(let file) = extent.origin else { return nil }
-                return Piece(
-                    file: file, offset: extent.offset, tensor: tensor, input: input,
-                    matrix: input.hasExperts ? index : 0)
+                Place(extent.origin, offset: extent.offset).map {
+                    Piece(place: $0, tensor: tensor, input: input, matrix: input.hasExperts ? index : 0)
+                }
             }
-        }.sorted { ($0.file, $0.offset) < ($1.file, $1.offset) }
+        }.sorted { $0.place < $1.place }
         self.calibration = calibration
     }
 
     /// What a layer reads; nil where nothing is known, or it reads several inputs.
     private func piece(of tensor: StoredCheckpoint.Tensor) -> Piece? {
-        let end = tensor.stored.offset + tensor.stored.length
-        let inside = pieces[firstPiece(file: tensor.file, offset: tensor.stored.offset)...].prefix {
-            $0.file == tensor.file && $0.offset < end
-        }
+        guard let begin = Place(tensor.origin, offset: tensor.stored.offset),
+            let end = Place(tensor.origin, offset: tensor.stored.offset + max(tensor.stored.length, 1) - 1)
+        else { return nil }
+        let inside = pieces[firstPiece(from: begin)...].prefix { $0.place <= end }
         guard let first = inside.first, tensor.stored.shape.last == first.input.channels,
             inside.allSatisfy({ $0.input == first.input && $0.matrix == first.matrix })
         else { return nil }
@@ -62,11 +79,11 @@ struct LayerStatistics {
     }
 
     /// The first that does not lie before a place.
-    private func firstPiece(file: Int, offset: UInt64) -> Int {
+    private func firstPiece(from place: Place) -> Int {
         var (low, high) = (0, pieces.count)
         while low < high {
             let middle = (low + high) / 2
-            if (pieces[middle].file, pieces[middle].offset) < (file, offset) {
+            if pieces[middle].place < place {
                 low = middle + 1
             } else {
                 high = middle
