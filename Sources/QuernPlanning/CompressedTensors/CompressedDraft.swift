@@ -42,7 +42,7 @@ struct CompressedDraft {
             return (source, next)
         }
         wanted = Array(repeating: [], count: next - firstEncoding)
-        cutter = SpanCutter(tensors: sources.compactMap { $0?.tensor })
+        cutter = SpanCutter(tensors: checkpoint.tensors.filter { $0.cut == nil }.compactMap(\.source))
     }
 
     /// - Parameter name: of the artifact.
@@ -54,7 +54,7 @@ struct CompressedDraft {
         var tensors: [SafetensorsLayout.Tensor] = []
         var report: [PlannedTensor] = []
         var unknown: [String] = []
-        for (index, tensor) in checkpoint.tensors.enumerated() {
+        for (index, tensor) in checkpoint.tensors.enumerated() where !schemes.leftOut.contains(index) {
             var made = [SafetensorsLayout.Tensor]()
             if let (layer, scheme) = schemes.tensors[index], let scheme {
                 let (rounding, importance) = try rounding(
@@ -89,6 +89,9 @@ struct CompressedDraft {
             try sources.compactMap { $0 }.map { source in
                 do throws(QuernError) {
                     let outputs = wanted[source.encoding - firstEncoding]
+                    guard !outputs.isEmpty else {
+                        return TensorEncodings(tensor: source.tensor, ranges: [], wanted: [])
+                    }
                     let isQuantized = outputs.contains { if case .component = $0.encoding { true } else { false } }
                     // The same for all schemes, so that their spans are.
                     let ranges = try cutter.ranges(

@@ -17,6 +17,8 @@ struct LayerSchemes {
     /// For each tensor of the checkpoint the layer it is the weights of, and its scheme where it is quantized; nil where
     /// it is no linear layer's.
     private(set) var tensors: [(layer: String, scheme: Scheme?)?] = []
+    /// Tensors that the artifact lacks: those that are cut into layers, or else what they would be cut into.
+    private(set) var leftOut: Set<Int> = []
 
     private struct Rule {
         let pattern: LayerPattern
@@ -54,8 +56,9 @@ struct LayerSchemes {
             tensors.append((layer, scheme))
         }
         try unite(&odd)
-        collect(base)
-        warn(of: odd, rules, target.name)
+        chooseCuts(checkpoint)
+        collect(base, checkpoint)
+        warn(of: odd, rules, target.name, checkpoint)
     }
 
     private static func rule(_ rule: Recipe.LayerRule) throws -> Rule {
@@ -112,7 +115,15 @@ struct LayerSchemes {
         return sharing
     }
 
-    private mutating func collect(_ base: Scheme) {
+    /// Layers that are cut out of a tensor are there where they are quantized, and otherwise that tensor as it is.
+    private mutating func chooseCuts(_ checkpoint: StoredCheckpoint) {
+        for (index, tensor) in checkpoint.tensors.enumerated() {
+            guard let whole = tensor.cut?.whole else { continue }
+            leftOut.insert(tensors[index]?.scheme == nil ? index : whole)
+        }
+    }
+
+    private mutating func collect(_ base: Scheme, _ checkpoint: StoredCheckpoint) {
         groups = [Group(scheme: base)]
         for case let (layer, scheme)? in tensors {
             guard let scheme else {
@@ -126,17 +137,27 @@ struct LayerSchemes {
             }
         }
         groups.removeAll { $0.layers.isEmpty }
+        // Loaders look for experts by the names that they would have.
+        ignored += checkpoint.uncutExperts.map { "\($0).0" }
         // Not stored where it shares the embedding's weights, but a layer of the model.
         if !(tensors.contains { $0?.layer == "lm_head" }) { ignored.append("lm_head") }
     }
 
-    private mutating func warn(of odd: [String], _ rules: [Rule], _ name: String) {
+    private mutating func warn(of odd: [String], _ rules: [Rule], _ name: String, _ checkpoint: StoredCheckpoint) {
         if let first = odd.first {
             let others = odd.count > 1 ? " and \(odd.count - 1) others" : ""
             warnings.append("\(name): the inputs of \(first)\(others) are no whole groups; kept as they are")
         }
         for rule in rules where !rule.isUsed {
             warnings.append("\(name): no layer that would be quantized has a scheme from \(rule.text.quotedForMessage)")
+        }
+        if let first = checkpoint.uncutExperts.first {
+            warnings.append("\(name): no loader knows compressed experts of the kind of \(first); kept as they are")
+        }
+        if zip(checkpoint.tensors, tensors).contains(where: { $0.cut != nil && $1?.scheme != nil }) {
+            warnings.append(
+                "\(name): experts that were kept in one tensor become layers of their own; vLLM loads these, and "
+                    + "transformers those of the classes that it stores so itself")
         }
         let withExperts = groups.filter { $0.layers.contains { LayerName.expert(in: $0) != nil } }
         if withExperts.count > 1 {

@@ -8,6 +8,8 @@ public struct StoredCheckpoint: Sendable {
         let stored: SafetensorsTensor
         /// Its files mean `files`.
         let origin: Extent.Origin
+        /// Nil for tensors that the checkpoint has under this name.
+        var cut: Cut?
 
         var name: String { stored.name }
 
@@ -25,13 +27,25 @@ public struct StoredCheckpoint: Sendable {
             }
             return SourceTensor(
                 name: stored.name, shape: shape, type: type,
-                extents: [Extent(origin: origin, offset: stored.offset, length: stored.length)])
+                extents: [
+                    Extent(origin: origin, offset: stored.offset, length: stored.length, strides: cut?.strides)
+                ])
         }
     }
 
+    /// Where a matrix lies that is a part of another tensor.
+    struct Cut: Sendable {
+        /// Index of that tensor.
+        let whole: Int
+        /// Nil where its bytes are neighbours.
+        let strides: Strides?
+    }
+
     let name: String
-    /// In the order of the shards and of their bytes.
+    /// In the order of the shards and of their bytes; then what some of them may be cut into.
     let tensors: [Tensor]
+    /// Lists of experts that are kept in tensors of three dimensions and cannot be cut into layers.
+    let uncutExperts: [String]
     let files: [SourceFile]
     /// The text of config.json, an object that does not speak of quantization.
     let config: String
@@ -71,9 +85,18 @@ public struct StoredCheckpoint: Sendable {
                 && (kinds.contains(where: lower.hasSuffix) || notices.contains(where: lower.hasPrefix))
         }
         let card = (try? checkpoint.text("README.md")).map(ModelCard.init(readme:)) ?? .empty
+        let tensors = stored.tensors.map { Tensor(stored: $0.tensor, origin: $0.origin) }
+        let experts = FusedExperts(tensors, model: checkpoint.config["model_type"]?.string)
+        let taken = Set(tensors.map(\.name))
+        if let name = experts.parts.values.joined().map(\.name).filter(taken.contains).min() {
+            throw QuernError(
+                .invalidInput, "experts are there twice: in a tensor of their own, and with others in one",
+                at: "\(path): tensor \(name.quotedForMessage)")
+        }
         return StoredCheckpoint(
             name: checkpoint.name,
-            tensors: stored.tensors.map { Tensor(stored: $0.tensor, origin: $0.origin) },
+            tensors: tensors + experts.parts.sorted { $0.key < $1.key }.flatMap(\.value),
+            uncutExperts: experts.kept,
             files: checkpoint.shards.map { SourceFile($0.file) },
             config: try ConfigText.removing("quantization_config", from: try checkpoint.text("config.json") ?? "{}"),
             sideFiles: try names.compactMap { name in try checkpoint.bytes(name).map { (name, $0) } },
