@@ -8,7 +8,7 @@ import Testing
 /// rounds the token embedding, too, which no loader would read; here it stays as it was.
 @Suite struct CompressedTensorsTests {
     static let schemes = [
-        "W4A16", "W4A16_ASYM", "W8A16", "W8A8", "FP8_DYNAMIC", "FP8_BLOCK", "MXFP4", "MXFP4A16",
+        "W4A16", "W4A16_ASYM", "W8A16", "W8A8", "FP8_DYNAMIC", "FP8_BLOCK", "NVFP4A16", "MXFP4", "MXFP4A16",
     ]
 
     @Test func everyTensorEqualsTheReference() async throws {

@@ -10,6 +10,8 @@ import Testing
         case measured
         /// Folders of safetensors beside a GGUF.
         case compressed
+        /// Numbers that hang on what other items find out: statistics, factors, largest weights.
+        case found
 
         var arguments: [String] {
             switch self {
@@ -19,6 +21,11 @@ import Testing
                     "--to", "Q4_K_M,IQ2_M", "--calibration", Fixtures.sample + "/calibration.txt",
                     "--calibration-chunks", "20", "--chunk-tokens", "512",
                     "--evaluation", Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "10",
+                ]
+            case .found:
+                [
+                    "--to", "W4A16_GPTQ,W4A16_ASYM_IMATRIX,NVFP4,Q4_K_M", "--calibration",
+                    Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
                 ]
             case .compressed: ["--to", "W4A16,Q4_K_M,FP8_BLOCK,W4A16_ASYM_G64,W8A8", "--split-max-size", "1MB"]
             }

@@ -12,7 +12,7 @@ import Testing
                 tensors: [.init(pattern: "attn_v", type: .q8_0), .init(pattern: #"blk\.[0-3]\."#, type: .f16)],
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
             Recipe.Target(gguf: "F16"),
-            Recipe.Target(compressedTensors: "W4A16", groupSize: 32, ignore: ["lm_head", "re:.*gate"]),
+            Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .gptq, ignore: ["lm_head", "re:.*gate"]),
             Recipe.Target(
                 compressedTensors: "W8A8",
                 layers: [.init(pattern: "re:.*down", scheme: "W4A16_G32"), .init(pattern: "a.b", scheme: "none")]),
@@ -43,7 +43,7 @@ import Testing
                     token_embedding_type: bf16
                     leave_output_tensor: true
                   - gguf: F16
-                  - { compressed_tensors: W4A16, group_size: 32, ignore: [lm_head, "re:.*gate"] }
+                  - { compressed_tensors: W4A16, group_size: 32, method: gptq, ignore: [lm_head, "re:.*gate"] }
                   - compressed_tensors: W8A8
                     layers: { "re:.*down": W4A16_G32, a.b: none }
                 split: { max_size: 5GB, max_tensors: 12, keep: true }
@@ -85,7 +85,8 @@ import Testing
         ("source: x\ntargets: []\ncalibration: {text: a, gram: {blocks: 3}}", "unknown key 'blocks'", .usage),
         ("source: x\ntargets: []\ncalibration: {text: a, gram: {max_block: 0}}", "gram.max_block: expected", .usage),
         ("source: x\ntargets: []\nevaluation: {chunks: 2}", "r.yaml:3: evaluation: 'text' is missing", .usage),
-        ("source: x\ntargets: [{compressed_tensors: W4A16, method: gptq}]", "'method' is not yet", .unsupported),
+        ("source: x\ntargets: [{compressed_tensors: W4A16, method: best}]", "unknown method 'best'", .usage),
+        ("source: x\ntargets: [{gguf: Q8_0, method: gptq}]", "has no 'method'", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16, pure: true}]", "has no 'pure'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, group_size: 32}]", "has no 'group_size'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, compressed_tensors: W8A8}]", "has no 'gguf'", .usage),

@@ -43,13 +43,6 @@ struct BalanceStage {
         }
     }
 
-    private func reader(_ span: Span, _ files: SourceFiles) throws -> SpanReader {
-        try SpanReader(
-            extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns, rows: span.rows,
-            name: span.tensor, files: files, weights: { try DequantizedSource($0, files: files) }
-        ) { try context.blobs.get($0, context.control) }
-    }
-
     /// Of all powers that with the least loss, the first where there are several.
     private func search(
         _ statistics: InputStatistics, _ files: SourceFiles, _ scratch: Scratch
@@ -63,7 +56,7 @@ struct BalanceStage {
         }
         let samples = try work.readers.map { reader in
             try context.control.check()
-            return try RowSample(reader, from: try self.reader(reader.span, files), scratch)
+            return try RowSample(reader, from: try reader.span.reader(of: files, in: context), scratch)
         }
         var shares = [Double](repeating: 0, count: statistics.channels)
         for sample in samples { sample.addShares(to: &shares) }
@@ -95,7 +88,7 @@ struct BalanceStage {
         var largest = [Float](repeating: 0, count: statistics.channels)
         for reader in work.readers {
             let span = reader.span
-            try self.reader(span, files).decode(0..<span.rows, of: span, scratch) { values in
+            try span.reader(of: files, in: context).decode(0..<span.rows, of: span, scratch) { values in
                 try context.control.check()
                 for row in stride(from: 0, to: values.count, by: span.columns) {
                     for column in 0..<span.columns {
@@ -115,7 +108,7 @@ struct BalanceStage {
             throw QuernError(.invalidInput, "it has not as many values as there are channels", at: norm.span.tensor)
         }
         var factors: [Float] = []
-        try reader(norm.span, files).decode(0..<norm.span.rows, of: norm.span, scratch) {
+        try norm.span.reader(of: files, in: context).decode(0..<norm.span.rows, of: norm.span, scratch) {
             factors.append(contentsOf: $0)
         }
         guard norm.type.blockSize == 1, EncodableTypes.contains(norm.type) else {

@@ -19,12 +19,7 @@ struct EncodeStage {
         let vectors = try MergedVectors(work, context: context)
         let findings = Findings(context)
         let spans = try work.spans.map(vectors.resolve).map { span in
-            let reader = try SpanReader(
-                extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
-                rows: span.rows, name: span.tensor, files: files,
-                weights: { try DequantizedSource($0, files: files) }
-            ) { try context.blobs.get($0, control) }
-            return (span: span, reader: reader)
+            (span: span, reader: try span.reader(of: files, in: context))
         }
         // Hashing, where there is a use for it, costs about a fifth of encoding.
         let bytes = spans.reduce(0) { $0 + $1.reader.count }
@@ -110,5 +105,16 @@ struct EncodeStage {
     private func knownParts(_ keys: [Digest]) throws -> [Digest: Part] {
         guard let lookUp = context.lookUp else { return [:] }
         return try lookUp(keys).filter { try context.blobs.contains($0.value.digest, context.control) }
+    }
+}
+
+extension Span {
+    /// Its rows, wherever they lie.
+    /// - Throws: as `SpanReader`.
+    func reader(of files: SourceFiles, in context: StageContext) throws -> SpanReader {
+        try SpanReader(
+            extents: extents, scales: scales, type: sourceType, columns: columns, rows: rows, name: tensor,
+            files: files, weights: { try DequantizedSource($0, files: files) }
+        ) { try context.blobs.get($0, context.control) }
     }
 }

@@ -1,8 +1,6 @@
 import QuernFormats
 import QuernJobs
 import QuernKernels
-import QuernModel
-import QuernStore
 
 /// Finds the largest magnitudes that a scale of several layers hangs on.
 struct ScanStage {
@@ -12,13 +10,7 @@ struct ScanStage {
     func run() throws -> StageOutcome {
         let files = SourceFiles(work.files)
         let control = context.control
-        let readers = try work.spans.map { span in
-            try SpanReader(
-                extents: span.extents, scales: span.scales, type: span.sourceType, columns: span.columns,
-                rows: span.rows, name: span.tensor, files: files,
-                weights: { try DequantizedSource($0, files: files) }
-            ) { try context.blobs.get($0, control) }
-        }
+        let readers = try work.spans.map { try $0.reader(of: files, in: context) }
         let total = UInt64(readers.reduce(0) { $0 + $1.count })
         var done: UInt64 = 0
         var largest: Float = 0

@@ -60,13 +60,25 @@ struct LayerStatistics {
         tensors = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         pieces = model.tensors.flatMap { tensor -> [Piece] in
             guard let input = readers[tensor.name] else { return [] }
-            return tensor.extents.enumerated().compactMap { index, extent in
-                Place(extent.origin, offset: extent.offset).map {
-                    Piece(place: $0, tensor: tensor, input: input, matrix: input.hasExperts ? index : 0)
+            return Self.matrices(of: tensor, input).compactMap { matrix, extent, offset in
+                Place(extent.origin, offset: offset).map {
+                    Piece(place: $0, tensor: tensor, input: input, matrix: matrix)
                 }
             }
         }.sorted { $0.place < $1.place }
         self.calibration = calibration
+    }
+
+    /// Where each of a tensor's matrices begins; that of experts which are kept in one.
+    private static func matrices(
+        of tensor: SourceTensor, _ input: LinearInput
+    ) -> [(matrix: Int, extent: Extent, offset: UInt64)] {
+        guard input.hasExperts else { return tensor.extents.map { (0, $0, $0.offset) } }
+        guard tensor.extents.count == 1, let all = tensor.extents.first else {
+            return tensor.extents.enumerated().map { ($0, $1, $1.offset) }
+        }
+        let step = all.strides.map { UInt64($0.groupStride) } ?? all.length / UInt64(input.matrices)
+        return (0..<input.matrices).map { ($0, all, all.offset + UInt64($0) * step) }
     }
 
     /// Where channels can be rescaled; nothing where nobody calibrates.
@@ -128,7 +140,9 @@ struct LayerStatistics {
         guard let calibration, let piece = piece(of: tensor), calibration.inputs.contains(piece.input) else {
             return nil
         }
-        return StatisticsReference(merged: calibration.merged, tensor: piece.tensor.name, matrix: piece.matrix)
+        // The same for all that read it.
+        let name = piece.input.tensors.first(where: { tensors[$0] != nil }) ?? piece.tensor.name
+        return StatisticsReference(merged: calibration.merged, tensor: name, matrix: piece.matrix)
     }
 
     /// - Throws: as `ImportanceVectors.importance`.
