@@ -24,8 +24,8 @@ import Testing
                 ]
             case .found:
                 [
-                    "--to", "W4A16_GPTQ,W4A16_ASYM_IMATRIX,NVFP4,Q4_K_M", "--calibration",
-                    Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
+                    "--to", "W4A16_GPTQ,W4A16_ASYM_IMATRIX,W4A16_G64_AWQ_GPTQ,W8A8_SMOOTHQUANT,NVFP4,Q4_K_M",
+                    "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
                 ]
             case .compressed: ["--to", "W4A16,Q4_K_M,FP8_BLOCK,W4A16_ASYM_G64,W8A8", "--split-max-size", "1MB"]
             }

@@ -1,6 +1,7 @@
 import QuernFormats
 import QuernJobs
 import QuernKernels
+import QuernStore
 
 /// Finds the largest magnitudes that a scale of several layers hangs on.
 struct ScanStage {
