@@ -163,7 +163,7 @@ import Testing
     @Test(arguments: [
         (#""compressed-tensors""#, #""awq""#), (#""compressed""#, #""initialized""#),
         ("\"num_bits\": 4", "\"num_bits\": 3"),
-        ("\"strategy\": \"group\"", "\"strategy\": \"tensor\""), ("\"group_size\": 128", "\"group_size\": 0"),
+        ("\"strategy\": \"group\"", "\"strategy\": \"block\""), ("\"group_size\": 128", "\"group_size\": 0"),
         (#""targets": ["Linear"]"#, #""targets": "Linear""#), (#"["Linear"]"#, #"["re:("]"#), (#"["Linear"]"#, "[7]"),
     ]) func descriptionsThatMakeNoSenseAreRefused(from: String, to: String) throws {
         let folder = try TemporaryFolder()
