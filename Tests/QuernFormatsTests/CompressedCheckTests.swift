@@ -110,12 +110,22 @@ import Testing
         }
     }
 
-    @Test(arguments: [("model.layers.0.self_attn.k_proj", q), ("\(expert).w3", "\(expert).w1")])
-    func fusedLayersShareTheirGlobalScale(layer: String, first: String) throws {
+    /// The first of a set is taken for right: all that differ from it are named.
+    @Test(arguments: [
+        ("model.layers.0.self_attn.k_proj", ["model.layers.0.self_attn.q_proj", "model.layers.0.self_attn.v_proj"]),
+        ("model.layers.0.self_attn.v_proj", ["model.layers.0.self_attn.v_proj"]), ("\(expert).w3", ["\(expert).w3"]),
+    ]) func fusedLayersShareTheirGlobalScale(layer: String, named: [String]) throws {
         let faults = try faults(6) { $0.tensors["\(layer).weight_global_scale"]?.bytes = [0, 0, 0, 0x40] }
-        // Of two that differ, the one that comes later is named.
-        #expect(faults.count == 1 || layer.hasSuffix("k_proj"))
-        #expect(faults.allSatisfy { $0.hasPrefix("globalScale ") } && !faults.isEmpty)
+        #expect(faults == named.map { "globalScale \($0)" })
+    }
+
+    @Test(arguments: [[0, 1 << 57], [1 << 57, 0], [0, 0], [0]])
+    func weightsOfNoSizeAreFound(shape: [Int]) throws {
+        let faults = try faults(0) { fixture in
+            fixture.tensors["\(Self.q).weight_packed"]?.shape = shape
+            fixture.tensors["\(Self.q).weight_packed"]?.bytes = []
+        }
+        #expect(faults.contains("shape \(Self.q).weight_packed"))
     }
 
     @Test func expertsMustBeComplete() throws {
@@ -153,7 +163,7 @@ import Testing
     @Test(arguments: [
         (#""compressed-tensors""#, #""awq""#), (#""compressed""#, #""initialized""#),
         ("\"num_bits\": 4", "\"num_bits\": 3"),
-        ("\"strategy\": \"group\"", "\"strategy\": \"tensor\""), ("\"group_size\": 128", "\"group_size\": 0"),
+        ("\"strategy\": \"group\"", "\"strategy\": \"block\""), ("\"group_size\": 128", "\"group_size\": 0"),
         (#""targets": ["Linear"]"#, #""targets": "Linear""#), (#"["Linear"]"#, #"["re:("]"#), (#"["Linear"]"#, "[7]"),
     ]) func descriptionsThatMakeNoSenseAreRefused(from: String, to: String) throws {
         let folder = try TemporaryFolder()

@@ -64,7 +64,7 @@ import Testing
         let plan = try plan(
             "qwen2_moe", "W8A8", [("re:.*layers\\.1\\.mlp\\.experts", "FP8_DYNAMIC"), ("re:.*o_proj", "W8A16_CHANNEL")])
         let description = try QuantizationDescription(try self.configuration(plan))
-        #expect(description.groups.map(\.weights).count == 3)
+        #expect(description.groups.count == 3)
         for tensor in plan.targets[0].tensors where tensor.name.hasSuffix(".weight") && tensor.shape.count == 2 {
             let layer = String(tensor.name.dropLast(".weight".count))
             guard !layer.contains("embed") else { continue }
@@ -74,7 +74,7 @@ import Testing
                 case "F8_E4M3": .float
                 default: nil
                 }
-            #expect(description.group(of: layer)?.weights == expected, "\(layer)")
+            #expect(description.group(of: layer)?.weights?.format == expected, "\(layer)")
         }
         let expression = #"re:(.*\.)?layers\.1\.mlp\.experts\.\d+\."#
         let configuration = try configuration(plan)

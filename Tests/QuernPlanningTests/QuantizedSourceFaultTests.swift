@@ -1,7 +1,9 @@
+import Foundation
 import QuernFormats
 import QuernJobs
 import QuernPlanning
 import QuernStore
+import TestSupport
 import Testing
 
 /// What is refused of quantized checkpoints, by headers alone.
@@ -131,6 +133,44 @@ import Testing
         // Groups of another size than the scales.
         try refused(Self.config(weights: ["group_size": 32]), "would fit", .invalidInput)
         try refused(Self.config(weights: ["symmetric": true, "strategy": "tensor"]), "weight_shape", .invalidInput)
+    }
+
+    /// Whatever stands in headers and config.json is read or refused; nothing of it stops the program.
+    @Test(arguments: 0..<150 as Range<UInt64>) func anythingIsReadOrRefused(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        func one<Value>(_ values: [Value]) -> Value { values[Int.random(in: values.indices, using: &random)] }
+        let formats: [WeightFormat] = [
+            .packed(bits: 4, group: 64, isSymmetric: false), .packed(bits: 8, group: nil, isSymmetric: true), .integer,
+            .float, .floatBlocks, .nvfp4, .mxfp4,
+        ]
+        let names = [
+            "pack-quantized", "int-quantized", "float-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized",
+        ]
+        let config: [String: Any] =
+            seed % 5 == 0
+            ? ["quant_method": "fp8", "weight_block_size": one([[128, 128], [128], 5] as [Any])]
+            : Self.config(
+                one(names),
+                weights: [
+                    "num_bits": one([4, 8]), "type": one(["int", "float"]), "symmetric": one([true, false]),
+                    "strategy": one(["group", "channel", "tensor", "block", "tensor_group"]),
+                    "group_size": one([NSNull(), -1, 0, 2, 16, 32, 64, 128, 1 << 40] as [Any]),
+                    "block_structure": one([[128, 128], [1, 1], "x"] as [Any]),
+                ])
+        let last = WeightComponent.allCases.map(\.rawValue) + ["weight_scale_inv", "weight_g_idx", "input_scale"]
+        let fixture = try fixture(one(formats), config) { tensors in
+            for _ in 0..<Int.random(in: 0...3, using: &random) {
+                let shape = (0..<one([0, 1, 2, 2, 2, 3])).map { _ in one([0, 1, 2, 4, 32, 64, 255, 256, 512]) }
+                let type: SafetensorsType = one([.i32, .i64, .bf16, .f32, .u8, .i8, .f8_E4M3, .f8_E8M0])
+                tensors["\(Self.layer).\(one(last))"] = one([(type, shape), nil])
+            }
+        }
+        do {
+            let model = try fixture.open()
+            #expect(model.tensor("blk.0.ffn_up.weight")?.elements == Self.rows * Self.columns)
+        } catch {
+            #expect(error is QuernError, "\(error)")
+        }
     }
 
     /// Rounding for a second time needs the user's word; what a model was published as does not.

@@ -20,7 +20,7 @@ extension CompressedCheck {
     /// Layers that config.json names and that are not there.
     func missingTargets() -> [CompressedFault] {
         let present = Set(layers.map(\.name))
-        return description.namedTargets.filter { $0 != "Linear" && !present.contains($0) }.map {
+        return description.namedTargets.filter { !present.contains($0) }.map {
             CompressedFault(.missingLayer, at: $0, expected: "there", found: "missing")
         }
     }

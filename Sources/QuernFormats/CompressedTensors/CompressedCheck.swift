@@ -20,6 +20,8 @@ public struct CompressedCheck {
     private(set) var layers: [Layer] = []
 
     static let inputScale = "input_global_scale"
+    /// What a dimension may be, so that no product of it overflows.
+    private static let sizes = 1...(1 << 30)
     /// What quantized layers of any format have, and others don't.
     private static let components = Set(WeightComponent.allCases.map(\.rawValue)).union([
         inputScale, "weight_g_idx", "input_scale", "input_zero_point", "output_scale", "output_zero_point",
@@ -75,17 +77,19 @@ public struct CompressedCheck {
     /// What is wrong with the tensors of one layer.
     private func faults(of layer: Layer) throws -> [CompressedFault] {
         let group = description.group(of: layer.name)
+        let layout = group?.weights
         guard isQuantized(layer) else {
-            guard let group, let weight = layer.entry(.weight)?.tensor, LayerName.linear(weight) != nil else {
+            guard let group, layout != nil, let weight = layer.entry(.weight)?.tensor, LayerName.linear(weight) != nil
+            else {
                 return []
             }
             return [CompressedFault(.plainLayer, at: layer.name, expected: "that of \(group.name)", found: "none")]
         }
-        guard let group else {
+        guard let group, let layout else {
             let names = layer.tensors.keys.sorted().joined(separator: ", ")
             return [CompressedFault(.quantizedLayer, at: layer.name, expected: "none", found: names)]
         }
-        var wanted = group.weights.components.map(\.rawValue)
+        var wanted = layout.format.components.map(\.rawValue)
         if group.storesInputScale { wanted.append(Self.inputScale) }
         var faults = wanted.filter { layer.tensors[$0] == nil }.map {
             CompressedFault(.missingTensor, at: "\(layer.name).\($0)", expected: "there", found: "missing")
@@ -93,7 +97,7 @@ public struct CompressedCheck {
         faults += layer.tensors.keys.filter { !wanted.contains($0) }.sorted().map {
             CompressedFault(.unknownTensor, at: "\(layer.name).\($0)", expected: "absent", found: "there")
         }
-        return try faults.isEmpty ? shapes(of: layer, group) : faults
+        return try faults.isEmpty ? shapes(of: layer, layout) : faults
     }
 
     /// Whether a layer has anything that plain layers don't.
@@ -103,15 +107,15 @@ public struct CompressedCheck {
     }
 
     /// Types and shapes of a layer that has all its tensors.
-    private func shapes(of layer: Layer, _ group: QuantizationDescription.Group) throws -> [CompressedFault] {
+    private func shapes(of layer: Layer, _ layout: QuantizationDescription.Layout) throws -> [CompressedFault] {
         guard let main = layer.entry(.packed) ?? layer.entry(.weight), let scale = layer.entry(.scale)?.tensor else {
             return []
         }
-        guard main.tensor.shape.count == 2 else {
-            return [Self.fault(.shape, main.tensor, "of two dimensions", "\(main.tensor.shape)")]
+        guard main.tensor.shape.count == 2, main.tensor.shape.allSatisfy({ Self.sizes.contains($0) }) else {
+            return [Self.fault(.shape, main.tensor, "that of a matrix", "\(main.tensor.shape)")]
         }
         var (rows, columns) = (main.tensor.shape[0], main.tensor.shape[1])
-        switch group.weights {
+        switch layout.format {
         case .packed:
             guard let stored = layer.entry(.shape) else { return [] }
             guard stored.tensor.type == .i64, stored.tensor.shape == [2] else {
@@ -120,21 +124,21 @@ public struct CompressedCheck {
                 ]
             }
             let numbers = try integers(stored)
-            let (most, overflow) = columns.multipliedReportingOverflow(by: 32)
-            guard !overflow, numbers[0] == Int64(rows), (1...Int64(most)).contains(numbers[1]) else {
+            guard numbers[0] == Int64(rows), (1...Int64(32 * columns)).contains(numbers[1]) else {
                 return [Self.fault(.storedShape, stored.tensor, "that of \(rows) rows", "\(numbers)")]
             }
             columns = Int(numbers[1])
-        case .nvfp4, .mxfp4: (columns, _) = columns.multipliedReportingOverflow(by: 2)
+        case .nvfp4, .mxfp4: columns *= 2
         case .integer, .float, .floatBlocks: break
         }
         let isFloat = [.f32, .f16, .bf16].contains(scale.type)
         var faults: [CompressedFault] = []
-        for component in group.weights.components {
+        for component in layout.format.components {
             guard let tensor = layer.entry(component)?.tensor else { continue }
-            let type = group.weights.type(of: component, source: isFloat ? scale.type : .f32)
+            let type = layout.format.type(of: component, source: isFloat ? scale.type : .f32)
             if tensor.type != type { faults.append(Self.fault(.type, tensor, type.rawValue, tensor.type.rawValue)) }
-            let shape = group.weights.shape(of: component, rows: rows, columns: columns)
+            let isOne = component == .scale && layout.hasOneScale
+            let shape = isOne ? [1] : layout.format.shape(of: component, rows: rows, columns: columns)
             if tensor.shape != shape { faults.append(Self.fault(.shape, tensor, "\(shape)", "\(tensor.shape)")) }
         }
         if let input = layer.tensors[Self.inputScale]?.tensor, input.type != .f32 || input.shape != [1] {

@@ -15,7 +15,6 @@ public struct CompressedFault: Error, Sendable, Equatable {
         case experts
         case totalSize = "total_size"
         case metadata
-        case configuration
     }
 
     public let kind: Kind

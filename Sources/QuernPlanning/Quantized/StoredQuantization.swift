@@ -3,25 +3,17 @@ import QuernFormats
 /// How the linear layers of a checkpoint are stored, as `quantization_config` of its config.json says it: the formats
 /// of compressed-tensors (https://github.com/vllm-project/compressed-tensors), and FP8 as DeepSeek publishes it.
 struct StoredQuantization {
-    /// How the weights of a layer are stored.
-    struct Layout: Equatable {
-        let format: WeightFormat
-        /// Whether one scale stands for the whole matrix.
-        var hasOneScale = false
-    }
+    typealias Layout = QuantizationDescription.Layout
 
-    /// Layers that are stored alike.
-    struct Group {
-        let patterns: [LayerPattern]
-        /// Whether it has all layers that no pattern names.
-        let hasOthers: Bool
-        /// Nil where only activations are rounded.
-        let layout: Layout?
+    private enum Kind {
+        case compressedTensors(QuantizationDescription)
+        /// All layers alike.
+        case fp8(Layout)
     }
 
     /// `quant_method`.
     let method: String
-    let groups: [Group]
+    private let kind: Kind
 
     /// Whether the model was published like that, so that quantizing it does not round it for a second time.
     var isOriginal: Bool { method == Self.fp8 }
@@ -43,30 +35,30 @@ struct StoredQuantization {
             let fields = config["quantization_config"]?.object
         else { return nil }
         self.method = method
-        do {
-            groups = try method == Self.fp8 ? [Self.blocks(fields)] : CompressedGroups(fields).groups
-        } catch let error as QuernError {
+        do throws(QuernError) {
+            kind =
+                try method == Self.fp8 ? .fp8(Self.blocks(fields)) : .compressedTensors(QuantizationDescription(fields))
+        } catch {
             throw error.located(in: "config.json: quantization_config")
         }
     }
 
-    private static func blocks(_ fields: JSONObject) throws(QuernError) -> Group {
+    private static func blocks(_ fields: JSONObject) throws(QuernError) -> Layout {
         guard let size = ModelConfig.present(fields, "weight_block_size") else {
-            return Group(patterns: [], hasOthers: true, layout: Layout(format: .float, hasOneScale: true))
+            return Layout(format: .float, hasOneScale: true)
         }
         let length = Int64(WeightFormat.blockLength)
         guard size.array?.map(\.integer) == [length, length] else {
             throw QuernError(.unsupported, "FP8 in other blocks than \(length) × \(length)", at: "weight_block_size")
         }
-        return Group(patterns: [], hasOthers: true, layout: Layout(format: .floatBlocks))
+        return Layout(format: .floatBlocks)
     }
 
     /// - Returns: nil where nothing says how the layer is stored.
     func layout(of layer: String) -> Layout? {
-        // As compressed-tensors chooses: a name in full before an expression, and either before a class.
-        let group =
-            groups.first { $0.patterns.contains { if case .name(layer) = $0 { true } else { false } } }
-            ?? groups.first { $0.patterns.contains { $0.matches(layer) } } ?? groups.first(where: \.hasOthers)
-        return group?.layout
+        switch kind {
+        case .compressedTensors(let description): description.group(of: layer)?.weights
+        case .fp8(let layout): layout
+        }
     }
 }
