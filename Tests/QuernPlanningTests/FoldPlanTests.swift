@@ -1,10 +1,9 @@
 import QuernFormats
 import QuernJobs
+import QuernPlanning
 import QuernStore
 import TestSupport
 import Testing
-
-@testable import QuernPlanning
 
 /// Which channels each family lets methods rescale, and what becomes of the tensors.
 @Suite struct FoldPlanTests {

@@ -1,7 +1,7 @@
 /// A place where channels can be rescaled without a change of the model's function: what makes an input is divided by a
 /// number for each channel, and the columns of all weights that read it are multiplied by it.
-struct Fold: Sendable, Equatable {
-    enum Producer: Sendable, Equatable {
+package struct Fold: Sendable, Equatable {
+    package enum Producer: Sendable, Equatable {
         /// Multiplies each channel by a factor of its own.
         case norm(Norm)
         /// Rows of a weight, a channel each, counted through all its matrices; what comes after them until the input is
@@ -9,26 +9,26 @@ struct Fold: Sendable, Equatable {
         case rows(weight: String, first: Int, bias: String?)
     }
 
-    let producer: Producer
+    package let producer: Producer
     /// All weights that read the input.
-    let readers: [String]
-    let input: LinearInput
+    package let readers: [String]
+    package let input: LinearInput
     /// Which of the input's matrices: an expert.
-    let matrix: Int
+    package let matrix: Int
 
-    var channels: Int { input.channels }
-    var isOfNorm: Bool { if case .norm = producer { true } else { false } }
+    package var channels: Int { input.channels }
+    package var isOfNorm: Bool { if case .norm = producer { true } else { false } }
 }
 
 extension DecoderGraph {
     /// All such places, in the order of the forward pass. A norm that a router reads, too, is none: routers are not
     /// rescaled.
-    var folds: [Fold] { layers.flatMap { $0.attentionFolds + $0.feedForwardFolds } }
+    package var folds: [Fold] { layers.flatMap { $0.attentionFolds + $0.feedForwardFolds } }
 }
 
 extension DecoderLayer {
     fileprivate var attentionFolds: [Fold] {
-        var folds: [Fold] = []
+        package var folds: [Fold] = []
         switch attention.projections {
         case .grouped(let grouped):
             folds +=
