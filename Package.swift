@@ -103,10 +103,18 @@ let package = Package(
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
-        .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "TestSupport"]),
-        .testTarget(name: "QuernJobsTests", dependencies: ["QuernJobs", "QuernFormats", "TestSupport"]),
-        .testTarget(name: "QuernPlanningTests", dependencies: ["QuernPlanning", "TestSupport"]),
-        .testTarget(name: "QuernModelTests", dependencies: ["QuernModel", "TestSupport"]),
+        .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "QuernFormats", "TestSupport"]),
+        .testTarget(
+            name: "QuernJobsTests", dependencies: ["QuernJobs", "QuernFormats", "QuernStore", "TestSupport"]),
+        .testTarget(
+            name: "QuernPlanningTests",
+            dependencies: ["QuernPlanning", "QuernFormats", "QuernJobs", "QuernStore", "TestSupport"]),
+        .testTarget(
+            name: "QuernModelTests",
+            dependencies: [
+                "QuernModel", "QuernFormats", "QuernJobs", "QuernKernels", "QuernPlanning", "QuernStore",
+                "TestSupport",
+            ]),
         .testTarget(
             name: "QuernCoordinatorTests",
             dependencies: [
@@ -116,7 +124,12 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
             ]),
-        .testTarget(name: "QuernWorkerTests", dependencies: ["QuernWorker", "TestSupport"]),
+        .testTarget(
+            name: "QuernWorkerTests",
+            dependencies: [
+                "QuernWorker", "QuernFormats", "QuernJobs", "QuernKernels", "QuernModel", "QuernPlanning",
+                "QuernStore", "TestSupport",
+            ]),
         .testTarget(
             name: "EndToEnd", dependencies: ["quern", "QuernFormats", "QuernStore", "TestSupport"],
             path: "Tests/EndToEnd"),

@@ -7,7 +7,10 @@ extension CompressedCheck {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 16)
         defer { buffer.deallocate() }
         for layer in layers where isQuantized(layer) {
-            for name in [WeightComponent.scale.rawValue, WeightComponent.globalScale.rawValue, Self.inputScale] {
+            for name in [
+                WeightComponent.scale.rawValue, WeightComponent.globalScale.rawValue,
+                WeightComponent.inputGlobalScale.rawValue,
+            ] {
                 guard let entry = layer.tensors[name], let kind = ScaleKind(entry.tensor.type) else { continue }
                 var done: UInt64 = 0
                 while done < entry.tensor.length {

@@ -19,12 +19,11 @@ public struct CompressedCheck {
     /// In the order of the shards.
     private(set) var layers: [Layer] = []
 
-    static let inputScale = "input_global_scale"
     /// What a dimension may be, so that no product of it overflows.
     private static let sizes = 1...(1 << 30)
     /// What quantized layers of any format have, and others don't.
     private static let components = Set(WeightComponent.allCases.map(\.rawValue)).union([
-        inputScale, "weight_g_idx", "input_scale", "input_zero_point", "output_scale", "output_zero_point",
+        "weight_g_idx", "input_scale", "input_zero_point", "output_scale", "output_zero_point",
     ])
 
     /// - Throws: `QuernError` as `QuantizationDescription`, or where config.json describes none.
@@ -90,7 +89,7 @@ public struct CompressedCheck {
             return [CompressedFault(.quantizedLayer, at: layer.name, expected: "none", found: names)]
         }
         var wanted = layout.format.components.map(\.rawValue)
-        if group.storesInputScale { wanted.append(Self.inputScale) }
+        if group.storesInputScale { wanted.append(WeightComponent.inputGlobalScale.rawValue) }
         var faults = wanted.filter { layer.tensors[$0] == nil }.map {
             CompressedFault(.missingTensor, at: "\(layer.name).\($0)", expected: "there", found: "missing")
         }
@@ -141,7 +140,9 @@ public struct CompressedCheck {
             let shape = isOne ? [1] : layout.format.shape(of: component, rows: rows, columns: columns)
             if tensor.shape != shape { faults.append(Self.fault(.shape, tensor, "\(shape)", "\(tensor.shape)")) }
         }
-        if let input = layer.tensors[Self.inputScale]?.tensor, input.type != .f32 || input.shape != [1] {
+        if let input = layer.tensors[WeightComponent.inputGlobalScale.rawValue]?.tensor,
+            input.type != .f32 || input.shape != [1]
+        {
             faults.append(Self.fault(.type, input, "F32 [1]", "\(input.type.rawValue) \(input.shape)"))
         }
         return faults

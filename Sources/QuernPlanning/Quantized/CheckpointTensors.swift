@@ -33,7 +33,7 @@ struct CheckpointTensors {
         for (shard, content) in checkpoint.shards.enumerated() {
             for tensor in content.header.tensors {
                 let (layer, last) = Self.split(tensor.name)
-                guard let component = StoredLayer.Component(name: last) else { continue }
+                guard !Self.runTime.contains(last), let component = StoredLayer.Component(name: last) else { continue }
                 layers[layer, default: StoredLayer(name: layer)].add(tensor, component, in: shard)
             }
         }
