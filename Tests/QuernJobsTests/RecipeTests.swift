@@ -11,8 +11,8 @@ import Testing
                 gguf: "Q4_K_M", pure: true,
                 tensors: [.init(pattern: "attn_v", type: .q8_0), .init(pattern: #"blk\.[0-3]\."#, type: .f16)],
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
-            Recipe.Target(gguf: "F16"),
-            Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .gptq, ignore: ["lm_head", "re:.*gate"]),
+            Recipe.Target(gguf: "Q4_0", method: .awq),
+            Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .awqGPTQ, ignore: ["lm_head", "re:.*gate"]),
             Recipe.Target(
                 compressedTensors: "W8A8",
                 layers: [.init(pattern: "re:.*down", scheme: "W4A16_G32"), .init(pattern: "a.b", scheme: "none")]),
@@ -42,8 +42,8 @@ import Testing
                     output_tensor_type: q6_K
                     token_embedding_type: bf16
                     leave_output_tensor: true
-                  - gguf: F16
-                  - { compressed_tensors: W4A16, group_size: 32, method: gptq, ignore: [lm_head, "re:.*gate"] }
+                  - { gguf: Q4_0, method: awq }
+                  - { compressed_tensors: W4A16, group_size: 32, method: awq+gptq, ignore: [lm_head, "re:.*gate"] }
                   - compressed_tensors: W8A8
                     layers: { "re:.*down": W4A16_G32, a.b: none }
                 split: { max_size: 5GB, max_tensors: 12, keep: true }
@@ -86,7 +86,6 @@ import Testing
         ("source: x\ntargets: []\ncalibration: {text: a, gram: {max_block: 0}}", "gram.max_block: expected", .usage),
         ("source: x\ntargets: []\nevaluation: {chunks: 2}", "r.yaml:3: evaluation: 'text' is missing", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16, method: best}]", "unknown method 'best'", .usage),
-        ("source: x\ntargets: [{gguf: Q8_0, method: gptq}]", "has no 'method'", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16, pure: true}]", "has no 'pure'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, group_size: 32}]", "has no 'group_size'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, compressed_tensors: W8A8}]", "has no 'gguf'", .usage),
