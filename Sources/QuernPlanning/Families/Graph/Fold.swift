@@ -28,7 +28,7 @@ extension DecoderGraph {
 
 extension DecoderLayer {
     fileprivate var attentionFolds: [Fold] {
-        package var folds: [Fold] = []
+        var folds: [Fold] = []
         switch attention.projections {
         case .grouped(let grouped):
             folds +=
