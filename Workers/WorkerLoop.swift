@@ -80,7 +80,8 @@ extension WorkerLoop {
         if let grant { return grant }
         if let opening { return try await opening.value }
         let possible: [Stage] =
-            artifacts == nil ? [.digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .encode] : Stage.allCases
+            artifacts == nil
+            ? [.digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .encode] : Stage.allCases
         let stages = possible.filter { configuration.stages?.contains($0) ?? true }
         let request = SessionRequest(
             node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)

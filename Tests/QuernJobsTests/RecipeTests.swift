@@ -12,7 +12,8 @@ import Testing
                 tensors: [.init(pattern: "attn_v", type: .q8_0), .init(pattern: #"blk\.[0-3]\."#, type: .f16)],
                 outputTensorType: .q6_K, tokenEmbeddingType: .bf16, leaveOutputTensor: true),
             Recipe.Target(gguf: "Q4_0", method: .awq),
-            Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .awqGPTQ, ignore: ["lm_head", "re:.*gate"]),
+            Recipe.Target(
+                compressedTensors: "W4A16", groupSize: 32, method: .awqGPTQ, ignore: ["lm_head", "re:.*gate"]),
             Recipe.Target(
                 compressedTensors: "W8A8",
                 layers: [.init(pattern: "re:.*down", scheme: "W4A16_G32"), .init(pattern: "a.b", scheme: "none")]),

@@ -115,7 +115,8 @@ private enum Sample {
         tensor("blk.1.attn_q.weight", .q4_K, error: 0.06), tensor("blk.0.ffn_down.weight", .q6_K, error: 0.02),
         tensor("blk.1.ffn_down.weight", .q6_K, error: 0.02),
         AssembledTensor(
-            name: "output_norm.weight", shape: [256], type: .element(.f32), bytes: 1024, sha256: Digest(of: [2]), error: 0),
+            name: "output_norm.weight", shape: [256], type: .element(.f32), bytes: 1024, sha256: Digest(of: [2]),
+            error: 0),
     ]
 
     static func manifest(tensors: [AssembledTensor] = tensors) -> Manifest {
