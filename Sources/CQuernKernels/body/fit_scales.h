@@ -51,8 +51,7 @@ KERNEL row_float fit_number(row_int codes, row_float zero, fit_kind kind) {
 /// The scale as a loader will compute it.
 KERNEL row_float fit_storable(row_float scale, float global_scale, fit_kind kind) {
     if (kind.numbers != quern_weight_nvfp4) return row_or_epsilon(row_in_source(scale, kind.source), kind.source);
-    const row_byte rounded = row_e4m3(scale * global_scale), eighth = 0x20;
-    return row_from_e4m3(rounded | ((row_byte)(rounded == 0) & eighth)) / global_scale;
+    return row_from_e4m3(nvfp4_stored(scale * global_scale)) / global_scale;
 }
 
 typedef struct {

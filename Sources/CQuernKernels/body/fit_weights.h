@@ -6,7 +6,7 @@
 // column j is rounded where w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number. This equals GPTQ's updates by the
 // Cholesky factor of H⁻¹ without an inverse.
 
-enum { fit_rows = 128, fit_tiles = fit_rows / fit_lanes, fit_panel = quern_feedback_panel, fit_step = 16 };
+enum { fit_rows = 128, fit_panel = quern_feedback_panel, fit_step = 16 };
 
 typedef struct {
     /// A tile for every FIT_LANES rows: [tiles, columns, lanes].
@@ -46,17 +46,21 @@ static fit_space fit_begin(const quern_weight_layout *layout, const float *from,
     return space;
 }
 
+/// The columns of a group.
+static size_t fit_width(const fit_space *space, size_t group) {
+    const size_t left = space->columns - group * space->group;
+    return left < space->group ? left : space->group;
+}
+
 /// One scale for all rows, as rounding to nearest has it.
 static void fit_blocks(const quern_weight_layout *layout, const fit_space *space) {
     for (size_t group = 0; group < space->groups; ++group) {
-        const size_t first = group * space->group;
-        const size_t count = space->columns - first < space->group ? space->columns - first : space->group;
+        const size_t first = group * space->group, count = fit_width(space, group);
         row_int largest = 0;
         for (size_t tile = 0; tile < space->tiles; ++tile)
             largest = row_group_magnitudes(
                 largest, space->weights + (tile * space->columns + first) * fit_lanes, count * fit_lanes);
-        float step = in_source(largest_of(largest) / 448.0f, layout->source);
-        if (step == 0) step = source_epsilon(layout->source);
+        const float step = float_scale(largest, layout->source);
         for (size_t tile = 0; tile < space->tiles; ++tile)
             for (size_t lane = 0; lane < fit_lanes; ++lane)
                 space->scales[(tile * space->groups + group) * fit_lanes + lane] = step;
@@ -67,8 +71,7 @@ KERNEL void fit_all_scales(const quern_weight_layout *layout, const fit_space *s
                            fit_kind kind) {
     for (size_t tile = 0; tile < space->tiles; ++tile) {
         for (size_t group = 0; group < space->groups; ++group) {
-            const size_t first = group * space->group;
-            const size_t count = space->columns - first < space->group ? space->columns - first : space->group;
+            const size_t first = group * space->group, count = fit_width(space, group);
             for (size_t lane = 0; lane < fit_lanes; lane += 16) {
                 const float *weights = space->weights + (tile * space->columns + first) * fit_lanes + lane;
                 const float *weighing = importance ? importance + first : NULL;
@@ -129,6 +132,14 @@ KERNEL void fit_feed_back(const fit_space *space, size_t tile, const quern_feedb
     }
 }
 
+/// Bits of a code.
+KERNEL size_t fit_bits(fit_kind kind) {
+    return kind.numbers == quern_weight_packed4 || kind.numbers == quern_weight_nvfp4
+            || kind.numbers == quern_weight_mxfp4
+        ? 4
+        : 8;
+}
+
 /// The code as it is stored: integers with their offset, or in two's complement.
 KERNEL uint8_t fit_stored(uint8_t code, fit_kind kind) {
     return kind.numbers == quern_weight_packed4       ? (code + 8) & 15
@@ -138,12 +149,10 @@ KERNEL uint8_t fit_stored(uint8_t code, fit_kind kind) {
 
 KERNEL void fit_store_codes(const fit_space *space, size_t row, uint8_t *to, size_t bytes, fit_kind kind) {
     const uint8_t *codes = space->codes + row / fit_lanes * space->columns * fit_lanes + row % fit_lanes;
-    const bool is_small = kind.numbers == quern_weight_packed4 || kind.numbers == quern_weight_nvfp4
-        || kind.numbers == quern_weight_mxfp4;
     memset(to, 0, bytes);
     for (size_t column = 0; column < space->columns; ++column) {
         const uint8_t code = fit_stored(codes[column * fit_lanes], kind);
-        if (is_small) to[column / 2] |= (uint8_t)(code << 4 * (column % 2));
+        if (fit_bits(kind) == 4) to[column / 2] |= (uint8_t)(code << 4 * (column % 2));
         else to[column] = code;
     }
 }
@@ -151,7 +160,7 @@ KERNEL void fit_store_codes(const fit_space *space, size_t row, uint8_t *to, siz
 KERNEL void fit_store_scales(const fit_space *space, const quern_weight_layout *layout, size_t row,
                              const quern_weight_parts *to, fit_kind kind) {
     const size_t tile = row / fit_lanes, lane = row % fit_lanes;
-    const size_t bits = kind.numbers == quern_weight_packed4 ? 4 : 8, per_word = 32 / bits;
+    const size_t bits = fit_bits(kind), per_word = 32 / bits;
     for (size_t group = 0; group < space->groups; ++group) {
         const size_t place = (tile * space->groups + group) * fit_lanes + lane;
         const float scale = space->scales[place];
@@ -184,10 +193,7 @@ KERNEL void fit_rows_of(const quern_weight_layout *layout, const float *from, si
             for (size_t column = 0; column < columns; ++column)
                 fit_round(&space, tile, column, space.weights + (tile * columns + column) * fit_lanes, NULL, kind);
     }
-    const size_t bits = kind.numbers == quern_weight_packed4 || kind.numbers == quern_weight_nvfp4
-            || kind.numbers == quern_weight_mxfp4
-        ? 4
-        : 8;
+    const size_t bits = fit_bits(kind);
     const bool is_packed = kind.numbers == quern_weight_packed4 || kind.numbers == quern_weight_packed8;
     const size_t bytes = (columns * bits + 7) / 8, row_bytes = is_packed ? (bytes + 3) / 4 * 4 : bytes;
     if (kind.has_zero_points) memset(to->zero_point, 0, (rows * bits + 31) / 32 * space.groups * 4);

@@ -12,13 +12,16 @@ KERNEL row_float load_fp4(const uint8_t *from) {
     return row_from_e2m1(row_from_nibbles(bytes));
 }
 
+/// Scales as they are stored: one eighth stands in for zero.
+KERNEL row_byte nvfp4_stored(row_float scales) {
+    const row_byte rounded = row_e4m3(scales), eighth = 0x20;
+    return rounded | ((row_byte)(rounded == 0) & eighth);
+}
+
 /// The scales of up to sixteen groups, whose largest magnitudes are given.
 /// - Returns: what values are divided by.
 KERNEL row_float nvfp4_scales(row_float largest, float global_scale, uint32_t source, row_byte *codes) {
-    const row_byte rounded = row_e4m3(row_in_source(largest / 6.0f, source) * global_scale);
-    // One eighth stands in for zero.
-    const row_byte eighth = 0x20;
-    *codes = rounded | ((row_byte)(rounded == 0) & eighth);
+    *codes = nvfp4_stored(row_in_source(largest / 6.0f, source) * global_scale);
     return row_from_e4m3(*codes) / global_scale;
 }
 
