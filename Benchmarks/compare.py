@@ -88,12 +88,9 @@ def table(report):
         "|---|---|---:|---:|---:|---:|---:|---|",
     ]
     for row in report["results"]:
-        ours, theirs = row["quern"], row["llama_quantize"]
         lines.append(
             f"| {row['preset']}{' --pure' if row['pure'] else ''} | {'yes' if row['imatrix'] else 'no'} "
-            f"| {ours['seconds']:.2f} s | {theirs['seconds']:.2f} s "
-            f"| {turns.times_as_fast(row['ratio'])} "
-            f"| {ours['peak_bytes'] / 1e6:.0f} MB | {theirs['peak_bytes'] / 1e6:.0f} MB "
+            f"| {turns.cells(row, 'llama_quantize')} "
             f"| {'yes' if row['same_tensors'] else 'NO'} |"
         )
     for row in report["together"]:

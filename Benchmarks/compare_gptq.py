@@ -83,12 +83,8 @@ def table(report):
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for method, found in report["methods"].items():
-        mine, other = found["quern"], found["llm-compressor"]
         means = [f"{value:.6f} ± {error:.6f}" for value, error in found["divergence"].values()]
-        lines.append(
-            f"| {method} | {mine['seconds']:.1f} s | {other['seconds']:.1f} s | {turns.times_as_fast(found['ratio'])} | "
-            f"{mine['peak_bytes'] / 1e6:.0f} MB | {other['peak_bytes'] / 1e6:.0f} MB | {means[0]} | {means[1]} |"
-        )
+        lines.append(f"| {method} | {turns.cells(found, 'llm-compressor')} | {means[0]} | {means[1]} |")
     return "\n".join(lines) + "\n"
 
 

@@ -89,7 +89,7 @@ def scaling(contest, seconds):
 
 def table(report):
     row = report["result"]
-    ours, theirs, apart = row["quern"], row["llama_imatrix"], row["difference"]
+    apart = row["difference"]
     lines = [
         f"{report['source']['name']}, {report['source']['bytes'] / 1e6:.0f} MB; {report['text']['name']}, "
         f"{report['chunks'] or 'all'} chunks of {report['chunk_tokens']} tokens; {turns.setting_text(report)}",
@@ -97,9 +97,7 @@ def table(report):
         "| quern | llama-imatrix | times as fast (range) | peak memory, quern | peak memory, llama-imatrix "
         "| difference of in_sum2, median | 99 % | largest | equal counts |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---|",
-        f"| {ours['seconds']:.2f} s | {theirs['seconds']:.2f} s "
-        f"| {turns.times_as_fast(row['ratio'])} "
-        f"| {ours['peak_bytes'] / 1e6:.0f} MB | {theirs['peak_bytes'] / 1e6:.0f} MB "
+        f"| {turns.cells(row, 'llama_imatrix')} "
         f"| {apart['median']:.2e} | {apart['99 %']:.2e} | {apart['largest']:.2e} "
         f"| {'yes' if apart['equal_counts'] else 'NO'} |",
     ]

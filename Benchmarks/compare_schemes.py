@@ -71,10 +71,8 @@ def table(report):
         "|---|---:|---:|---:|---:|---:|---|",
     ]
     for scheme, found in report["schemes"].items():
-        mine, other = found["quern"], found["model_free_ptq"]
         lines.append(
-            f"| {scheme} | {mine['seconds']:.2f} s | {other['seconds']:.2f} s | {turns.times_as_fast(found['ratio'])} | "
-            f"{mine['peak_bytes'] / 1e6:.0f} MB | {other['peak_bytes'] / 1e6:.0f} MB | "
+            f"| {scheme} | {turns.cells(found, 'model_free_ptq')} | "
             f"{'yes' if found['same_tensors'] else 'NO'} |"
         )
     return "\n".join(lines) + "\n"

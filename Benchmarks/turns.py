@@ -72,6 +72,15 @@ def times_as_fast(ratio):
     return f"{ratio['median']:.2f} ({ratio['lowest']:.2f}–{ratio['highest']:.2f})"
 
 
+def cells(found, peer):
+    """Five cells of a table: what both took, how they compare, and their memory."""
+    mine, other = found["quern"], found[peer]
+    return (
+        f"{mine['seconds']:.2f} s | {other['seconds']:.2f} s | {times_as_fast(found['ratio'])} | "
+        f"{mine['peak_bytes'] / 1e6:.0f} MB | {other['peak_bytes'] / 1e6:.0f} MB"
+    )
+
+
 def setting(options):
     """What a report says of how it came about."""
     machine = {"processor": processor(), "cores": os.cpu_count(), "system": platform.platform()}
