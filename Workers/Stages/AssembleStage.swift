@@ -69,10 +69,7 @@ struct AssembleStage {
     /// Fills in what other items found out, as far as it lies in these bytes of the header.
     private func patch(_ bytes: inout [UInt8], at start: UInt64) throws {
         for patch in work.patches {
-            guard case .merge(let result)? = context.inputs[patch.item] else {
-                throw QuernError(.invalidInput, "the result of item \(patch.item) is missing", at: work.file)
-            }
-            let value = UInt32(clamping: result.chunks)
+            let value = UInt32(clamping: try context.merged(patch.item, at: work.file).chunks)
             for place in 0..<4 {
                 let (offset, below) = (patch.offset &+ UInt64(place)).subtractingReportingOverflow(start)
                 guard !below, offset < UInt64(bytes.count) else { continue }

@@ -15,19 +15,11 @@ struct BalanceVector {
 
     /// - Throws: `QuernError` `.invalidInput` where the bytes are no such vector of so many channels.
     init(bytes: [UInt8], channels: Int) throws(QuernError) {
-        let values = bytes.count / 4 == channels && bytes.count % 4 == 0 ? Self.floats(bytes) : []
-        guard values.count == channels, values.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+        let values = bytes.littleEndianFloats
+        guard bytes.count == 4 * channels, values.allSatisfy({ $0 > 0 && $0.isFinite }) else {
             throw QuernError(.invalidInput, "it is no balance of \(channels) channels")
         }
         self.values = values
-    }
-
-    private static func floats(_ bytes: [UInt8]) -> [Float] {
-        bytes.withUnsafeBytes { bytes in
-            (0..<bytes.count / 4).map {
-                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            }
-        }
     }
 }
 

@@ -34,7 +34,7 @@ struct ChunkGroup {
         result: @escaping @Sendable ([Digest]) -> WorkResult
     ) throws {
         guard case .tokenize(let text)? = context.inputs[work.tokens] else {
-            throw QuernError(.invalidInput, "the result of item \(work.tokens) is missing", at: stage)
+            throw StageContext.missing(work.tokens, at: stage)
         }
         self.text = text
         chunks = work.firstChunk..<min(work.firstChunk + work.maximumChunks, max(text.chunks, work.firstChunk))

@@ -27,7 +27,7 @@ struct EvaluateStage {
 
     private func assembled(_ ordinal: Int) throws -> AssembleResult {
         guard case .assemble(let result)? = context.inputs[ordinal] else {
-            throw QuernError(.invalidInput, "the result of item \(ordinal) is missing", at: "evaluation")
+            throw StageContext.missing(ordinal, at: "evaluation")
         }
         return result
     }

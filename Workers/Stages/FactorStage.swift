@@ -48,9 +48,7 @@ extension StatisticsReference {
     /// The sums about the input.
     /// - Throws: `.invalidInput` where the statistics have nothing about it.
     func statistics(in context: StageContext) throws -> InputStatistics {
-        guard case .merge(let result)? = context.inputs[merged] else {
-            throw QuernError(.invalidInput, "the result of item \(merged) is missing", at: "statistics")
-        }
+        let result = try context.merged(merged, at: "statistics")
         let source = try BlobSource(result.statistics, name: "statistics", shelf: BlobShelf(context))
         return try StatisticsReader(source).statistics(ofTensor: tensor, matrix: matrix)
     }

@@ -16,7 +16,6 @@ struct Findings {
     private let context: StageContext
     /// The factor that was read last: the spans of a layer follow each other.
     private let last = Mutexed<(factor: [Digest], feedback: Feedback)?>(nil)
-
     /// The balance vectors that were asked for, by their blobs.
     private let vectors = Mutexed<[Digest: [Float]]>([:])
 
@@ -65,6 +64,6 @@ struct Findings {
     }
 
     private static func missing(_ item: Int) -> QuernError {
-        QuernError(.invalidInput, "the result of item \(item) is missing", at: "weights")
+        StageContext.missing(item, at: "weights")
     }
 }

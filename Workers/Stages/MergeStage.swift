@@ -73,6 +73,6 @@ struct MergeStage {
     }
 
     private func missing(_ ordinal: Int) -> QuernError {
-        QuernError(.invalidInput, "the result of item \(ordinal) is missing", at: "statistics")
+        StageContext.missing(ordinal, at: "statistics")
     }
 }

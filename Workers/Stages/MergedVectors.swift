@@ -16,9 +16,7 @@ struct MergedVectors {
         var indices: [Int: VectorIndex] = [:]
         var digests: [Digest] = []
         for item in Set(items) {
-            guard case .merge(let result)? = context.inputs[item] else {
-                throw QuernError(.invalidInput, "the result of item \(item) is missing", at: "importance")
-            }
+            let result = try context.merged(item, at: "importance")
             indices[item] = try VectorIndex(bytes: context.blobs.get(result.index, context.control))
             digests.append(result.index)
         }

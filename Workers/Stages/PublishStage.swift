@@ -95,6 +95,6 @@ struct PublishStage {
     }
 
     private func missing(_ ordinal: Int) -> QuernError {
-        QuernError(.invalidInput, "the result of item \(ordinal) is missing", at: Manifest.fileName)
+        StageContext.missing(ordinal, at: Manifest.fileName)
     }
 }

@@ -139,16 +139,7 @@ extension PartEncoding {
             }
             Kernels.decode(type, bytes: UnsafeRawBufferPointer(encoded), into: rounded)
         case .component(_, let weight):
-            let sizes = weight.format.rowComponents.map {
-                (component: $0, bytes: weight.bytes(of: $0, rows: rows, columns: columns) ?? 0)
-            }
-            let memory = try scratch.encoded.bytes(sizes.reduce(0) { $0 + $1.bytes })
-            var outputs: [WeightComponent: UnsafeMutableRawBufferPointer] = [:]
-            var offset = 0
-            for (component, bytes) in sizes {
-                outputs[component] = UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + bytes])
-                offset += bytes
-            }
+            let outputs = try weight.memory(rows: rows, columns: columns, scratch)
             Kernels.fit(
                 weight.format, source: weight.source, rows: values, columns: columns, importance: importance,
                 into: outputs)

@@ -169,11 +169,7 @@ struct SpanEncoder {
                 .invalidInput, "the importance matrix does not have the shape of the tensor", at: span.tensor,
                 remedy: "Compute it for this very model")
         }
-        return bytes.withUnsafeBytes { bytes in
-            (0..<matrices * span.columns).map {
-                Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            }
-        }
+        return bytes.littleEndianFloats
     }
 
     /// Encodes a chunk, appends it to the part and adds up what was lost.

@@ -15,6 +15,18 @@ struct StageContext: Sendable {
     let inputs: [Int: WorkResult]
     /// Threads a stage may use for itself.
     let threads: Int
+
+    /// What a stage throws where an item that it depends on has no result of the kind it needs.
+    /// - Parameter place: where the result is needed.
+    static func missing(_ ordinal: Int, at place: String) -> QuernError {
+        QuernError(.invalidInput, "the result of item \(ordinal) is missing", at: place)
+    }
+
+    /// - Throws: `missing`.
+    func merged(_ ordinal: Int, at place: String) throws -> MergeResult {
+        guard case .merge(let result)? = inputs[ordinal] else { throw Self.missing(ordinal, at: place) }
+        return result
+    }
 }
 
 /// The artifacts of a job, as a worker that makes them has them.

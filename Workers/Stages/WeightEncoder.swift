@@ -56,18 +56,7 @@ struct WeightEncoder {
     }
 
     private mutating func encodeRows(_ values: UnsafeBufferPointer<Float>, _ scratch: Scratch) throws {
-        let rows = values.count / columns
-        let sizes = weight.format.rowComponents.map {
-            (component: $0, bytes: weight.bytes(of: $0, rows: rows, columns: columns) ?? 0)
-        }
-        // One after the other, each where any type may stand.
-        let memory = try scratch.encoded.bytes(sizes.reduce(0) { $0 + Self.aligned($1.bytes) })
-        var outputs: [WeightComponent: UnsafeMutableRawBufferPointer] = [:]
-        var offset = 0
-        for (component, bytes) in sizes {
-            outputs[component] = UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + bytes])
-            offset += Self.aligned(bytes)
-        }
+        let outputs = try weight.memory(rows: values.count / columns, columns: columns, scratch)
         if weight.rounding.searches {
             Kernels.fit(
                 weight.format, source: weight.source, rows: values, columns: columns, globalScale: globalScale,
@@ -86,8 +75,6 @@ struct WeightEncoder {
             original: values, decoded: UnsafeBufferPointer(decoded), columns: columns, after: error)
         for (component, bytes) in made { try writers[component]?.writer.append(bytes) }
     }
-
-    private static func aligned(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }
 
     /// - Returns: the parts with their places among the outputs of the span; what was lost stands with the weights.
     func finish() throws -> [(output: Int, part: Part, writer: PartWriter)] {
@@ -115,5 +102,26 @@ struct WeightEncoder {
             return littleEndian(Kernels.globalScale(largest: aid.largest?.input ?? 0, source: .f32).bitPattern)
         case .packed, .scale, .weight, .zeroPoint: return []
         }
+    }
+}
+
+extension QuantizedWeight {
+    /// Memory for what rows become: of every component that grows with them.
+    func memory(
+        rows: Int, columns: Int, _ scratch: Scratch
+    ) throws -> [WeightComponent: UnsafeMutableRawBufferPointer] {
+        let sizes = format.rowComponents.map {
+            (component: $0, bytes: bytes(of: $0, rows: rows, columns: columns) ?? 0)
+        }
+        // One after the other, each where any type may stand.
+        func aligned(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }
+        let memory = try scratch.encoded.bytes(sizes.reduce(0) { $0 + aligned($1.bytes) })
+        var outputs: [WeightComponent: UnsafeMutableRawBufferPointer] = [:]
+        var offset = 0
+        for (component, bytes) in sizes {
+            outputs[component] = UnsafeMutableRawBufferPointer(rebasing: memory[offset..<offset + bytes])
+            offset += aligned(bytes)
+        }
+        return outputs
     }
 }
