@@ -191,8 +191,14 @@ struct Draft {
     }
 
     private mutating func warn(_ target: String, _ unweighted: [String]) {
-        guard let first = unweighted.first else { return }
-        let others = unweighted.count > 1 ? " and \(unweighted.count - 1) others" : ""
-        warnings.append("\(target): the importance matrix has nothing for \(first)\(others); encoded without it")
+        guard let unweighted = unweighted.firstAndOthers else { return }
+        warnings.append("\(target): the importance matrix has nothing for \(unweighted); encoded without it")
+    }
+}
+
+extension [String] {
+    /// `a and 3 others`; nil for none.
+    var firstAndOthers: String? {
+        first.map { count > 1 ? "\($0) and \(count - 1) others" : $0 }
     }
 }

@@ -89,7 +89,7 @@ struct EncodeItems {
 
     private struct OpenItem {
         var spans: [Span] = []
-        var files: [Int: Int] = [:]
+        var files = ItemFiles()
         var artifacts: [PlannedArtifact.File] = []
         var sourceBytes = 0
         var cost = 0
@@ -133,7 +133,8 @@ struct EncodeItems {
         let made = encoding.outputs.indices.filter { encoding.outputs[$0].encoding.isMade(firstRow: range.first) }
         open.spans.append(
             Span(
-                tensor: tensor.name, extents: extents.map { localized($0) }, scales: scales.map { localized($0) },
+                tensor: tensor.name, extents: extents.map { open.files.localized($0) },
+                scales: scales.map { open.files.localized($0) },
                 sourceType: tensor.type, columns: columns, rows: range.count, firstRow: range.first,
                 addend: tensor.addend,
                 outputs: made.map { placed(encoding, $0, rows: range) }))
@@ -162,15 +163,6 @@ struct EncodeItems {
         open.memory = max(open.memory, sourceBytes + 4 * elements + 2 * largest + 4 * importance * columns + fitting)
     }
 
-    /// An extent whose files mean the open item's.
-    private mutating func localized(_ extent: Extent) -> Extent {
-        extent.mapFiles { file in
-            let local = open.files[file] ?? open.files.count
-            open.files[file] = local
-            return local
-        }
-    }
-
     /// An output with the places of its part, and what is done to values of the part.
     private mutating func placed(_ encoding: TensorEncodings, _ output: Int, rows: RowRange) -> EncodeOutput {
         var wanted = encoding.outputs[output]
@@ -189,9 +181,9 @@ struct EncodeItems {
 
     private mutating func close() {
         guard let first = open.spans.first, let last = open.spans.last else { return }
-        let used = open.files.sorted { $0.value < $1.value }.map { files[$0.key] }
         let work = EncodeWork(
-            files: used, artifacts: open.artifacts, spans: open.spans, encoder: EncoderVersion.reference)
+            files: open.files.chosen(from: files), artifacts: open.artifacts, spans: open.spans,
+            encoder: EncoderVersion.reference)
         let label =
             first.tensor == last.tensor
             ? "\(first.tensor) rows \(first.firstRow)–\(last.firstRow + last.rows - 1)"

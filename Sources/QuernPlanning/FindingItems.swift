@@ -84,7 +84,7 @@ struct FindingItems {
             input: input, rule: rule, readers: readers.map { "\($0.tensor.name) \($0.matrix ?? 0)" },
             encodings: readers.map(\.encoding), norm: norm?.tensor.name, type: norm?.type)
         if let known = balances[key] { return known }
-        var used: [Int] = []
+        var used = ItemFiles()
         let spans = try readers.map {
             BalanceWork.Reader(span: try span(of: $0.tensor, matrix: $0.matrix, &used), encoding: $0.encoding)
         }
@@ -99,7 +99,7 @@ struct FindingItems {
             + (rule == .search ? channels * Int64(columns) * 16 + 8 * Int64(columns) * Int64(columns) : 0)
             + channels * 4 * (256 * Int64(readers.count) + 128 * 20)
         let work = BalanceWork(
-            files: used.map { files[$0] }, input: input, rule: rule, readers: spans, norm: factors, memory: memory)
+            files: used.chosen(from: files), input: input, rule: rule, readers: spans, norm: factors, memory: memory)
         let read = readers.reduce(Int64(0)) { $0 + Int64(clamping: $1.tensor.elements) }
         let search = rule == .search ? 64 * channels * Int64(columns) * Int64(readers.count) : 0
         let expert = input.matrix > 0 ? " of expert \(input.matrix)" : ""
@@ -110,7 +110,7 @@ struct FindingItems {
     }
 
     /// - Parameter used: files of the item, to which those of the tensor are added.
-    private func span(of tensor: SourceTensor, matrix: Int?, _ used: inout [Int]) throws -> Span {
+    private func span(of tensor: SourceTensor, matrix: Int?, _ used: inout ItemFiles) throws -> Span {
         var cursor = TensorCursor(tensor)
         let rowBytes = UInt64(tensor.type.bytes(elements: tensor.columns) ?? 0)
         let rows = matrix == nil ? tensor.rows : tensor.rowsPerMatrix
@@ -123,33 +123,21 @@ struct FindingItems {
             throw error.located(in: tensor.name)
         }
         return Span(
-            tensor: tensor.name, extents: taken.extents.map { Self.local($0, &used) },
-            scales: taken.scales.map { Self.local($0, &used) }, sourceType: tensor.type, columns: tensor.columns,
+            tensor: tensor.name, extents: taken.extents.map { used.localized($0) },
+            scales: taken.scales.map { used.localized($0) }, sourceType: tensor.type, columns: tensor.columns,
             rows: rows, firstRow: first, addend: tensor.addend, outputs: [])
     }
 
-    private static func local(_ extent: Extent, _ used: inout [Int]) -> Extent {
-        extent.mapFiles { file in
-            let local = used.firstIndex(of: file) ?? used.count
-            if local == used.count { used.append(file) }
-            return local
-        }
-    }
-
     /// - Returns: the ordinal of the item that finds the largest magnitudes of weights, and of their input.
-    mutating func scan(_ tensors: [SourceTensor], input: StatisticsReference?) -> Int {
+    /// - Throws: `.invalidInput` where extents do not hold what a shape says.
+    mutating func scan(_ tensors: [SourceTensor], input: StatisticsReference?) throws -> Int {
         let key = Scan(tensors: tensors.map(\.name), input: input)
         if let known = scans[key] { return known }
-        var used: [Int] = []
-        let spans = tensors.map { tensor in
-            Span(
-                tensor: tensor.name, extents: tensor.extents.map { Self.local($0, &used) }, scales: [],
-                sourceType: tensor.type, columns: tensor.columns, rows: tensor.rows, firstRow: 0,
-                outputs: [])
-        }
+        var used = ItemFiles()
+        let spans = try tensors.map { try span(of: $0, matrix: nil, &used) }
         let bytes = tensors.reduce(0) { $0 + $1.extents.reduce(0) { $0 + $1.length } }
         let memory = Self.buffers + (input == nil ? 0 : 2 * Int64(maximumBlobBytes))
-        let work = ScanWork(files: used.map { files[$0] }, spans: spans, input: input, memory: memory)
+        let work = ScanWork(files: used.chosen(from: files), spans: spans, input: input, memory: memory)
         return add(
             PlannedItem(
                 payload: .scan(work), cost: Int64(clamping: max(bytes, 1)), memory: memory,

@@ -7,17 +7,6 @@ import Testing
 
 /// Which channels each family lets methods rescale, and what becomes of the tensors.
 @Suite struct FoldPlanTests {
-    private func plan(
-        _ path: String, _ targets: [Recipe.Target], change: (inout Recipe) -> Void = { _ in }
-    ) throws -> Plan {
-        let text = CalibrationPlanTests.text
-        var recipe = Recipe(source: path, name: "m", targets: targets, calibration: .init(text: text.path, chunks: 4))
-        change(&recipe)
-        return try Planner.plan(
-            recipe: recipe, source: SourceModel.open(path: path), checkpoint: StoredCheckpoint.open(path: path),
-            importance: nil, calibrationText: recipe.calibration == nil ? nil : text)
-    }
-
     private static func describe(_ fold: Fold) -> String {
         let producer =
             switch fold.producer {
@@ -63,7 +52,7 @@ import Testing
     }
 
     @Test func tensorsAreRescaledTogether() throws {
-        let plan = try plan(Fixtures.sample, [Recipe.Target(compressedTensors: "W4A16", method: .awq)])
+        let plan = try MethodPlan.plan(Fixtures.sample, [Recipe.Target(compressedTensors: "W4A16", method: .awq)])
         var rescalings: [String: [Rescaling]] = [:]
         for span in plan.encodeWork.flatMap(\.spans) {
             for output in span.outputs where !output.rescalings.isEmpty { rescalings[span.tensor] = output.rescalings }
@@ -90,7 +79,8 @@ import Testing
     }
 
     @Test func smoothingStaysBehindNorms() throws {
-        let plan = try plan(Fixtures.sample, [Recipe.Target(compressedTensors: "W8A8", method: .smoothquantGPTQ)])
+        let plan = try MethodPlan.plan(
+            Fixtures.sample, [Recipe.Target(compressedTensors: "W8A8", method: .smoothquantGPTQ)])
         let rescalings = plan.encodeWork.flatMap(\.spans).flatMap(\.outputs).flatMap(\.rescalings)
         #expect(!rescalings.isEmpty && rescalings.allSatisfy { $0.kind != .outputs })
         let balanced = plan.items.compactMap { item -> Int? in
@@ -102,7 +92,7 @@ import Testing
 
     @Test func expertsAndRowsOfGGUFAreRescaledWhereTheyLie() throws {
         let fixture = try ConvertFixture("mixtral")
-        let plan = try plan(fixture.path, [Recipe.Target(gguf: "Q8_0", method: .awq)])
+        let plan = try MethodPlan.plan(fixture.path, [Recipe.Target(gguf: "Q8_0", method: .awq)])
         let spans = plan.encodeWork.flatMap(\.spans)
         let down = try #require(spans.first { $0.tensor == "blk.0.ffn_down_exps.weight" })
         let matrix = try #require(down.outputs.first).rescalings
@@ -114,7 +104,7 @@ import Testing
 
     @Test func layersThatStayKeepTheirNorm() throws {
         let target = Recipe.Target(compressedTensors: "W4A16", method: .awq, ignore: ["re:.*layers.2.self_attn.*"])
-        let plan = try plan(Fixtures.sample, [target])
+        let plan = try MethodPlan.plan(Fixtures.sample, [target])
         let spans = plan.encodeWork.flatMap(\.spans)
         func isRescaled(_ tensor: String) -> Bool {
             spans.contains { $0.tensor == tensor && $0.outputs.contains { !$0.rescalings.isEmpty } }
@@ -127,7 +117,7 @@ import Testing
     @Test func refusesWhatCannotBe() throws {
         func refusal(_ target: Recipe.Target, calibrates: Bool = true) throws -> QuernError {
             try #require(throws: QuernError.self) {
-                try plan(Fixtures.sample, [target]) { if !calibrates { $0.calibration = nil } }
+                try MethodPlan.plan(Fixtures.sample, [target]) { if !calibrates { $0.calibration = nil } }
             }
         }
         #expect(try refusal(.init(compressedTensors: "NVFP4A16", method: .awq)).message.contains("NVFP4A16"))

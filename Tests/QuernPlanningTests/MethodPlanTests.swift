@@ -7,17 +7,6 @@ import Testing
 
 /// What methods of safetensors targets ask for, and which layer takes what from whom.
 @Suite struct MethodPlanTests {
-    private func plan(
-        _ path: String, _ targets: [Recipe.Target], change: (inout Recipe) -> Void = { _ in }
-    ) throws -> Plan {
-        let text = CalibrationPlanTests.text
-        var recipe = Recipe(source: path, name: "m", targets: targets, calibration: .init(text: text.path, chunks: 4))
-        change(&recipe)
-        return try Planner.plan(
-            recipe: recipe, source: SourceModel.open(path: path), checkpoint: StoredCheckpoint.open(path: path),
-            importance: nil, calibrationText: recipe.calibration == nil ? nil : text)
-    }
-
     /// For each layer, the rounding of its weights and what they are weighted by.
     private func roundings(_ plan: Plan) -> [String: (QuantizedWeight.Rounding, Importance?)] {
         var found: [String: (QuantizedWeight.Rounding, Importance?)] = [:]
@@ -68,7 +57,7 @@ import Testing
         ] as [(String, [(String, String, Int)])])
     func layersTakeTheFactorOfWhatTheyRead(_ family: String, _ layers: [(String, String, Int)]) throws {
         let fixture = try ConvertFixture(family)
-        let plan = try plan(
+        let plan = try MethodPlan.plan(
             fixture.path, [Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .gptq)])
         let merged = try #require(plan.items.firstIndex { $0.payload.stage == .merge })
         let roundings = roundings(plan)
@@ -86,7 +75,7 @@ import Testing
     }
 
     @Test func layersThatReadTheSameShareAFactor() throws {
-        let plan = try plan(Fixtures.sample, [Recipe.Target(compressedTensors: "W4A16", method: .gptq)])
+        let plan = try MethodPlan.plan(Fixtures.sample, [Recipe.Target(compressedTensors: "W4A16", method: .gptq)])
         let roundings = roundings(plan).mapValues(\.0)
         func factor(_ layer: String) -> Int? { roundings["model.layers.1.\(layer)"]?.factor }
         #expect(factor("self_attn.q_proj") != nil)
@@ -112,7 +101,7 @@ import Testing
 
     @Test func importanceIsThatOfTheExpert() throws {
         let fixture = try ConvertFixture("mixtral")
-        let plan = try plan(
+        let plan = try MethodPlan.plan(
             fixture.path, [Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .imatrix)])
         let merged = try #require(plan.items.firstIndex { $0.payload.stage == .merge })
         let found = roundings(plan)
@@ -125,7 +114,7 @@ import Testing
 
     @Test func joinedLayersAreScannedTogether() throws {
         let targets = [Recipe.Target(compressedTensors: "NVFP4"), Recipe.Target(compressedTensors: "NVFP4A16")]
-        let plan = try plan(Fixtures.sample, targets)
+        let plan = try MethodPlan.plan(Fixtures.sample, targets)
         let scans = plan.items.compactMap { item -> ScanWork? in
             if case .scan(let work) = item.payload { work } else { nil }
         }
@@ -143,7 +132,7 @@ import Testing
 
     @Test func namesTellMethodsApart() throws {
         func names(_ targets: [Recipe.Target]) throws -> [String] {
-            try plan(Fixtures.sample, targets).targets.map(\.target)
+            try MethodPlan.plan(Fixtures.sample, targets).targets.map(\.target)
         }
         let nearest = Recipe.Target(compressedTensors: "W4A16")
         let gptq = Recipe.Target(compressedTensors: "w4a16", method: .gptq)
@@ -159,7 +148,7 @@ import Testing
     @Test func refusesWhatCannotBeKnown() throws {
         func refusal(_ target: Recipe.Target) throws -> QuernError {
             try #require(throws: QuernError.self) {
-                try plan(Fixtures.sample, [target]) { $0.calibration = nil }
+                try MethodPlan.plan(Fixtures.sample, [target]) { $0.calibration = nil }
             }
         }
         #expect(try refusal(.init(compressedTensors: "W4A16", method: .gptq)).remedy.contains("text to calibrate"))
@@ -172,7 +161,7 @@ import Testing
 
     @Test func saysOfWhichLayersNothingIsKnown() throws {
         let fixture = try ConvertFixture("deepseek_v3")
-        let plan = try plan(
+        let plan = try MethodPlan.plan(
             fixture.path, [Recipe.Target(compressedTensors: "W4A16", groupSize: 32, method: .gptq)])
         #expect(plan.warnings.contains { $0.contains("nothing is known of what") && $0.contains("kv_b_proj") })
     }

@@ -13,7 +13,7 @@ public enum FusedLayers {
     /// Sets of at least two layers whose NVFP4 weights share a global scale, in the order of their first layers.
     public static func sharingScale(_ layers: [String]) -> [[String]] {
         sets(of: layers) { layer in
-            let (parent, last) = split(layer)
+            let (parent, last) = LayerName.split(layer)
             return sharingScale.first { $0.contains(last) }.map { "\(parent) \($0[0])" }
         }
     }
@@ -22,14 +22,9 @@ public enum FusedLayers {
     public static func sharingScheme(_ layers: [String]) -> [[String]] {
         sets(of: layers) { layer in
             if let expert = LayerName.expert(in: layer) { return String(expert.list) }
-            let (parent, last) = split(layer)
+            let (parent, last) = LayerName.split(layer)
             return (sharingScale + sharingScheme).first { $0.contains(last) }.map { "\(parent) \($0[0])" }
         }
-    }
-
-    private static func split(_ layer: String) -> (parent: Substring, last: String) {
-        guard let dot = layer.lastIndex(of: ".") else { return ("", layer) }
-        return (layer[..<dot], String(layer[layer.index(after: dot)...]))
     }
 
     private static func sets(of layers: [String], key: (String) -> String?) -> [[String]] {

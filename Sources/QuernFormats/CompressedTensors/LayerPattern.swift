@@ -40,6 +40,12 @@ public enum LayerName {
         return last.contains("embed") || ["wte", "wpe"].contains(last) ? nil : layer
     }
 
+    /// `a.b.weight` as `a.b` and `weight`; nothing and all of it without a dot.
+    public static func split(_ name: String) -> (parent: String, last: String) {
+        guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return ("", name) }
+        return (String(name[..<dot]), String(name[name.utf8.index(after: dot)...]))
+    }
+
     /// The place of an expert in a name: what stands before its number, the number, and what stands after it.
     public static func expert(in name: String) -> (list: Substring, number: Int, rest: Substring)? {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)

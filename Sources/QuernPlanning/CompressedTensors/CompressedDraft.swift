@@ -79,9 +79,8 @@ struct CompressedDraft {
                 .invalidInput, "there is no linear layer that \(target.name) could be made of", at: checkpoint.name)
         }
         warnings += schemes.warnings
-        if let first = unknown.first {
-            let others = unknown.count > 1 ? " and \(unknown.count - 1) others" : ""
-            warnings.append("\(name): nothing is known of what \(first)\(others) read; scales are searched without it")
+        if let unknown = unknown.firstAndOthers {
+            warnings.append("\(name): nothing is known of what \(unknown) read; scales are searched without it")
         }
         choices.append(Choice(method: target.method, name: name, schemes: schemes, tensors: tensors, report: report))
     }
@@ -140,7 +139,7 @@ struct CompressedDraft {
                     .usage, "\(scheme.name) rounds what a layer reads, and nothing is known of what this one reads",
                     at: tensor.name, remedy: "Give a calibration text, ignore the layer, or take NVFP4A16")
             }
-            rounding.largest = findings.scan(
+            rounding.largest = try findings.scan(
                 sharing.compactMap { checkpoint.tensors[$0].source },
                 input: scheme.activations == .nvfp4 ? reference : nil)
         }

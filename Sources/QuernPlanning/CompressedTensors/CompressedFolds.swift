@@ -135,13 +135,9 @@ private struct TensorPlaces {
         _ origin: Extent.Origin, offset: UInt64, length: UInt64, rowBytes: UInt64
     ) -> (index: Int, first: Int)? {
         guard let place = LayerStatistics.Place(origin, offset: offset) else { return nil }
-        var (low, high) = (0, tensors.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if tensors[middle].place <= place { low = middle + 1 } else { high = middle }
-        }
-        guard low > 0 else { return nil }
-        let (index, tensor, _) = tensors[low - 1]
+        let next = tensors.partitioningIndex { $0.place > place }
+        guard next > 0 else { return nil }
+        let (index, tensor, _) = tensors[next - 1]
         let stored = tensor.stored
         guard tensor.origin == origin, offset >= stored.offset,
             offset + length <= stored.offset + stored.length, (offset - stored.offset) % rowBytes == 0

@@ -144,9 +144,8 @@ struct LayerSchemes {
     }
 
     private mutating func warn(of odd: [String], _ rules: [Rule], _ name: String, _ checkpoint: StoredCheckpoint) {
-        if let first = odd.first {
-            let others = odd.count > 1 ? " and \(odd.count - 1) others" : ""
-            warnings.append("\(name): the inputs of \(first)\(others) are no whole groups; kept as they are")
+        if let odd = odd.firstAndOthers {
+            warnings.append("\(name): the inputs of \(odd) are no whole groups; kept as they are")
         }
         for rule in rules where !rule.isUsed {
             warnings.append("\(name): no layer that would be quantized has a scheme from \(rule.text.quotedForMessage)")

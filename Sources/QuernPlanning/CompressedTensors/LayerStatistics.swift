@@ -118,21 +118,7 @@ struct LayerStatistics {
         guard let begin = Place(tensor.origin, offset: tensor.stored.offset),
             let end = Place(tensor.origin, offset: tensor.stored.offset + max(tensor.stored.length, 1) - 1)
         else { return nil }
-        return pieces[firstPiece(from: begin)...].prefix { $0.place <= end }
-    }
-
-    /// The first that does not lie before a place.
-    private func firstPiece(from place: Place) -> Int {
-        var (low, high) = (0, pieces.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if pieces[middle].place < place {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
+        return pieces[pieces.partitioningIndex { $0.place >= begin }...].prefix { $0.place <= end }
     }
 
     /// Where calibration keeps what it has seen of the layer's input; nil where it has seen nothing.

@@ -152,7 +152,7 @@ private struct JoinedSource: Sendable {
 
 extension Array {
     /// The first index whose element satisfies `belongs`, where all after it do as well.
-    fileprivate func partitioningIndex(where belongs: (Element) -> Bool) -> Int {
+    package func partitioningIndex(where belongs: (Element) -> Bool) -> Int {
         var (low, high) = (0, count)
         while low < high {
             let middle = (low + high) / 2
