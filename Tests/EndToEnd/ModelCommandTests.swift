@@ -49,13 +49,10 @@ import Testing
                     "logits", Fixtures.sample, "--tokens", tokens(300, of: 1000, in: folder), "--output", output,
                     "--threads", "1",
                 ])
-        // Until it computes.
-        while process.isRunning, process.errorsSoFar.isEmpty,
-            !FileManager.default.fileExists(atPath: output + ".partial")
-        {
-            try await Task.sleep(for: .milliseconds(10))
+        // Once it computes.
+        await process.send(signal: SIGINT) {
+            !process.errorsSoFar.isEmpty || FileManager.default.fileExists(atPath: output + ".partial")
         }
-        process.send(signal: SIGINT)
         let outcome = await process.outcome()
         #expect(outcome.status == 5 && outcome.output.isEmpty)
         let last = outcome.errors.split(separator: "\n").last.map(String.init)

@@ -64,6 +64,18 @@ public final class QuernProcess: Sendable {
         return Outcome(status: process.terminationStatus, output: text(outputFile), errors: text(errorFile))
     }
 
+    /// Sends a signal as soon as something is so, off the cooperative pool: there other tests that compute would
+    /// keep it waiting until the program has ended.
+    public func send(signal: Int32, when isDue: @escaping @Sendable () -> Bool) async {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [self] in
+                while process.isRunning, !isDue() { usleep(10_000) }
+                send(signal: signal)
+                continuation.resume()
+            }
+        }
+    }
+
     /// What it has said on standard error so far.
     public var errorsSoFar: String { text(errorFile) }
 
