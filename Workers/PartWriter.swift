@@ -8,7 +8,7 @@ final class PartWriter: Sendable {
         /// A store on this machine.
         case blob(BlobWriter)
         /// Its places in artifact files.
-        case files([(file: ArtifactFile, offset: UInt64)])
+        case files([FilePlace])
         /// For a store elsewhere.
         case memory
     }
@@ -33,7 +33,7 @@ final class PartWriter: Sendable {
             throw QuernError(.invalidInput, "a part holds at most \(maximumBlobBytes) bytes")
         }
         if case .files(let places) = destination {
-            for place in places { try place.file.write(at: place.offset + start, bytes) }
+            for place in places { try place.write(at: start, bytes) }
         }
         progress.mutate { progress in
             progress.name.update(bytes)

@@ -51,10 +51,12 @@ public struct TensorPlacement: Sendable, Codable, Equatable {
     /// From the start of the file.
     public let offset: UInt64
     public let bytes: UInt64
+    /// Rows of which each part has a share, where parts lie beside each other; nil where they follow each other.
+    public let lines: Int?
     public let parts: [PartReference]
     public init(
         name: String, shape: [Int], type: TensorType, weights: Int? = nil, offset: UInt64, bytes: UInt64,
-        parts: [PartReference]
+        lines: Int? = nil, parts: [PartReference]
     ) {
         self.name = name
         self.shape = shape
@@ -62,6 +64,7 @@ public struct TensorPlacement: Sendable, Codable, Equatable {
         self.weights = weights
         self.offset = offset
         self.bytes = bytes
+        self.lines = lines
         self.parts = parts
     }
 }

@@ -75,11 +75,20 @@ public enum PartEncoding: Sendable, Hashable {
             return weight.bytes(of: component, rows: rows, columns: columns)
         }
     }
+
+    /// Rows of the tensor of which each part has a share, where parts lie beside each other; nil where they follow each
+    /// other.
+    public func lines(columns: Int) -> Int? {
+        guard case .component(let component, let weight) = self, weight.storage.isTransposed(component) else {
+            return nil
+        }
+        return weight.storage.shape(of: component, rows: weight.rows, columns: columns).first
+    }
 }
 
 /// The weights of a linear layer and how they are stored.
 public struct QuantizedWeight: Sendable, Hashable, Codable {
-    public let format: WeightFormat
+    public let storage: WeightStorage
     /// Of the source; scales may be of the same type.
     public let source: SafetensorsType
     /// Of the whole matrix.
@@ -87,8 +96,8 @@ public struct QuantizedWeight: Sendable, Hashable, Codable {
     /// How its numbers are found.
     public let rounding: Rounding
 
-    public init(format: WeightFormat, source: SafetensorsType, rows: Int, rounding: Rounding = Rounding()) {
-        self.format = format
+    public init(storage: WeightStorage, source: SafetensorsType, rows: Int, rounding: Rounding = Rounding()) {
+        self.storage = storage
         self.source = source
         self.rows = rows
         self.rounding = rounding
@@ -100,23 +109,25 @@ public struct QuantizedWeight: Sendable, Hashable, Codable {
         public var searches: Bool
         /// Ordinal of the factor item whose result feeds errors into later columns; nil for none.
         public var factor: Int?
-        /// Ordinal of the scan item that finds the largest magnitudes; nil where no scale hangs on them.
-        public var largest: Int?
+        /// Ordinal of the scan item that looks at the magnitudes of all weights; nil where no scale hangs on them.
+        public var magnitudes: Int?
 
-        public init(searches: Bool = false, factor: Int? = nil, largest: Int? = nil) {
+        public init(searches: Bool = false, factor: Int? = nil, magnitudes: Int? = nil) {
             self.searches = searches
             self.factor = factor
-            self.largest = largest
+            self.magnitudes = magnitudes
         }
 
         /// Items that must be done first.
-        public var items: [Int] { [factor, largest].compactMap(\.self) }
+        public var items: [Int] { [factor, magnitudes].compactMap(\.self) }
     }
+
+    /// The type in which its scales are computed, and stored where its numbers do not fix it.
+    public var scaleType: SafetensorsType { storage.scaleType(source: source) }
 
     /// Bytes of a component, or of the share of some rows in it.
     public func bytes(of component: WeightComponent, rows: Int, columns: Int) -> Int? {
-        format.type(of: component, source: source)
-            .bytes(shape: format.shape(of: component, rows: rows, columns: columns)).flatMap(Int.init(exactly:))
+        storage.bytes(of: component, rows: rows, columns: columns, source: source)
     }
 }
 
@@ -151,9 +162,25 @@ public struct PartPlace: Sendable, Codable, Equatable {
     public let file: Int
     /// From the start of the file.
     public let offset: UInt64
-    public init(file: Int, offset: UInt64) {
+    /// Nil for bytes that follow each other.
+    public let lines: Lines?
+
+    /// Equal shares of a part that do not follow each other: columns of a matrix that is stored row by row.
+    public struct Lines: Sendable, Codable, Equatable {
+        /// Bytes of each, at least 1; a divisor of the part's.
+        public let length: UInt64
+        /// Bytes from the beginning of one to that of the next.
+        public let stride: UInt64
+        public init(length: UInt64, stride: UInt64) {
+            self.length = length
+            self.stride = stride
+        }
+    }
+
+    public init(file: Int, offset: UInt64, lines: Lines? = nil) {
         self.file = file
         self.offset = offset
+        self.lines = lines
     }
 }
 

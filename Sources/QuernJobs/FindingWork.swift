@@ -1,30 +1,39 @@
 import QuernFormats
 import QuernStore
 
-/// Find the largest magnitudes of weights that share a scale, and of what they multiply.
+/// Look at the magnitudes of weights that share a scale, and of what they multiply.
 public struct ScanWork: Sendable, Codable, Equatable {
     /// The files that the extents' indices mean.
     public let files: [SourceFile]
     /// All rows of the weights; nothing is made of them.
     public let spans: [Span]
+    /// Neighbours of a row whose largest magnitudes are averaged; nil where nobody asks.
+    public let group: Int?
     /// Whose input is looked at, too; nil for none.
     public let input: StatisticsReference?
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
-    public init(files: [SourceFile], spans: [Span], input: StatisticsReference?, memory: Int64) {
+    public init(
+        files: [SourceFile], spans: [Span], group: Int? = nil, input: StatisticsReference?, memory: Int64
+    ) {
         self.files = files
         self.spans = spans
+        self.group = group
         self.input = input
         self.memory = memory
     }
 }
 
 public struct ScanResult: Sendable, Codable, Equatable {
+    /// The largest magnitude.
     public let weights: Float
+    /// The mean of the largest magnitudes of groups. Nil where nobody asked.
+    public let groupMean: Float?
     /// Nil where nobody asked.
     public let input: Float?
-    public init(weights: Float, input: Float?) {
+    public init(weights: Float, groupMean: Float? = nil, input: Float?) {
         self.weights = weights
+        self.groupMean = groupMean
         self.input = input
     }
 }

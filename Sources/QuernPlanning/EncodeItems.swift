@@ -45,7 +45,8 @@ extension EncodeOutput {
         case .component(let component, let weight):
             let rounding = weight.rounding
             let method = "\(rounding.searches) \(rounding.factor ?? -1)"
-            return (.max, "\(weight.format) \(method) \(component.rawValue)", isWeighted, rescaled)
+            let storage = "\(weight.storage.numbers) \(weight.storage.layout)"
+            return (.max, "\(storage) \(method) \(component.rawValue)", isWeighted, rescaled)
         }
     }
 }
@@ -66,11 +67,16 @@ extension PartEncoding {
     /// Items whose results it takes.
     fileprivate var items: [Int] { if case .component(_, let weight) = self { weight.rounding.items } else { [] } }
 
-    /// Bytes that a worker takes to fit rows of the weights.
-    fileprivate func fittingMemory(columns: Int) -> Int {
-        guard case .component(_, let weight) = self, weight.rounding.searches else { return 0 }
+    /// Bytes that a worker takes for rows of the weights beside what it reads and writes.
+    fileprivate func workingMemory(rows: Int, columns: Int) -> Int {
+        guard case .component(_, let weight) = self else { return 0 }
+        // What is transposed is kept until all of it is there, and kept again in its new order.
+        let transposed =
+            weight.storage.components.contains(where: weight.storage.isTransposed) ? 4 * rows * columns : 0
+        guard weight.rounding.searches else { return transposed }
         // Of 128 rows: as they are and transposed, their differences, codes and scales; and the factor, once in bytes.
-        return 128 * columns * 16 + (weight.rounding.factor == nil ? 0 : 4 * columns * (columns + 256))
+        let factor = weight.rounding.factor == nil ? 0 : 4 * columns * (columns + 256)
+        return transposed + 128 * columns * 16 + factor
     }
 }
 
@@ -151,7 +157,7 @@ struct EncodeItems {
             }
             open.needed.formUnion(wanted.encoding.items)
             let rescaled = wanted.rescalings.isEmpty ? 0 : 4 * elements
-            fitting = max(fitting, wanted.encoding.fittingMemory(columns: columns) + rescaled)
+            fitting = max(fitting, wanted.encoding.workingMemory(rows: range.count, columns: columns) + rescaled)
             open.cost += bytes
             parts[index][output].append(PartReference(ordinal: firstOrdinal + items.count, index: open.parts))
             open.parts += 1
@@ -167,12 +173,20 @@ struct EncodeItems {
     private mutating func placed(_ encoding: TensorEncodings, _ output: Int, rows: RowRange) -> EncodeOutput {
         var wanted = encoding.outputs[output]
         let columns = encoding.tensor.columns
-        let bytes = rows.first == 0 ? 0 : UInt64(wanted.encoding.bytes(rows: rows.first, columns: columns) ?? 0)
+        let before = rows.first == 0 ? 0 : UInt64(wanted.encoding.bytes(rows: rows.first, columns: columns) ?? 0)
+        let count = wanted.encoding.lines(columns: columns)
+        let lines = count.map { count in
+            func line(_ rows: Int) -> UInt64 {
+                UInt64((wanted.encoding.bytes(rows: rows, columns: columns) ?? 0) / count)
+            }
+            return PartPlace.Lines(length: line(rows.count), stride: line(encoding.tensor.rows))
+        }
         wanted.rescalings.removeAll { !$0.touches(rows.first..<rows.first + rows.count, columns: columns) }
         let places = encoding.places[output].map { place in
             let file = open.artifacts.firstIndex(of: place.file) ?? open.artifacts.count
             if file == open.artifacts.count { open.artifacts.append(place.file) }
-            return PartPlace(file: file, offset: place.offset + bytes)
+            return PartPlace(
+                file: file, offset: place.offset + before / UInt64(count ?? 1), lines: lines)
         }
         wanted.places = places
         open.needed.formUnion(wanted.rescalings.map(\.item))

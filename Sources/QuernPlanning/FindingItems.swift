@@ -15,6 +15,7 @@ struct FindingItems {
 
     private struct Scan: Hashable {
         let tensors: [String]
+        let group: Int?
         let input: StatisticsReference?
     }
 
@@ -128,16 +129,17 @@ struct FindingItems {
             rows: rows, firstRow: first, addend: tensor.addend, outputs: [])
     }
 
-    /// - Returns: the ordinal of the item that finds the largest magnitudes of weights, and of their input.
+    /// - Parameter group: whose largest magnitudes are averaged; nil for none.
+    /// - Returns: the ordinal of the item that looks at the magnitudes of weights, and of their input.
     /// - Throws: `.invalidInput` where extents do not hold what a shape says.
-    mutating func scan(_ tensors: [SourceTensor], input: StatisticsReference?) throws -> Int {
-        let key = Scan(tensors: tensors.map(\.name), input: input)
+    mutating func scan(_ tensors: [SourceTensor], group: Int? = nil, input: StatisticsReference? = nil) throws -> Int {
+        let key = Scan(tensors: tensors.map(\.name), group: group, input: input)
         if let known = scans[key] { return known }
         var used = ItemFiles()
         let spans = try tensors.map { try span(of: $0, matrix: nil, &used) }
         let bytes = tensors.reduce(0) { $0 + $1.extents.reduce(0) { $0 + $1.length } }
         let memory = Self.buffers + (input == nil ? 0 : 2 * Int64(maximumBlobBytes))
-        let work = ScanWork(files: used.chosen(from: files), spans: spans, input: input, memory: memory)
+        let work = ScanWork(files: used.chosen(from: files), spans: spans, group: group, input: input, memory: memory)
         return add(
             PlannedItem(
                 payload: .scan(work), cost: Int64(clamping: max(bytes, 1)), memory: memory,

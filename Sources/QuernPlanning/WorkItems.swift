@@ -118,10 +118,13 @@ struct WorkItems {
                 placed.encoding.flatMap { tensor, output in
                     encodings[tensor].index(of: output).map { encode.parts[tensor][$0] }
                 } ?? []
+            let lines = placed.encoding.flatMap { tensor, output in
+                output.encoding.lines(columns: encodings[tensor].tensor.columns)
+            }
             for part in parts { needed.insert(part.ordinal) }
             return TensorPlacement(
                 name: placed.name, shape: placed.shape, type: placed.type, weights: placed.weights,
-                offset: placed.offset, bytes: placed.bytes, parts: parts)
+                offset: placed.offset, bytes: placed.bytes, lines: lines, parts: parts)
         }
         var patches: [HeaderPatch] = []
         if let merged, let offset = file.openValue {

@@ -24,10 +24,15 @@ import Testing
                 ]
             case .found:
                 [
-                    "--to", "W4A16_GPTQ,W4A16_ASYM_IMATRIX,W4A16_G64_AWQ_GPTQ,W8A8_SMOOTHQUANT,NVFP4,Q4_K_M",
+                    "--to",
+                    "W4A16_GPTQ,W4A16_ASYM_IMATRIX,W4A16_G64_AWQ_GPTQ,W8A8_SMOOTHQUANT,NVFP4,Q4_K_M,GPTQ_INT4_GPTQ",
                     "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
                 ]
-            case .compressed: ["--to", "W4A16,Q4_K_M,FP8_BLOCK,W4A16_ASYM_G64,W8A8", "--split-max-size", "1MB"]
+            case .compressed:
+                [
+                    "--to", "W4A16,Q4_K_M,FP8_BLOCK,AWQ_GEMM,GPTQ_INT8,BNB_NF4,W4A16_ASYM_G64,W8A8", "--split-max-size",
+                    "1MB",
+                ]
             }
         }
     }

@@ -33,12 +33,13 @@ import Testing
                 guard let tensor = fixture.tensors[name] else { return }
                 let type: SafetensorsType = tensor.type == .f8_E5M2 ? .u8 : .f8_E5M2
                 fixture.tensors[name]?.type = type
-                fixture.tensors[name]?.shape[tensor.shape.count - 1] *= tensor.type.bits / 8
+                guard let last = tensor.shape.indices.last else { return }
+                fixture.tensors[name]?.shape[last] *= tensor.type.bits / 8
             }
             #expect(!retyped.isEmpty && retyped.allSatisfy { $0.contains(Self.q) }, "\(name): \(retyped)")
             let reshaped = try faults(format) { fixture in
                 guard let tensor = fixture.tensors[name] else { return }
-                fixture.tensors[name]?.shape[0] *= 2
+                fixture.tensors[name]?.shape = [2 * (tensor.shape.first ?? 1)] + tensor.shape.dropFirst()
                 fixture.tensors[name]?.bytes += tensor.bytes
             }
             #expect(!reshaped.isEmpty && reshaped.allSatisfy { $0.contains(Self.q) }, "\(name): \(reshaped)")

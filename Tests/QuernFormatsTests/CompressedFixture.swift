@@ -1,7 +1,7 @@
 import QuernFormats
 import TestSupport
 
-/// A folder of compressed-tensors in which every scale is 1, to be broken in one place.
+/// A folder of quantized layers in which every scale is 1, to be broken in one place.
 struct CompressedFixture {
     struct Layer {
         var name: String
@@ -15,7 +15,31 @@ struct CompressedFixture {
         var bytes: [UInt8]
     }
 
-    static let formats: [(key: String, format: WeightFormat, weights: String, inputs: String)] = [
+    static let formats: [(key: String, storage: WeightStorage, weights: String, inputs: String)] =
+        compressed.map { ($0.key, WeightStorage($0.format), $0.weights, $0.inputs) } + others
+
+    /// Layouts that are not compressed-tensors', with all that their configurations say.
+    private static let others: [(key: String, storage: WeightStorage, weights: String, inputs: String)] = [
+        (
+            "awq", WeightStorage(.packed(bits: 4, group: 64, isSymmetric: false), layout: .awq),
+            #""bits": 4, "group_size": 64, "zero_point": true, "version": "gemm", "modules_to_not_convert": ["lm_head", "router"]"#,
+            ""
+        ),
+        (
+            "gptq", WeightStorage(.packed(bits: 8, group: nil, isSymmetric: true), layout: .gptq),
+            #""bits": 8, "group_size": -1, "sym": true, "desc_act": false, "dynamic": {"-:.*router": {}}"#, ""
+        ),
+        (
+            "bitsandbytes", WeightStorage(.nf4, layout: .bitsandbytes),
+            #""load_in_4bit": true, "llm_int8_skip_modules": ["lm_head", "router"]"#, ""
+        ),
+        (
+            "bitsandbytes", WeightStorage(.absmax8, layout: .bitsandbytes),
+            #""load_in_8bit": true, "llm_int8_skip_modules": ["lm_head", "router"]"#, ""
+        ),
+    ]
+
+    private static let compressed: [(key: String, format: WeightFormat, weights: String, inputs: String)] = [
         (
             "pack-quantized", .packed(bits: 4, group: 128, isSymmetric: true),
             #""num_bits": 4, "type": "int", "symmetric": true, "strategy": "group", "group_size": 128"#, "null"
@@ -48,6 +72,8 @@ struct CompressedFixture {
     var tensors: [String: Tensor] = [:]
     var format: String
     var groups: String
+    /// All that an other layout's configuration says.
+    var other: String?
     var ignore = #"["lm_head", "re:.*router"]"#
     var members = #""num_experts": 2"#
     var metadata = ["format": "pt"]
@@ -56,17 +82,18 @@ struct CompressedFixture {
 
     /// Attention and two experts in one format, a head, a norm, a router and an embedding as they were.
     init(_ index: Int) throws {
-        let (key, format, weights, inputs) = Self.formats[index]
+        let (key, storage, weights, inputs) = Self.formats[index]
+        if storage.layout != .compressedTensors { other = weights }
         self.format = key
         groups = """
             {"group_0": {"targets": ["Linear"], "format": "\(key)", "input_activations": \(inputs),
              "weights": {\(weights), "dynamic": false}}}
             """
         for name in ["q_proj", "k_proj", "v_proj"] {
-            try add("model.layers.0.self_attn.\(name)", format, rows: name == "q_proj" ? 160 : 64)
+            try add("model.layers.0.self_attn.\(name)", storage, rows: name == "q_proj" ? 160 : 64)
         }
         for expert in 0..<2 {
-            for name in ["w1", "w3"] { try add("model.layers.0.mlp.experts.\(expert).\(name)", format, rows: 64) }
+            for name in ["w1", "w3"] { try add("model.layers.0.mlp.experts.\(expert).\(name)", storage, rows: 64) }
         }
         for name in ["model.embed_tokens", "lm_head", "model.layers.0.mlp.router"] {
             tensors["\(name).weight"] = Tensor(type: .f16, shape: [4, 256], bytes: Array(repeating: 0, count: 2048))
@@ -74,19 +101,29 @@ struct CompressedFixture {
         tensors["model.norm.weight"] = Tensor(type: .f16, shape: [256], bytes: Array(repeating: 0, count: 512))
     }
 
-    private mutating func add(_ layer: String, _ format: WeightFormat, rows: Int) throws {
+    private mutating func add(_ layer: String, _ storage: WeightStorage, rows: Int) throws {
         let columns = 256
-        for component in format.components {
-            let type = format.type(of: component, source: .f16)
-            let shape = format.shape(of: component, rows: rows, columns: columns)
-            tensors["\(layer).\(component.rawValue)"] =
-                component == .shape
-                ? Tensor(type: type, shape: shape, bytes: [rows, columns].flatMap(Self.bytes))
-                : Tensor(type: type, shape: shape, bytes: Self.ones(type, shape))
+        for component in storage.components {
+            let type = storage.type(of: component, source: .f16)
+            let shape = storage.shape(of: component, rows: rows, columns: columns)
+            let bytes =
+                switch component {
+                case .shape: [rows, columns].flatMap(Self.bytes)
+                case .state: Self.state(rows, columns)
+                default: Self.ones(type, shape)
+                }
+            tensors["\(layer).\(component.rawValue)"] = Tensor(type: type, shape: shape, bytes: bytes)
         }
-        if format == .nvfp4 {
+        if storage.numbers == .nvfp4 {
             tensors["\(layer).input_global_scale"] = Tensor(type: .f32, shape: [1], bytes: Self.ones(.f32, [1]))
         }
+    }
+
+    private static func state(_ rows: Int, _ columns: Int) -> [UInt8] {
+        let text = """
+            {"quant_type": "nf4", "blocksize": 64, "shape": [\(rows), \(columns)], "nested_blocksize": 256, "nested_offset": 0.5}
+            """
+        return Array((text + String(repeating: " ", count: WeightStorage.stateBytes - text.utf8.count)).utf8)
     }
 
     static func bytes(_ number: Int) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
@@ -103,12 +140,19 @@ struct CompressedFixture {
         return Array(repeatElement(one, count: shape.reduce(1, *)).joined())
     }
 
+    private var quantization: String {
+        if let other { return "\"quant_method\": \"\(format)\", \(other)" }
+        return """
+            "quant_method": "compressed-tensors", "quantization_status": "compressed", "format": "\(format)",
+             "ignore": \(ignore), "config_groups": \(groups)
+            """
+    }
+
     /// Writes two shards and an index.
     func write(to folder: TemporaryFolder) throws {
         try folder.write(
             """
-            {\(members), "quantization_config": {"quant_method": "compressed-tensors",
-             "quantization_status": "compressed", "format": "\(format)", "ignore": \(ignore), "config_groups": \(groups)}}
+            {\(members), "quantization_config": {\(quantization)}}
             """, to: "config.json")
         let names = tensors.keys.sorted()
         var map: [String] = []

@@ -4,7 +4,7 @@ import Testing
 
 /// Weights rounded by searched scales, with and without what is known of the inputs.
 @Suite struct FitTests {
-    private static let formats = OddWeightTests.formats.filter { $0 != .packed(bits: 8, group: 32, isSymmetric: true) }
+    private static let formats = OddWeightTests.fitted.filter { $0 != .packed(bits: 8, group: 32, isSymmetric: true) }
 
     /// Rows as models have them, and some that searches stumble over; numbers of the type or none.
     static func rows(_ draw: inout OddRows, _ count: Int, columns: Int) -> [Float] {
@@ -83,7 +83,7 @@ import Testing
     }
 
     /// A search loses less than rounding to nearest, weighted as it was asked to; feedback less still where outputs count.
-    @Test(arguments: OddWeightTests.formats)
+    @Test(arguments: OddWeightTests.fitted)
     func losesLess(_ format: WeightFormat) throws {
         var draw = OddRows(salt: 9500)
         let (count, columns) = (64, 256)

@@ -9,7 +9,10 @@ import Testing
             [4, 8].flatMap { bits in
                 [true, false].map { .packed(bits: bits, group: group, isSymmetric: $0) }
             }
-        } + [.integer, .float, .floatBlocks, .nvfp4, .mxfp4]
+        } + [.integer, .float, .floatBlocks, .nvfp4, .mxfp4, .nf4, .absmax8]
+
+    /// Those whose scales can be searched.
+    static let fitted = formats.filter { ![.nf4, .absmax8].contains($0) }
 
     /// Rows that are numbers of the type.
     private static func rows(

@@ -8,11 +8,17 @@ import Testing
 
 /// Any bytes of the values of a quantized matrix can be read, wherever rows, blocks and words of zero points end.
 @Suite struct DequantizedSourceTests {
-    static let formats: [WeightFormat] = [
-        .packed(bits: 4, group: 32, isSymmetric: true), .packed(bits: 4, group: 32, isSymmetric: false),
-        .packed(bits: 8, group: 32, isSymmetric: false), .packed(bits: 4, group: nil, isSymmetric: true), .integer,
-        .float, .floatBlocks, .nvfp4, .mxfp4,
-    ]
+    static let formats =
+        ([
+            .packed(bits: 4, group: 32, isSymmetric: true), .packed(bits: 4, group: 32, isSymmetric: false),
+            .packed(bits: 8, group: 32, isSymmetric: false), .packed(bits: 4, group: nil, isSymmetric: true), .integer,
+            .float, .floatBlocks, .nvfp4, .mxfp4,
+        ] as [WeightFormat]).map { WeightStorage($0) } + [
+            WeightStorage(.packed(bits: 4, group: 32, isSymmetric: false), layout: .awq),
+            WeightStorage(.packed(bits: 4, group: 32, isSymmetric: true), layout: .gptq),
+            WeightStorage(.packed(bits: 8, group: nil, isSymmetric: true), layout: .gptq),
+            WeightStorage(.nf4, layout: .bitsandbytes), WeightStorage(.absmax8, layout: .bitsandbytes),
+        ]
 
     private struct Stored {
         let folder: TemporaryFolder
@@ -23,20 +29,24 @@ import Testing
 
     /// A matrix of random weights, its components one after the other in a file.
     private func stored(
-        _ format: WeightFormat, rows: Int, columns: Int, values type: SafetensorsType = .f32
+        _ storage: WeightStorage, rows: Int, columns: Int, values type: SafetensorsType = .f32
     ) throws -> Stored {
         var random = SeededGenerator(seed: UInt64(rows * columns))
         let weights = (0..<rows * columns).map { _ in Float.random(in: -2...2, using: &random) }
-        let global: Float? = format == .nvfp4 ? 300 : nil
-        var components = ReferenceWeights.quantize(
-            format, source: .f32, rows: weights, columns: columns, globalScale: global)
+        let (numbers, source) = (storage.numbers, storage.scaleType(source: .f32))
+        let global: Float? = numbers == .nvfp4 ? 300 : nil
+        let rounded = ReferenceWeights.quantize(
+            numbers, source: source, rows: weights, columns: columns, globalScale: global)
+        var components = Kernels.stored(storage, rounded, rows: rows, columns: columns, offset: 0.5)
         let values = ReferenceWeights.dequantize(
-            format, source: .f32, components: components, rows: rows, columns: columns, globalScale: global)
+            numbers, source: source,
+            components: Kernels.numbers(storage, components, rows: rows, columns: columns, offset: 0.5), rows: rows,
+            columns: columns, globalScale: global)
         components[.shape] = [rows, columns].flatMap { QuantizedCheckpoint.bytes(UInt64($0), 8) }
         components[.globalScale] = global.map { QuantizedCheckpoint.bytes($0.bitPattern, 4) }
         let folder = try TemporaryFolder()
         var (bytes, parts): ([UInt8], [QuantizedMatrix.Part]) = ([1, 2, 3], [])
-        for component in format.components {
+        for component in storage.readComponents {
             parts.append(.init(component, file: 0, offset: UInt64(bytes.count)))
             bytes += components[component] ?? []
         }
@@ -45,12 +55,14 @@ import Testing
             SourceFile(path: file.name, name: "weights", size: file.size, modified: file.modified)
         ])
         let matrix = try QuantizedMatrix(
-            layer: "x", format: format, scaleType: .f32, rows: rows, columns: columns, valueType: type, parts: parts)
+            layer: "x", storage: storage, scaleType: source, rows: rows, columns: columns, valueType: type,
+            offset: storage.numbers == .nf4 ? 0.5 : 0, parts: parts)
         return Stored(folder: folder, files: files, matrix: matrix, values: values)
     }
 
-    @Test(arguments: formats, [(131, 96), (300, 32), (3, 70_016)])
-    func anyPartCanBeRead(format: WeightFormat, shape: (rows: Int, columns: Int)) throws {
+    @Test(arguments: formats, [(131, 96), (300, 32), (3, 70_016), (304, 128), (8, 70_016), (264, 192)])
+    func anyPartCanBeRead(format: WeightStorage, shape: (rows: Int, columns: Int)) throws {
+        guard format.fits(rows: shape.rows, columns: shape.columns) else { return }
         let stored = try stored(format, rows: shape.rows, columns: shape.columns)
         let source = try DequantizedSource(stored.matrix, files: stored.files)
         let expected = stored.values.flatMap { QuantizedCheckpoint.bytes($0.bitPattern, 4) }
@@ -74,7 +86,8 @@ import Testing
     }
 
     @Test func valuesMayBeRounded() throws {
-        let stored = try stored(.packed(bits: 8, group: 32, isSymmetric: true), rows: 5, columns: 64, values: .f16)
+        let stored = try stored(
+            WeightStorage(.packed(bits: 8, group: 32, isSymmetric: true)), rows: 5, columns: 64, values: .f16)
         let source = try DequantizedSource(stored.matrix, files: stored.files)
         let expected = stored.values.flatMap { QuantizedCheckpoint.bytes(Float16($0).bitPattern, 2) }
         #expect(try source.bytes(at: 0, count: expected.count) == expected)
@@ -82,14 +95,14 @@ import Testing
     }
 
     /// A work item may have been made for other files.
-    @Test(arguments: formats) func partsBeyondTheFileAreRefused(format: WeightFormat) throws {
+    @Test(arguments: formats) func partsBeyondTheFileAreRefused(format: WeightStorage) throws {
         let stored = try stored(format, rows: 8, columns: 64)
         for offset: UInt64 in [4000, .max - 3] {
             var parts = stored.matrix.parts
             let last = parts.removeLast()
             parts.append(QuantizedMatrix.Part(last.component, file: last.file, offset: offset))
             let moved = try QuantizedMatrix(
-                layer: "x", format: format, scaleType: .f32, rows: 8, columns: 64, parts: parts)
+                layer: "x", storage: format, scaleType: .f32, rows: 8, columns: 64, parts: parts)
             let error = try #require(throws: QuernError.self) {
                 try DequantizedSource(moved, files: stored.files)
             }
@@ -97,7 +110,7 @@ import Testing
         }
     }
 
-    @Test(arguments: formats) func matricesTravel(format: WeightFormat) throws {
+    @Test(arguments: formats) func matricesTravel(format: WeightStorage) throws {
         let matrix = try stored(format, rows: 8, columns: 64, values: .bf16).matrix
         let extent = Extent(origin: .weights(matrix), offset: 3, length: 5)
         let bytes = try JSONEncoder().encode(extent)
@@ -106,8 +119,8 @@ import Testing
         let text = String(decoding: bytes, as: UTF8.self)
         for (right, wrong) in [
             ("\"rows\":8", "\"rows\":0"), ("\"rows\":8", "\"rows\":4611686018427387904"),
-            ("\"scaleType\":\"F32\"", "\"scaleType\":\"I32\""), ("\"valueType\":\"BF16\"", "\"valueType\":\"I8\""),
-            ("\"weight_scale\"", "\"weight_shape\""),
+            ("\"scaleType\":\"F", "\"scaleType\":\"U"), ("\"valueType\":\"BF16\"", "\"valueType\":\"I8\""),
+            ("\"\(format.readComponents.last?.rawValue ?? "")\"", "\"weight_global_scale\""),
         ] {
             #expect(throws: (any Error).self, "\(wrong)") {
                 try JSONDecoder().decode(Extent.self, from: Data(text.replacing(right, with: wrong).utf8))

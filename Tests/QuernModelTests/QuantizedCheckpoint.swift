@@ -48,28 +48,42 @@ final class QuantizedCheckpoint {
     /// - Parameters:
     ///   - hasOneScale: whether the scale of the first row stands for all.
     ///   - scales: of F32 in place of BF16, under this name.
-    func quantize(_ layer: String, _ format: WeightFormat, hasOneScale: Bool = false, scales: String? = nil) throws {
+    func quantize(_ layer: String, _ storage: WeightStorage, hasOneScale: Bool = false, scales: String? = nil) throws {
         let name = "\(layer).weight"
         guard let shape = shapes[name], let values = values[name] else { return }
         let (rows, columns) = (shape[0], shape[1])
-        let source: SafetensorsType = scales == nil ? .bf16 : .f32
+        let (format, offset) = (storage.numbers, Float(0.01))
+        let source = storage.scaleType(source: scales == nil ? .bf16 : .f32)
         let global: Float? = format == .nvfp4 ? 1234.5 : nil
         var components = ReferenceWeights.quantize(
             format, source: source, rows: values, columns: columns, globalScale: global)
         if hasOneScale, let scale = components[.scale]?.prefix(source.bits / 8) {
             components[.scale] = (0..<rows).flatMap { _ in scale }
         }
+        components = Kernels.stored(storage, components, rows: rows, columns: columns, offset: offset)
         let decoded = ReferenceWeights.dequantize(
-            format, source: source, components: components, rows: rows, columns: columns, globalScale: global)
+            format, source: source,
+            components: Kernels.numbers(storage, components, rows: rows, columns: columns, offset: offset), rows: rows,
+            columns: columns, globalScale: global)
         plain[name] = Stored(type: .f32, shape: shape, bytes: decoded.flatMap { Self.bytes($0.bitPattern, 4) })
         components[.shape] = [rows, columns].flatMap { Self.bytes(UInt64($0), 8) }
         components[.globalScale] = global.map { Self.bytes($0.bitPattern, 4) }
+        let group = format.group ?? columns
+        components[.groupIndex] = (0..<columns).flatMap { Self.bytes(UInt32($0 / group), 4) }
+        components[.codes] = NF4.codes.flatMap { Self.bytes($0.bitPattern, 4) }
+        components[.magnitudeCodes] = NF4.magnitudeCodes.flatMap { Self.bytes($0.bitPattern, 4) }
+        components[.weightFormat] = [0]
+        let state = """
+            {"quant_type": "nf4", "blocksize": 64, "shape": [\(rows), \(columns)], "nested_blocksize": 256,
+            "nested_offset": \(Double(offset))}
+            """
+        components[.state] = Array((state + String(repeating: " ", count: 256 - state.utf8.count)).utf8)
         tensors[name] = nil
-        for component in format.components {
+        for component in storage.components {
             let isOne = component == .scale && hasOneScale
-            let type = format.type(of: component, source: source)
+            let type = storage.type(of: component, source: source)
             let stored = Stored(
-                type: type, shape: isOne ? [1] : format.shape(of: component, rows: rows, columns: columns),
+                type: type, shape: isOne ? [1] : storage.shape(of: component, rows: rows, columns: columns),
                 bytes: Array((components[component] ?? []).prefix(isOne ? type.bits / 8 : .max)))
             let last = component == .scale ? scales ?? component.rawValue : component.rawValue
             tensors["\(layer).\(last)"] = stored

@@ -79,11 +79,53 @@ import Testing
     @Test(arguments: schemes) func everyValueIsWhatLoadersCompute(scheme: Scheme) throws {
         let checkpoint = try QuantizedCheckpoint("llama")
         for layer in checkpoint.layers.dropLast() {
-            try checkpoint.quantize(layer, scheme.format, hasOneScale: scheme.hasOneScale)
+            try checkpoint.quantize(layer, WeightStorage(scheme.format), hasOneScale: scheme.hasOneScale)
         }
         let layer = try #require(checkpoint.layers.first)
         checkpoint.tensors["\(layer).input_global_scale"] = .init(type: .f32, shape: [1], bytes: [0, 0, 0, 0])
         try expectSame(checkpoint, scheme.quantization)
+    }
+
+    static let layouts: [(storage: WeightStorage, config: String)] = [
+        (
+            WeightStorage(.packed(bits: 4, group: 32, isSymmetric: false), layout: .awq),
+            #""quant_method": "awq", "bits": 4, "group_size": 32, "version": "GEMM", "modules_to_not_convert": null"#
+        ),
+        (
+            WeightStorage(.packed(bits: 4, group: 64, isSymmetric: true), layout: .gptq),
+            #""quant_method": "gptq", "bits": 4, "group_size": 64, "sym": true, "desc_act": false"#
+        ),
+        (
+            WeightStorage(.packed(bits: 8, group: nil, isSymmetric: true), layout: .gptq),
+            #""quant_method": "gptq", "bits": 8, "group_size": -1, "checkpoint_format": "gptq""#
+        ),
+        (
+            WeightStorage(.nf4, layout: .bitsandbytes),
+            #""quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4""#
+        ),
+        (WeightStorage(.absmax8, layout: .bitsandbytes), #""quant_method": "bitsandbytes", "load_in_8bit": true"#),
+    ]
+
+    @Test(arguments: layouts.indices) func everyValueOfOtherLayoutsIsWhatLoadersCompute(index: Int) throws {
+        let (storage, config) = Self.layouts[index]
+        let checkpoint = try QuantizedCheckpoint("llama")
+        for layer in checkpoint.layers.dropLast() { try checkpoint.quantize(layer, storage) }
+        try expectSame(checkpoint, "{\(config)}")
+    }
+
+    /// What says nothing new in files of one's own may say something else in others.
+    @Test(arguments: [
+        (1, "g_idx", "not neighbours"), (3, "weight.quant_map", "other values"),
+        (3, "weight.nested_quant_map", "other values"), (3, "weight.quant_state.bitsandbytes__nf4", "not NF4"),
+    ]) func otherConstantsAreRefused(index: Int, component: String, message: String) throws {
+        let (storage, config) = Self.layouts[index]
+        let checkpoint = try QuantizedCheckpoint("llama")
+        let layer = "model.layers.1.mlp.up_proj"
+        try checkpoint.quantize(layer, storage)
+        checkpoint.tensors["\(layer).\(component)"]?.bytes[4] ^= 1
+        let path = try checkpoint.write("{\(config)}")
+        let error = try #require(throws: QuernError.self) { try values(path) }
+        #expect(error.message.contains(message) && error.location.contains("\(layer).\(component)"), "\(error)")
     }
 
     /// The first group by name, the second by an expression, the third for all others.
@@ -93,7 +135,7 @@ import Testing
         let groups = [Self.packed(8, group: 64, isSymmetric: false), Self.blocks, Self.packed(4, group: 32)]
         for layer in checkpoint.layers {
             let scheme = layer == named ? groups[0] : layer.contains(".mlp.") ? groups[1] : groups[2]
-            try checkpoint.quantize(layer, scheme.format)
+            try checkpoint.quantize(layer, WeightStorage(scheme.format))
         }
         try expectSame(
             checkpoint,
@@ -112,14 +154,14 @@ import Testing
             + checkpoint.tensors.keys.filter { $0.hasSuffix("proj_with_mqa.weight") }
             .map { String($0.dropLast(".weight".count)) }
         #expect(layers.count == 40)
-        for layer in layers { try checkpoint.quantize(layer, .floatBlocks, scales: "weight_scale_inv") }
+        for layer in layers { try checkpoint.quantize(layer, WeightStorage(.floatBlocks), scales: "weight_scale_inv") }
         try expectSame(checkpoint, #"{"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128]}"#)
     }
 
     @Test func aFactorForAllOfAMatrix() throws {
         let checkpoint = try QuantizedCheckpoint("llama")
         for layer in checkpoint.layers {
-            try checkpoint.quantize(layer, .float, hasOneScale: true, scales: "weight_scale")
+            try checkpoint.quantize(layer, WeightStorage(.float), hasOneScale: true, scales: "weight_scale")
             checkpoint.tensors["\(layer).weight_scale"]?.shape = []
         }
         try expectSame(checkpoint, #"{"quant_method": "fp8", "activation_scheme": "static"}"#)
@@ -137,7 +179,7 @@ import Testing
     func damagedBytesAreNamed(scheme: Scheme, component: String, bytes: [UInt8]) throws {
         let checkpoint = try QuantizedCheckpoint("llama")
         let layer = "model.layers.1.mlp.up_proj"
-        try checkpoint.quantize(layer, scheme.format)
+        try checkpoint.quantize(layer, WeightStorage(scheme.format))
         checkpoint.tensors["\(layer).\(component)"]?.bytes.replaceSubrange(0..<bytes.count, with: bytes)
         let path = try checkpoint.write(scheme.quantization)
         let error = try #require(throws: QuernError.self) { try values(path) }

@@ -124,9 +124,9 @@ import Testing
         #expect(try refusal(scheme) { $0.source = Fixtures.path("gguf/granite-header.gguf") }.code == .unsupported)
         #expect(try refusal(Recipe.Target(compressedTensors: "W4A16", ignore: ["re:model"])).code == .invalidInput)
         let quantized = try ConvertFixture("llama")
-        try quantized.edit("config.json") { $0["quantization_config"] = ["quant_method": "gptq"] }
+        try quantized.edit("config.json") { $0["quantization_config"] = ["quant_method": "hqq"] }
         let error = try #require(throws: QuernError.self) { try plan(quantized, [scheme]) }
-        #expect(error.message.contains("quantized already") && error.message.contains("gptq"))
+        #expect(error.message.contains("quantized already") && error.message.contains("hqq"))
     }
 
     @Test(

@@ -54,8 +54,8 @@ import Testing
                 "original_max_position_embeddings": 64,
             ]
         },
-        config("quantized already", code: .unsupported, says: ["gptq"]) {
-            $0["quantization_config"] = ["quant_method": "gptq"]
+        config("quantized already", code: .unsupported, says: ["hqq"]) {
+            $0["quantization_config"] = ["quant_method": "hqq"]
         },
     ]
 

@@ -20,15 +20,6 @@ import Testing
         }
     }
 
-    private func configuration(_ plan: Plan) throws -> JSONObject {
-        let work = try #require(
-            plan.items.compactMap { item -> AssembleWork? in
-                if case .assemble(let work) = item.payload, work.file.hasSuffix("/config.json") { work } else { nil }
-            }.first)
-        let bytes = try work.header.flatMap { try #require(plan.blobs[$0]) }
-        return try #require(try JSONValue.parse(bytes).object?["quantization_config"]?.object)
-    }
-
     private func targets(_ group: String, _ configuration: JSONObject) -> [String] {
         configuration["config_groups"]?.object?[group]?.object?["targets"]?.array?.compactMap(\.string) ?? []
     }
@@ -38,7 +29,7 @@ import Testing
             "llama", "FP8_DYNAMIC",
             [("re:.*down_proj", "w8a16_g32"), ("model.layers.1.self_attn.o_proj", "Keep"), ("re:.*o_proj", "W8A8")])
         #expect(plan.warnings.isEmpty)
-        let configuration = try configuration(plan)
+        let configuration = try plan.quantizationConfig()
         #expect(configuration["format"]?.string == "mixed-precision")
         let groups = try #require(configuration["config_groups"]?.object)
         #expect(
@@ -63,7 +54,7 @@ import Testing
     @Test func loadersFindWhatWasPlanned() throws {
         let plan = try plan(
             "qwen2_moe", "W8A8", [("re:.*layers\\.1\\.mlp\\.experts", "FP8_DYNAMIC"), ("re:.*o_proj", "W8A16_CHANNEL")])
-        let description = try QuantizationDescription(try self.configuration(plan))
+        let description = try QuantizationDescription(plan.quantizationConfig())
         #expect(description.groups.count == 3)
         for tensor in plan.targets[0].tensors where tensor.name.hasSuffix(".weight") && tensor.shape.count == 2 {
             let layer = String(tensor.name.dropLast(".weight".count))
@@ -74,22 +65,22 @@ import Testing
                 case "F8_E4M3": .float
                 default: nil
                 }
-            #expect(description.group(of: layer)?.weights?.format == expected, "\(layer)")
+            #expect(description.group(of: layer)?.weights?.storage.numbers == expected, "\(layer)")
         }
         let expression = #"re:(.*\.)?layers\.1\.mlp\.experts\.\d+\."#
-        let configuration = try configuration(plan)
+        let configuration = try plan.quantizationConfig()
         #expect(["group_1", "group_2"].contains { targets($0, configuration) == [expression] })
         #expect(plan.warnings.count == 1 && plan.warnings[0].contains("transformers loads experts of one scheme only"))
     }
 
     @Test func oneSchemeUnderTwoNamesIsOneGroup() throws {
-        let configuration = try configuration(try plan("llama", "W8A16", [("re:.*down", "W8A16_G128")]))
+        let configuration = try plan("llama", "W8A16", [("re:.*down", "W8A16_G128")]).quantizationConfig()
         #expect(configuration["format"]?.string == "pack-quantized")
         #expect(configuration["config_groups"]?.object?.count == 1)
     }
 
     @Test func aTargetWithoutLayersOfItsOwnIsNoGroup() throws {
-        let configuration = try configuration(try plan("llama", "W8A8", [("re:.*", "FP8_BLOCK")]))
+        let configuration = try plan("llama", "W8A8", [("re:.*", "FP8_BLOCK")]).quantizationConfig()
         #expect(configuration["format"]?.string == "float-quantized")
         #expect(targets("group_0", configuration) == ["Linear"])
     }

@@ -1,5 +1,7 @@
+import QuernFormats
 import QuernJobs
 import QuernPlanning
+import Testing
 
 /// Plans of targets whose methods ask what layers read.
 enum MethodPlan {
@@ -13,5 +15,17 @@ enum MethodPlan {
         return try Planner.plan(
             recipe: recipe, source: SourceModel.open(path: path), checkpoint: StoredCheckpoint.open(path: path),
             importance: nil, calibrationText: recipe.calibration == nil ? nil : text)
+    }
+}
+
+extension Plan {
+    /// `quantization_config` of the first folder.
+    func quantizationConfig() throws -> JSONObject {
+        let work = try #require(
+            items.compactMap { item -> AssembleWork? in
+                if case .assemble(let work) = item.payload, work.file.hasSuffix("/config.json") { work } else { nil }
+            }.first)
+        let bytes = try work.header.flatMap { try #require(blobs[$0]) }
+        return try #require(try JSONValue.parse(bytes).object?["quantization_config"]?.object)
     }
 }

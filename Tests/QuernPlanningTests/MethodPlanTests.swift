@@ -83,7 +83,7 @@ import Testing
         #expect(factor("self_attn.q_proj") == factor("self_attn.v_proj"))
         #expect(factor("mlp.gate_proj") == factor("mlp.up_proj"))
         #expect(Set(roundings.values.compactMap(\.factor)).count == 16)
-        #expect(roundings.values.allSatisfy { $0.searches && $0.largest == nil })
+        #expect(roundings.values.allSatisfy { $0.searches && $0.magnitudes == nil })
         let factors = plan.items.indices.filter { plan.items[$0].payload.stage == .factor }
         #expect(factors.count == 16)
         let merged = try #require(plan.items.firstIndex { $0.payload.stage == .merge })

@@ -118,7 +118,12 @@ import Testing
             let error = try refusal(fixture(.packed(bits: 4, group: 64, isSymmetric: false), config))
             #expect(error.code == code && error.description.contains(words), "\(error)")
         }
-        try refused(["quant_method": "gptq", "bits": 4], "'gptq'")
+        try refused(["quant_method": "hqq", "bits": 4], "'hqq'")
+        try refused(["quant_method": "awq", "bits": 4, "version": "gemv"], "version: nothing here knows AWQ")
+        try refused(["quant_method": "gptq", "bits": 4, "desc_act": true], "nothing here knows GPTQ")
+        try refused(["quant_method": "gptq", "bits": 4, "sym": false], "nothing here knows GPTQ")
+        try refused(["quant_method": "gptq", "bits": 4, "group_size": 48_000_000], "group_size")
+        try refused(["quant_method": "bitsandbytes"], "load_in_4bit", .invalidInput)
         try refused(["quant_method": "fp8", "weight_block_size": [64, 64]], "weight_block_size")
         try refused(["quant_method": "fp8", "weight_block_size": "x"], "weight_block_size")
         try refused(["quant_method": "compressed-tensors"], "config_groups", .invalidInput)

@@ -132,7 +132,7 @@ import Testing
         .component(
             .packed,
             QuantizedWeight(
-                format: .packed(bits: 4, group: 32, isSymmetric: true), source: .bf16, rows: 96,
+                storage: WeightStorage(.packed(bits: 4, group: 32, isSymmetric: true)), source: .bf16, rows: 96,
                 rounding: .init(searches: true))),
     ])
     func outputsChangeLess(_ encoding: PartEncoding) async throws {

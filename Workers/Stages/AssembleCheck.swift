@@ -92,13 +92,18 @@ struct AssembleCheck {
         var damaged: [Digest] = []
         // A tensor of one stored part has its digest.
         var whole = pieces.count == 1 && !isPlaced ? nil : SHA256Hasher()
+        let liesBeside = pieces.contains { $0.lines != nil }
         for piece in pieces {
             var namer = PartNamer(isPlaced: isPlaced)
-            try read(piece.offset, piece.part.bytes, scratch) { bytes in
+            let place = FilePlace(file: file, offset: piece.offset, lines: piece.lines)
+            try read(place, piece.part.bytes, scratch) { bytes in
                 namer.update(bytes)
-                whole?.update(bytes)
+                if !liesBeside { whole?.update(bytes) }
             }
             if namer.finish() != piece.part.digest { damaged.append(piece.part.digest) }
+        }
+        if liesBeside, whole != nil {
+            try read(work.tensors[index].offset, work.tensors[index].bytes, scratch) { whole?.update($0) }
         }
         return (whole?.finish() ?? pieces.first?.part.digest ?? SHA256Hasher().finish(), damaged)
     }
@@ -132,12 +137,18 @@ struct AssembleCheck {
     private func read(
         _ offset: UInt64, _ count: UInt64, _ scratch: Scratch, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
+        try read(FilePlace(file: file, offset: offset, lines: nil), count, scratch, body)
+    }
+
+    private func read(
+        _ place: FilePlace, _ count: UInt64, _ scratch: Scratch, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         let buffer = try scratch.source.bytes(Self.pieceBytes)
         var done: UInt64 = 0
         while done < count {
             try context.control.check()
             let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(min(UInt64(buffer.count), count - done))])
-            try file.read(at: offset + done, into: piece)
+            try place.read(at: done, into: piece)
             try body(UnsafeRawBufferPointer(piece))
             done += UInt64(piece.count)
         }

@@ -7,6 +7,8 @@ import QuernStore
 struct AssemblePlan {
     struct Piece {
         let offset: UInt64
+        /// Nil for bytes that follow each other.
+        let lines: PartPlace.Lines?
         let part: Part
     }
     /// In order of offset; all but the header.
@@ -26,7 +28,8 @@ struct AssemblePlan {
                     at: tensor.name)
             }
             let first = pieces.count
-            var offset = tensor.offset
+            var done: UInt64 = 0
+            let lines = UInt64(max(tensor.lines ?? 1, 1))
             for reference in tensor.parts {
                 guard case .encode(let result)? = inputs[reference.ordinal],
                     result.parts.indices.contains(reference.index)
@@ -36,13 +39,18 @@ struct AssemblePlan {
                         at: tensor.name)
                 }
                 let part = result.parts[reference.index]
-                guard part.bytes <= tensor.offset + tensor.bytes - offset else { throw Self.misfit(tensor) }
-                pieces.append(Piece(offset: offset, part: part))
-                offset += part.bytes
+                guard part.bytes <= tensor.bytes - done, part.bytes % lines == 0, tensor.bytes % lines == 0 else {
+                    throw Self.misfit(tensor)
+                }
+                let beside =
+                    tensor.lines == nil || part.bytes == 0
+                    ? nil : PartPlace.Lines(length: part.bytes / lines, stride: tensor.bytes / lines)
+                pieces.append(Piece(offset: tensor.offset + done / lines, lines: beside, part: part))
+                done += part.bytes
             }
-            guard offset == tensor.offset + tensor.bytes else { throw Self.misfit(tensor) }
+            guard done == tensor.bytes else { throw Self.misfit(tensor) }
             tensors.append(first..<pieces.count)
-            end = offset
+            end = tensor.offset + tensor.bytes
         }
         self.pieces = pieces
         self.tensors = tensors

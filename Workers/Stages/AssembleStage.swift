@@ -100,12 +100,13 @@ struct AssembleStage {
     private static func write(
         _ piece: AssemblePlan.Piece, _ file: ArtifactFile, _ context: StageContext, _ progress: ByteProgress
     ) throws {
+        let place = FilePlace(file: file, offset: piece.offset, lines: piece.lines)
         var done: UInt64 = 0
         // Unchecked: the file is held against the digests when all is written.
         try context.blobs.stream(piece.part.digest, checked: false, context.control) { bytes in
             try context.control.check()
             let wanted = bytes.prefix(Int(min(UInt64(bytes.count), piece.part.bytes - done)))
-            try file.write(at: piece.offset + done, UnsafeRawBufferPointer(rebasing: wanted))
+            try place.write(at: done, UnsafeRawBufferPointer(rebasing: wanted))
             done += UInt64(wanted.count)
             progress.advance(UInt64(wanted.count))
         }

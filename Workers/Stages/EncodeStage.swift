@@ -84,7 +84,9 @@ struct EncodeStage {
                         throw QuernError(.invalidInput, "the work item names no artifact file \(place.file)")
                     }
                     let artifact = work.artifacts[place.file]
-                    return (try open.file(artifact.name, size: artifact.bytes), place.offset)
+                    return FilePlace(
+                        file: try open.file(artifact.name, size: artifact.bytes), offset: place.offset,
+                        lines: place.lines)
                 }))
     }
 

@@ -8,7 +8,7 @@ struct Findings {
     /// What one layer's weights are rounded by.
     struct Found {
         /// Nil where no scale hangs on magnitudes.
-        let largest: ScanResult?
+        let magnitudes: ScanResult?
         /// Blobs that, joined, are the factor; nil where no errors are fed back.
         let factor: [Digest]?
     }
@@ -41,7 +41,7 @@ struct Findings {
     /// - Throws: `.invalidInput` where a result is missing.
     func found(for rounding: QuantizedWeight.Rounding) throws -> Found {
         Found(
-            largest: try rounding.largest.map { item in
+            magnitudes: try rounding.magnitudes.map { item in
                 guard case .scan(let result)? = context.inputs[item] else { throw Self.missing(item) }
                 return result
             },

@@ -46,9 +46,13 @@ extension PartEncoding {
         // The shape of the whole stands in one of the components.
         case .component(let component, let weight):
             let found = try findings.found(for: weight.rounding)
-            let magnitudes = found.largest.map { "\($0.weights.bitPattern) \($0.input?.bitPattern ?? 0)" } ?? "none"
+            let magnitudes =
+                found.magnitudes.map {
+                    "\($0.weights.bitPattern) \($0.groupMean?.bitPattern ?? 0) \($0.input?.bitPattern ?? 0)"
+                } ?? "none"
             let factor = found.factor.map { $0.map(\.hex).joined(separator: " ") } ?? "none"
-            return "\(weight.format) \(component.rawValue) \(weight.source.rawValue) \(weight.rows)"
+            return
+                "\(weight.storage.numbers) \(weight.storage.layout) \(component.rawValue) \(weight.source.rawValue) \(weight.rows)"
                 + (weight.rounding.searches ? " searched" : "") + " magnitudes \(magnitudes) factor \(factor)"
         }
     }

@@ -109,14 +109,14 @@ struct RowSample {
 extension PartEncoding {
     /// Rows that share a scale.
     fileprivate var rowMultiple: Int {
-        if case .component(_, let weight) = self { weight.format.rowMultiple } else { 1 }
+        if case .component(_, let weight) = self { weight.storage.numbers.rowMultiple } else { 1 }
     }
 
     /// Columns that share a scale; nil for all of a row.
     fileprivate var group: Int? {
         switch self {
         case .blocks(let type): min(type.blockSize, 32)
-        case .component(_, let weight): weight.format.group
+        case .component(_, let weight): weight.storage.numbers.group
         }
     }
 
@@ -141,11 +141,12 @@ extension PartEncoding {
         case .component(_, let weight):
             let outputs = try weight.memory(rows: rows, columns: columns, scratch)
             Kernels.fit(
-                weight.format, source: weight.source, rows: values, columns: columns, importance: importance,
+                weight.storage.numbers, source: weight.scaleType, rows: values, columns: columns,
+                importance: importance,
                 into: outputs)
             Kernels.dequantize(
-                weight.format, source: weight.source, components: outputs.mapValues { UnsafeRawBufferPointer($0) },
-                columns: columns, into: rounded)
+                weight.storage.numbers, source: weight.scaleType,
+                components: outputs.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, into: rounded)
         }
     }
 }

@@ -3,7 +3,7 @@ import QuernJobs
 import QuernKernels
 import QuernStore
 
-/// Finds the largest magnitudes that a scale of several layers hangs on.
+/// Looks at the magnitudes of all weights that a scale hangs on.
 struct ScanStage {
     let work: ScanWork
     let context: StageContext
@@ -15,11 +15,20 @@ struct ScanStage {
         let total = UInt64(readers.reduce(0) { $0 + $1.count })
         var done: UInt64 = 0
         var largest: Float = 0
+        // Summed group by group in the order of rows: whoever does it gets the same.
+        var groups = (sum: 0.0, count: 0)
         try context.scratch.withScratch { scratch in
             for (span, reader) in zip(work.spans, readers) {
                 try reader.decode(0..<span.rows, of: span, scratch) { values in
                     try control.check()
                     largest = max(largest, Kernels.largestMagnitude(of: values))
+                    if let length = work.group, length > 0 {
+                        for first in stride(from: 0, to: values.count, by: length) {
+                            let group = values[first..<min(first + length, values.count)]
+                            groups.sum += Double(Kernels.largestMagnitude(of: UnsafeBufferPointer(rebasing: group)))
+                            groups.count += 1
+                        }
+                    }
                     done += UInt64(values.count / span.columns * (reader.count / span.rows))
                     control.report(done, of: total)
                 }
@@ -29,7 +38,8 @@ struct ScanStage {
         let input = try work.input.map { reference in
             try reference.statistics(in: context).maxima.max() ?? 0
         }
-        let result = ScanResult(weights: largest, input: input)
+        let mean = work.group.map { _ in Float(groups.sum / Double(max(groups.count, 1))) }
+        let result = ScanResult(weights: largest, groupMean: mean, input: input)
         return StageOutcome { Completion(result: .scan(result)) }
     }
 }

@@ -67,7 +67,9 @@ struct SpanEncoder {
             }
             for index in weights.indices {
                 let rescaled = try rescaled(values, firstRow: first, weights[index].rescaler, scratch)
-                try weights[index].encoder.encode(rescaled, scratch)
+                do { try weights[index].encoder.encode(rescaled, scratch) } catch let error as QuernError {
+                    throw error.located(in: span.tensor)
+                }
             }
             try advance(rows * rowBytes)
         }
@@ -78,7 +80,7 @@ struct SpanEncoder {
                 squaredNorm: making.error.squaredNorm.clamped)
             return (output: making.index, part: part, writer: making.writer)
         }
-        for weight in weights { made += try weight.encoder.finish() }
+        for index in weights.indices { made += try weights[index].encoder.finish() }
         return made.sorted { $0.output < $1.output }.map { ($0.part, $0.writer) }
     }
 
@@ -121,7 +123,7 @@ struct SpanEncoder {
         of weight: QuantizedWeight, _ output: EncodeOutput, _ rescaler: Rescaler
     ) throws -> WeightEncoder.Aid {
         let found = try findings.found(for: weight.rounding)
-        var aid = WeightEncoder.Aid(largest: found.largest)
+        var aid = WeightEncoder.Aid(magnitudes: found.magnitudes)
         aid.feedback = try found.factor.map { try findings.feedback($0, columns: span.columns) }
         aid.importance = try output.weights(span).map { importance in
             let matrix = importance.matrix(of: span.firstRow)

@@ -6,7 +6,7 @@ import QuernKernels
 struct WeightEncoder {
     /// What the weights are rounded by.
     struct Aid {
-        var largest: ScanResult?
+        var magnitudes: ScanResult?
         var feedback: Feedback?
         /// A value for each column; nil where all matter alike.
         var importance: [Float]?
@@ -16,6 +16,7 @@ struct WeightEncoder {
     private let aid: Aid
     private let columns: Int
     private let globalScale: Float?
+    private var stored: StoredRows
     /// A writer for each tensor that is wanted of them, with its place among the outputs of the span.
     private var writers: [WeightComponent: (output: Int, writer: PartWriter)] = [:]
     /// Summed row by row.
@@ -26,10 +27,16 @@ struct WeightEncoder {
         self.weight = weight
         self.columns = columns
         self.aid = aid
-        globalScale = aid.largest.map { Kernels.globalScale(largest: $0.weights, source: weight.source) }
-        guard (weight.format == .nvfp4) == (globalScale != nil) else {
-            throw QuernError(.invalidInput, "\(weight.format) and the magnitudes found do not go together")
+        let numbers = weight.storage.numbers
+        guard (numbers == .nvfp4 || numbers == .nf4) == (aid.magnitudes != nil),
+            (numbers == .nf4) == (aid.magnitudes?.groupMean != nil)
+        else {
+            throw QuernError(.invalidInput, "\(numbers) and the magnitudes found do not go together")
         }
+        globalScale =
+            numbers == .nvfp4
+            ? aid.magnitudes.map { Kernels.globalScale(largest: $0.weights, source: weight.source) } : nil
+        stored = StoredRows(weight.storage, columns: columns, offset: aid.magnitudes?.groupMean ?? 0)
     }
 
     /// - Throws: `.unsupported` where the span holds other numbers than the scales are made of.
@@ -43,7 +50,9 @@ struct WeightEncoder {
     }
 
     /// Rows that can only be encoded together, or had better be.
-    var rowMultiple: Int { weight.rounding.searches ? Kernels.fittedRows : weight.format.rowMultiple }
+    var rowMultiple: Int {
+        weight.rounding.searches ? Kernels.fittedRows : weight.storage.rowMultiple(columns: columns)
+    }
 
     /// Encodes rows, appends them to all parts and adds up what was lost.
     /// - Parameter values: whole rows; a multiple of the format's `rowMultiple`, or the last of the matrix.
@@ -56,29 +65,48 @@ struct WeightEncoder {
     }
 
     private mutating func encodeRows(_ values: UnsafeBufferPointer<Float>, _ scratch: Scratch) throws {
-        let outputs = try weight.memory(rows: values.count / columns, columns: columns, scratch)
+        let rows = values.count / columns
+        let outputs = try weight.memory(rows: rows, columns: columns, scratch)
         if weight.rounding.searches {
             Kernels.fit(
-                weight.format, source: weight.source, rows: values, columns: columns, globalScale: globalScale,
-                importance: aid.importance, feedback: aid.feedback, into: outputs)
+                weight.storage.numbers, source: weight.scaleType, rows: values, columns: columns,
+                globalScale: globalScale, importance: aid.importance, feedback: aid.feedback, into: outputs)
         } else {
             Kernels.quantize(
-                weight.format, source: weight.source, rows: values, columns: columns, globalScale: globalScale,
-                into: outputs)
+                weight.storage.numbers, source: weight.scaleType, rows: try brought(values, scratch), columns: columns,
+                globalScale: globalScale, into: outputs)
         }
+        try stored.add(outputs, rows: rows) { [writers] in try writers[$0]?.writer.append($1) }
         let decoded = try scratch.decoded.floats(values.count)
-        let made = outputs.mapValues { UnsafeRawBufferPointer($0) }
         Kernels.dequantize(
-            weight.format, source: weight.source, components: made, columns: columns, globalScale: globalScale,
+            weight.storage.numbers, source: weight.scaleType,
+            components: outputs.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, globalScale: globalScale,
             into: decoded)
         error = Kernels.error(
             original: values, decoded: UnsafeBufferPointer(decoded), columns: columns, after: error)
-        for (component, bytes) in made { try writers[component]?.writer.append(bytes) }
+    }
+
+    /// Values in the type that they are rounded from.
+    private func brought(
+        _ values: UnsafeBufferPointer<Float>, _ scratch: Scratch
+    ) throws -> UnsafeBufferPointer<Float> {
+        guard let type = weight.storage.valueType?.elementType, type != weight.source.elementType else { return values }
+        // Not needed otherwise until the numbers are there.
+        let (memory, result) = (try scratch.source.bytes(2 * values.count), try scratch.decoded.floats(values.count))
+        Kernels.encode(type, rows: values, columns: columns, importance: nil, into: memory)
+        Kernels.decode(type, bytes: UnsafeRawBufferPointer(memory), into: result)
+        guard Kernels.firstNonFinite(in: UnsafeBufferPointer(result)) == nil else {
+            throw QuernError(
+                .invalidInput, "it has weights beyond \(type), and \(weight.storage.layout.rawValue) computes in it",
+                remedy: "Ignore the layer, or take a scheme of compressed-tensors")
+        }
+        return UnsafeBufferPointer(result)
     }
 
     /// - Returns: the parts with their places among the outputs of the span; what was lost stands with the weights.
-    func finish() throws -> [(output: Int, part: Part, writer: PartWriter)] {
-        try writers.map { component, made in
+    mutating func finish() throws -> [(output: Int, part: Part, writer: PartWriter)] {
+        try stored.finish { [writers] in try writers[$0]?.writer.append($1) }
+        return try writers.map { component, made in
             if !component.hasRows { try whole(component).withUnsafeBytes(made.writer.append) }
             let (digest, bytes) = try made.writer.finish()
             return (
@@ -99,19 +127,39 @@ struct WeightEncoder {
         case .shape: return [weight.rows, columns].flatMap { littleEndian(Int64($0)) }
         case .globalScale: return littleEndian((globalScale ?? 1).bitPattern)
         case .inputGlobalScale:
-            return littleEndian(Kernels.globalScale(largest: aid.largest?.input ?? 0, source: .f32).bitPattern)
-        case .packed, .scale, .weight, .zeroPoint: return []
+            return littleEndian(Kernels.globalScale(largest: aid.magnitudes?.input ?? 0, source: .f32).bitPattern)
+        case .groupIndex:
+            let group = weight.storage.numbers.group ?? columns
+            return (0..<columns).flatMap { littleEndian(Int32($0 / group)) }
+        case .codes: return NF4.codes.flatMap { littleEndian($0.bitPattern) }
+        case .magnitudeCodes: return NF4.magnitudeCodes.flatMap { littleEndian($0.bitPattern) }
+        case .state: return weight.state(columns: columns, offset: stored.offset)
+        // What is in rows.
+        case .weightFormat: return [0]
+        default: return []
         }
     }
 }
 
 extension QuantizedWeight {
-    /// Memory for what rows become: of every component that grows with them.
+    /// What bitsandbytes wants to know of a layer in NF4: JSON, filled up with spaces.
+    fileprivate func state(columns: Int, offset: Float) -> [UInt8] {
+        let type = [SafetensorsType.f16: "float16", .bf16: "bfloat16"][source] ?? "float32"
+        let text =
+            "{\"quant_type\": \"nf4\", \"blocksize\": \(storage.numbers.group ?? 64), \"dtype\": \"\(type)\", "
+            + "\"shape\": [\(rows), \(columns)], \"nested_blocksize\": \(WeightStorage.nestedGroup), "
+            + "\"nested_dtype\": \"float32\", \"nested_offset\": \(Double(offset))}"
+        return Array(text.utf8)
+            + [UInt8](repeating: UInt8(ascii: " "), count: WeightStorage.stateBytes - text.utf8.count)
+    }
+
+    /// Memory for the numbers that rows become.
     func memory(
         rows: Int, columns: Int, _ scratch: Scratch
     ) throws -> [WeightComponent: UnsafeMutableRawBufferPointer] {
-        let sizes = format.rowComponents.map {
-            (component: $0, bytes: bytes(of: $0, rows: rows, columns: columns) ?? 0)
+        let numbers = WeightStorage(storage.numbers)
+        let sizes = storage.numbers.rowComponents.map {
+            (component: $0, bytes: numbers.bytes(of: $0, rows: rows, columns: columns, source: scaleType) ?? 0)
         }
         // One after the other, each where any type may stand.
         func aligned(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }

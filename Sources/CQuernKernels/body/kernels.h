@@ -66,6 +66,7 @@
 #include "weights_integer.h"
 #include "weights_float.h"
 #include "weights_fp4.h"
+#include "weights_bitsandbytes.h"
 #include "weights.h"
 #include "products.h"
 #include "quadratic.h"

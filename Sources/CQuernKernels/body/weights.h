@@ -1,4 +1,4 @@
-// Which kernel serves which numbers of compressed-tensors.
+// Which kernel serves which numbers of weights.
 
 static bool quantize(const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
                      const quern_weight_parts *to) {
@@ -22,6 +22,12 @@ static bool quantize(const quern_weight_layout *layout, const float *from, size_
         return true;
     case quern_weight_mxfp4:
         quantize_mxfp4(layout, from, rows * columns / 32, to);
+        return true;
+    case quern_weight_nf4:
+        quantize_nf4(from, rows * columns / nf4_group, to);
+        return true;
+    case quern_weight_absmax8:
+        quantize_absmax8(from, rows, columns, to);
         return true;
     default:
         return false;
@@ -48,6 +54,12 @@ static bool dequantize(const quern_weight_layout *layout, const quern_weight_par
         return true;
     case quern_weight_mxfp4:
         dequantize_mxfp4(from, rows * columns / 32, to);
+        return true;
+    case quern_weight_nf4:
+        dequantize_nf4(from, rows * columns / nf4_group, to);
+        return true;
+    case quern_weight_absmax8:
+        dequantize_absmax8(from, rows, columns, to);
         return true;
     default:
         return false;

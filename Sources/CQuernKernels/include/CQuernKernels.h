@@ -127,7 +127,7 @@ bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count
 bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t columns, double *squares,
                        double *magnitudes, float *maxima);
 
-/// The numbers that compressed-tensors stores for weights.
+/// The numbers that weights are stored as.
 enum quern_weight_numbers {
     /// Integers of 4 bits + 8, eight to a 32-bit word.
     quern_weight_packed4 = 0,
@@ -139,6 +139,11 @@ enum quern_weight_numbers {
     quern_weight_nvfp4 = 4,
     /// E2M1, two to a byte, under powers of two for 32 of a row.
     quern_weight_mxfp4 = 5,
+    /// Codes of bitsandbytes' NF4, two to a byte, the first in its upper half, under F32 magnitudes of 64 of a row.
+    /// Not fitted.
+    quern_weight_nf4 = 6,
+    /// Bytes as bitsandbytes has them, under the F32 magnitude of a row, which counts 127. Not fitted.
+    quern_weight_absmax8 = 7,
 };
 
 typedef struct {

@@ -1,5 +1,8 @@
 extension CompressedCheck {
     private static let pieceBytes = 256 << 10
+    private static let scales: [WeightComponent] = [
+        .scale, .globalScale, .inputGlobalScale, .transposedScale, .rowMagnitude, .magnitudeOfMagnitudes,
+    ]
 
     /// Scales that are zero, infinite or no numbers: the first of each tensor.
     func badScales(_ progress: (UInt64) throws -> Void) throws -> [CompressedFault] {
@@ -7,11 +10,10 @@ extension CompressedCheck {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 16)
         defer { buffer.deallocate() }
         for layer in layers where isQuantized(layer) {
-            for name in [
-                WeightComponent.scale.rawValue, WeightComponent.globalScale.rawValue,
-                WeightComponent.inputGlobalScale.rawValue,
-            ] {
-                guard let entry = layer.tensors[name], let kind = ScaleKind(entry.tensor.type) else { continue }
+            for component in Self.scales {
+                guard let entry = layer.entry(component), let kind = ScaleKind(entry.tensor.type, component) else {
+                    continue
+                }
                 var done: UInt64 = 0
                 while done < entry.tensor.length {
                     let piece = UnsafeMutableRawBufferPointer(
@@ -54,10 +56,12 @@ extension CompressedCheck {
 /// What scales may be, as bits.
 private enum ScaleKind {
     case single, half, brain, e4m3, e8m0
+    /// Of weights that are all zero, or all alike, it is zero.
+    case magnitude
 
-    init?(_ type: SafetensorsType) {
+    init?(_ type: SafetensorsType, _ component: WeightComponent) {
         switch type {
-        case .f32: self = .single
+        case .f32: self = [.rowMagnitude, .magnitudeOfMagnitudes].contains(component) ? .magnitude : .single
         case .f16: self = .half
         case .bf16: self = .brain
         case .f8_E4M3: self = .e4m3
@@ -69,7 +73,7 @@ private enum ScaleKind {
 
     var bytes: Int {
         switch self {
-        case .single: 4
+        case .single, .magnitude: 4
         case .half, .brain: 2
         case .e4m3, .e8m0: 1
         }
@@ -79,6 +83,7 @@ private enum ScaleKind {
     func firstBad(_ data: UnsafeRawBufferPointer) -> Int? {
         switch self {
         case .single: Self.firstIndex(data, UInt32.self) { $0 & 0x7FFF_FFFF &- 1 < 0x7F7F_FFFF }
+        case .magnitude: Self.firstIndex(data, UInt32.self) { $0 & 0x7FFF_FFFF < 0x7F80_0000 }
         case .half: Self.firstIndex(data, UInt16.self) { $0 & 0x7FFF &- 1 < 0x7BFF }
         case .brain: Self.firstIndex(data, UInt16.self) { $0 & 0x7FFF &- 1 < 0x7F7F }
         case .e4m3: Self.firstIndex(data, UInt8.self) { $0 & 0x7F &- 1 < 0x7E }

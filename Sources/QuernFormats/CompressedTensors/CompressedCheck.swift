@@ -1,4 +1,4 @@
-/// Holds a folder of compressed-tensors against its own config.json, as loaders would read it: every layer has exactly the
+/// Holds a folder of quantized layers against its own config.json, as loaders would read it: every layer has exactly the
 /// tensors that its scheme asks for, their types and shapes fit each other, and scales are numbers to divide by.
 public struct CompressedCheck {
     /// A tensor and the shard it is in.
@@ -28,13 +28,11 @@ public struct CompressedCheck {
 
     /// - Throws: `QuernError` as `QuantizationDescription`, or where config.json describes none.
     public init(_ checkpoint: Checkpoint) throws {
-        guard let config = checkpoint.config["quantization_config"]?.object,
-            config["quant_method"]?.string == "compressed-tensors"
-        else {
-            throw QuernError(
-                .invalidInput, "no quantization_config of compressed-tensors", at: "\(checkpoint.path)/config.json")
+        guard let config = checkpoint.config["quantization_config"]?.object else {
+            throw QuernError(.invalidInput, "no quantization_config", at: "\(checkpoint.path)/config.json")
         }
-        guard config["quantization_status"]?.string == "compressed" else {
+        let isCompressed = config["quant_method"]?.string == WeightStorage.Layout.compressedTensors.rawValue
+        guard !isCompressed || config["quantization_status"]?.string == "compressed" else {
             throw QuernError(
                 .invalidInput, "the weights are not said to be compressed",
                 at: "\(checkpoint.path)/config.json: quantization_status")
@@ -48,10 +46,8 @@ public struct CompressedCheck {
         var places: [String: Int] = [:]
         for (shard, (_, header)) in checkpoint.shards.enumerated() {
             for tensor in header.tensors {
-                guard let dot = tensor.name.lastIndex(of: ".") else { continue }
-                let last = String(tensor.name[tensor.name.index(after: dot)...])
+                let (name, last) = LayerName.component(tensor.name)
                 guard Self.components.contains(last) else { continue }
-                let name = String(tensor.name[..<dot])
                 if places[name] == nil {
                     places[name] = layers.count
                     layers.append(Layer(name: name))
@@ -88,7 +84,7 @@ public struct CompressedCheck {
             let names = layer.tensors.keys.sorted().joined(separator: ", ")
             return [CompressedFault(.quantizedLayer, at: layer.name, expected: "none", found: names)]
         }
-        var wanted = layout.format.components.map(\.rawValue)
+        var wanted = layout.storage.components.map(\.rawValue)
         if group.storesInputScale { wanted.append(WeightComponent.inputGlobalScale.rawValue) }
         var faults = wanted.filter { layer.tensors[$0] == nil }.map {
             CompressedFault(.missingTensor, at: "\(layer.name).\($0)", expected: "there", found: "missing")
@@ -107,37 +103,50 @@ public struct CompressedCheck {
 
     /// Types and shapes of a layer that has all its tensors.
     private func shapes(of layer: Layer, _ layout: QuantizationDescription.Layout) throws -> [CompressedFault] {
-        guard let main = layer.entry(.packed) ?? layer.entry(.weight), let scale = layer.entry(.scale)?.tensor else {
-            return []
-        }
+        let storage = layout.storage
+        guard let main = layer.entry(storage.weights) else { return [] }
         guard main.tensor.shape.count == 2, main.tensor.shape.allSatisfy({ Self.sizes.contains($0) }) else {
             return [Self.fault(.shape, main.tensor, "that of a matrix", "\(main.tensor.shape)")]
         }
-        var (rows, columns) = (main.tensor.shape[0], main.tensor.shape[1])
-        switch layout.format {
-        case .packed:
-            guard let stored = layer.entry(.shape) else { return [] }
+        let (rows, columns): (Int, Int)
+        if let size = storage.size(ofWeights: main.tensor.shape) {
+            (rows, columns) = size
+        } else if let stored = layer.entry(.shape) {
             guard stored.tensor.type == .i64, stored.tensor.shape == [2] else {
                 return [
                     Self.fault(.type, stored.tensor, "I64 [2]", "\(stored.tensor.type.rawValue) \(stored.tensor.shape)")
                 ]
             }
             let numbers = try integers(stored)
-            guard numbers[0] == Int64(rows), (1...Int64(32 * columns)).contains(numbers[1]) else {
-                return [Self.fault(.storedShape, stored.tensor, "that of \(rows) rows", "\(numbers)")]
+            guard numbers[0] == Int64(main.tensor.shape[0]), (1...Int64(32 * main.tensor.shape[1])).contains(numbers[1])
+            else {
+                return [Self.fault(.storedShape, stored.tensor, "that of \(main.tensor.shape[0]) rows", "\(numbers)")]
             }
-            columns = Int(numbers[1])
-        case .nvfp4, .mxfp4: columns *= 2
-        case .integer, .float, .floatBlocks: break
+            (rows, columns) = (main.tensor.shape[0], Int(numbers[1]))
+        } else if let stored = layer.entry(.state) {
+            do {
+                let state = try NF4State(bytes(stored))
+                (rows, columns) = (state.rows, state.columns)
+            } catch let error as QuernError where error.code == .invalidInput {
+                return [Self.fault(.storedShape, stored.tensor, "rows and columns", error.message)]
+            }
+        } else {
+            return []
         }
-        let isFloat = [.f32, .f16, .bf16].contains(scale.type)
+        guard storage.fits(rows: rows, columns: columns) else {
+            return [Self.fault(.shape, main.tensor, "whole groups", "\(rows) × \(columns)")]
+        }
+        let scale = layer.entry(.scale)?.tensor.type ?? .f32
+        let isFloat = [.f32, .f16, .bf16].contains(scale)
         var faults: [CompressedFault] = []
-        for component in layout.format.components {
+        for component in storage.components {
             guard let tensor = layer.entry(component)?.tensor else { continue }
-            let type = layout.format.type(of: component, source: isFloat ? scale.type : .f32)
+            let type = storage.type(of: component, source: isFloat ? scale : .f32)
             if tensor.type != type { faults.append(Self.fault(.type, tensor, type.rawValue, tensor.type.rawValue)) }
+            // A description is as long as it is.
+            if component == .state { continue }
             let isOne = component == .scale && layout.hasOneScale
-            let shape = isOne ? [1] : layout.format.shape(of: component, rows: rows, columns: columns)
+            let shape = isOne ? [1] : storage.shape(of: component, rows: rows, columns: columns)
             if tensor.shape != shape { faults.append(Self.fault(.shape, tensor, "\(shape)", "\(tensor.shape)")) }
         }
         if let input = layer.tensors[WeightComponent.inputGlobalScale.rawValue]?.tensor,
@@ -154,8 +163,14 @@ public struct CompressedCheck {
         CompressedFault(kind, at: tensor.name, expected: expected, found: found)
     }
 
+    private func bytes(_ entry: Entry) throws -> [UInt8] {
+        // Of what is small: no more than anybody would write.
+        try checkpoint.shards[entry.shard].file.bytes(
+            at: entry.tensor.offset, count: Int(min(entry.tensor.length, 64 << 10)))
+    }
+
     private func integers(_ entry: Entry) throws -> [Int64] {
-        let bytes = try checkpoint.shards[entry.shard].file.bytes(at: entry.tensor.offset, count: 16)
+        let bytes = try bytes(entry)
         return [0, 8].map { start in
             Int64(bitPattern: bytes[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
         }

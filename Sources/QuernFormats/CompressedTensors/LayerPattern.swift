@@ -46,6 +46,15 @@ public enum LayerName {
         return (String(name[..<dot]), String(name[name.utf8.index(after: dot)...]))
     }
 
+    /// The layer of a tensor, and the rest of its name: what follows the last dot, or `weight.` and what follows that.
+    public static func component(_ name: String) -> (layer: String, rest: String) {
+        let (parent, last) = split(name)
+        guard parent.utf8.contains(UInt8(ascii: ".")), let range = name.range(of: ".weight.") else {
+            return (parent, last)
+        }
+        return (String(name[..<range.lowerBound]), "weight." + name[range.upperBound...])
+    }
+
     /// The place of an expert in a name: what stands before its number, the number, and what stands after it.
     public static func expert(in name: String) -> (list: Substring, number: Int, rest: Substring)? {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)

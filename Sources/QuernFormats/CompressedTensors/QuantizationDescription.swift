@@ -1,14 +1,14 @@
-/// What `quantization_config` of a config.json says of a compressed-tensors checkpoint: how the weights of each layer are
-/// stored (https://github.com/vllm-project/compressed-tensors).
+/// What `quantization_config` of a config.json says of a checkpoint: how the weights of each layer are stored, by
+/// compressed-tensors (https://github.com/vllm-project/compressed-tensors) or as one of the other layouts.
 public struct QuantizationDescription {
     /// How the weights of a layer are stored.
     public struct Layout: Sendable, Equatable {
-        public let format: WeightFormat
+        public let storage: WeightStorage
         /// Whether one scale stands for the whole matrix.
         public let hasOneScale: Bool
 
-        public init(format: WeightFormat, hasOneScale: Bool = false) {
-            self.format = format
+        public init(_ storage: WeightStorage, hasOneScale: Bool = false) {
+            self.storage = storage
             self.hasOneScale = hasOneScale
         }
     }
@@ -29,13 +29,25 @@ public struct QuantizationDescription {
     private var named: [String: Int] = [:]
     private var expressions: [(pattern: LayerPattern, group: Int)] = []
     private var others: Int?
-    private let ignoredNames: Set<String>
-    private let ignoredExpressions: [LayerPattern]
+    private let isIgnored: (String) -> Bool
 
     /// - Parameter json: the value of `quantization_config`.
     /// - Throws: `QuernError` `.invalidInput` where it contradicts itself, `.usage` for what is no regular expression,
     ///   `.unsupported` for formats that nothing here reads or writes; the location names the member.
     public init(_ json: JSONObject) throws(QuernError) {
+        let method = json["quant_method"]?.string ?? "none"
+        guard let layout = WeightStorage.Layout(rawValue: method) else {
+            throw QuernError(
+                .unsupported, "nothing here knows the method \(method.quotedForMessage)", at: "quant_method",
+                remedy: "Take the checkpoint it was made from")
+        }
+        guard layout == .compressedTensors else {
+            let (storage, isIgnored) = try Self.other(layout, json)
+            groups = [Group(name: method, weights: Layout(storage), storesInputScale: false, targets: ["Linear"])]
+            others = 0
+            self.isIgnored = isIgnored
+            return
+        }
         let rotations = json["transform_config"]?.object?["config_groups"]?.object
         guard rotations?.isEmpty ?? true else {
             throw QuernError(.unsupported, "the weights are rotated", at: "transform_config")
@@ -67,10 +79,10 @@ public struct QuantizationDescription {
         }
         self.groups = groups
         let ignored = try Self.texts(json["ignore"], "ignore")
-        ignoredNames = Set(ignored.filter { !$0.hasPrefix("re:") })
-        var expressions: [LayerPattern] = []
-        for text in ignored where text.hasPrefix("re:") { expressions.append(try Self.pattern(text, "ignore")) }
-        ignoredExpressions = expressions
+        let names = Set(ignored.filter { !$0.hasPrefix("re:") })
+        var patterns: [LayerPattern] = []
+        for text in ignored where text.hasPrefix("re:") { patterns.append(try Self.pattern(text, "ignore")) }
+        isIgnored = { layer in names.contains(layer) || patterns.contains { $0.matches(layer) } }
     }
 
     /// What is no expression and no path is the name of a class, such as Linear.
@@ -79,9 +91,7 @@ public struct QuantizationDescription {
     /// The group of a linear layer; nil where it is stored as it was. Names come before expressions, and these before
     /// the class, as in transformers and vLLM.
     public func group(of layer: String) -> Group? {
-        guard !ignoredNames.contains(layer), !ignoredExpressions.contains(where: { $0.matches(layer) }) else {
-            return nil
-        }
+        guard !isIgnored(layer) else { return nil }
         let index = named[layer] ?? expressions.first { $0.pattern.matches(layer) }?.group ?? others
         return index.map { groups[$0] }
     }
@@ -108,7 +118,7 @@ public struct QuantizationDescription {
             targets: try texts(group["targets"], "targets"))
     }
 
-    private static func texts(_ json: JSONValue?, _ member: String) throws(QuernError) -> [String] {
+    static func texts(_ json: JSONValue?, _ member: String) throws(QuernError) -> [String] {
         guard let json, !json.isNull else { return [] }
         guard let list = json.array else {
             throw QuernError(.invalidInput, "\(json.kind), an array should be here", at: member)
@@ -123,7 +133,7 @@ public struct QuantizationDescription {
         return texts
     }
 
-    private static func pattern(_ text: String, _ member: String) throws(QuernError) -> LayerPattern {
+    static func pattern(_ text: String, _ member: String) throws(QuernError) -> LayerPattern {
         do { return try LayerPattern(text) } catch { throw error.located(in: member) }
     }
 
@@ -135,7 +145,9 @@ public struct QuantizationDescription {
         let implied = size.map { $0 > 0 ? "group" : "channel" } ?? "tensor"
         let strategy = json["strategy"]?.string ?? implied
         let group = size.flatMap { (2...1 << 20).contains($0) && $0 % 2 == 0 ? Int($0) : nil }
-        func layout(_ format: WeightFormat) -> Layout { Layout(format: format, hasOneScale: strategy == "tensor") }
+        func layout(_ format: WeightFormat) -> Layout {
+            Layout(WeightStorage(format), hasOneScale: strategy == "tensor")
+        }
         let isByRow = ["channel", "tensor"].contains(strategy)
         // Bytes were called naive once.
         switch (format, type, bits) {

@@ -1,6 +1,6 @@
 extension WeightFormat: Codable {
     private enum Kind: String, CodingKey {
-        case packed, integer, float, floatBlocks, nvfp4, mxfp4
+        case packed, integer, float, floatBlocks, nvfp4, mxfp4, nf4, absmax8
     }
 
     private struct Packed: Codable {
@@ -26,6 +26,8 @@ extension WeightFormat: Codable {
         case .floatBlocks: self = .floatBlocks
         case .nvfp4: self = .nvfp4
         case .mxfp4: self = .mxfp4
+        case .nf4: self = .nf4
+        case .absmax8: self = .absmax8
         }
     }
 
@@ -39,6 +41,8 @@ extension WeightFormat: Codable {
         case .floatBlocks: try container.encode(Nothing(), forKey: .floatBlocks)
         case .nvfp4: try container.encode(Nothing(), forKey: .nvfp4)
         case .mxfp4: try container.encode(Nothing(), forKey: .mxfp4)
+        case .nf4: try container.encode(Nothing(), forKey: .nf4)
+        case .absmax8: try container.encode(Nothing(), forKey: .absmax8)
         }
     }
 }

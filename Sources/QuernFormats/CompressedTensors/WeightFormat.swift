@@ -1,5 +1,6 @@
-/// How compressed-tensors stores the weights [N outputs, K inputs] of a linear layer: the numbers, how they are packed,
-/// and how far a scale reaches (https://github.com/vllm-project/compressed-tensors).
+/// The numbers that stand for the weights [N outputs, K inputs] of a linear layer, how they are packed row by row, and how
+/// far a scale reaches, as compressed-tensors stores them (https://github.com/vllm-project/compressed-tensors) unless it
+/// is said otherwise. `WeightStorage` has the tensors that they become.
 public enum WeightFormat: Sendable, Hashable {
     /// Integers packed into 32-bit words along K (`pack-quantized`).
     /// - bits: 4 or 8.
@@ -16,6 +17,10 @@ public enum WeightFormat: Sendable, Hashable {
     case nvfp4
     /// FP4 E2M1 with a power of two for each group of 32 (`mxfp4-pack-quantized`).
     case mxfp4
+    /// bitsandbytes: codes of NF4 with the largest magnitude of each 64, in F32.
+    case nf4
+    /// bitsandbytes: bytes with the largest magnitude of each row, in F32.
+    case absmax8
 
     public static let blockLength = 128
 
@@ -23,10 +28,11 @@ public enum WeightFormat: Sendable, Hashable {
     public var group: Int? {
         switch self {
         case .packed(_, let group, _): group
-        case .integer, .float: nil
+        case .integer, .float, .absmax8: nil
         case .floatBlocks: Self.blockLength
         case .nvfp4: 16
         case .mxfp4: 32
+        case .nf4: 64
         }
     }
 
@@ -35,9 +41,9 @@ public enum WeightFormat: Sendable, Hashable {
         switch self {
         case .packed(_, _, let isSymmetric):
             isSymmetric ? [.packed, .scale, .shape] : [.packed, .scale, .shape, .zeroPoint]
-        case .integer, .float, .floatBlocks: [.weight, .scale]
+        case .integer, .float, .floatBlocks, .absmax8: [.weight, .scale]
         case .nvfp4: [.globalScale, .packed, .scale]
-        case .mxfp4: [.packed, .scale]
+        case .mxfp4, .nf4: [.packed, .scale]
         }
     }
 
@@ -69,11 +75,13 @@ public enum WeightFormat: Sendable, Hashable {
         case (.globalScale, _), (.inputGlobalScale, _): .f32
         case (.packed, .packed), (.zeroPoint, _): .i32
         case (.packed, _): .u8
-        case (.weight, .integer): .i8
+        case (.weight, .integer), (.weight, .absmax8): .i8
         case (.weight, _): .f8_E4M3
         case (.scale, .nvfp4): .f8_E4M3
         case (.scale, .mxfp4): .u8
+        case (.scale, .nf4), (.scale, .absmax8): .f32
         case (.scale, _): source
+        default: preconditionFailure("\(self) has no \(component)")
         }
     }
 
@@ -93,28 +101,7 @@ public enum WeightFormat: Sendable, Hashable {
         case (.weight, _): return [rows, columns]
         case (.scale, .floatBlocks): return [divided(rows, Self.blockLength), groups]
         case (.scale, _), (.zeroPoint, _): return [rows, groups]
-        }
-    }
-}
-
-/// One of the tensors that a linear layer's weights become; raw values are the last part of its name.
-public enum WeightComponent: String, Sendable, Hashable, Codable, CaseIterable {
-    case globalScale = "weight_global_scale"
-    case inputGlobalScale = "input_global_scale"
-    case packed = "weight_packed"
-    case scale = "weight_scale"
-    case shape = "weight_shape"
-    case weight
-    case zeroPoint = "weight_zero_point"
-
-    /// Whether the weights themselves are in it, as opposed to what they are scaled and shifted by.
-    public var holdsWeights: Bool { self == .packed || self == .weight }
-
-    /// Whether it grows with the number of rows; otherwise there is one of the whole.
-    public var hasRows: Bool {
-        switch self {
-        case .shape, .globalScale, .inputGlobalScale: false
-        case .packed, .scale, .weight, .zeroPoint: true
+        default: preconditionFailure("\(self) has no \(component)")
         }
     }
 }

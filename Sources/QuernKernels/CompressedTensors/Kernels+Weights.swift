@@ -2,10 +2,10 @@ import CQuernKernels
 import QuernFormats
 
 extension Kernels {
-    /// Rounds weights to the nearest numbers of a compressed-tensors format.
+    /// Rounds weights to the nearest numbers of a format.
     ///
-    /// The bytes are those of llm-compressor's `model_free_ptq` (0.14, compressed-tensors 0.19, on a CPU) on every
-    /// instruction set: minima, maxima, scales and quotients are rounded to the type that the weights came in, halves
+    /// The bytes are those of llm-compressor's `model_free_ptq` (0.14, compressed-tensors 0.19, on a CPU), and of
+    /// bitsandbytes (0.50) for its numbers, on every instruction set: minima, maxima, scales and quotients are rounded to the type that the weights came in, halves
     /// go to even, a scale that would be zero is the type's epsilon. Calls keep no state.
     /// - Parameters:
     ///   - source: the type of the weights: F16, BF16 or F32.
@@ -116,6 +116,8 @@ extension quern_weight_layout {
         case .float, .floatBlocks: numbers = quern_weight_e4m3.rawValue
         case .nvfp4: numbers = quern_weight_nvfp4.rawValue
         case .mxfp4: numbers = quern_weight_mxfp4.rawValue
+        case .nf4: numbers = quern_weight_nf4.rawValue
+        case .absmax8: numbers = quern_weight_absmax8.rawValue
         }
     }
 }

@@ -15,6 +15,7 @@ struct ReferenceNumbers {
         case .packed, .integer: .integer
         case .float, .floatBlocks: .e4m3
         case .nvfp4, .mxfp4: .e2m1
+        case .nf4, .absmax8: preconditionFailure("\(format) is not fitted")
         }
     }
 
@@ -141,6 +142,7 @@ struct ReferenceNumbers {
                 .packed: stride(from: 0, to: flat.count, by: 2).map { UInt8(flat[$0] | flat[$0 + 1] << 4) },
                 .scale: choices.flatMap { $0.map { scaleByte($0.scale) } },
             ]
+        case .nf4, .absmax8: preconditionFailure("\(format) is not fitted")
         }
     }
 

@@ -36,6 +36,13 @@ extension ReferenceWeights {
                     return fp4(row * columns + column, of: codes) * scale
                 case .mxfp4:
                     return fp4(row * columns + column, of: codes) * scalbn(Float(1), Int(scales[group]) - 127)
+                case .nf4:
+                    let byte = codes[(row * columns + column) / 2]
+                    let code = column % 2 == 0 ? byte >> 4 : byte & 15
+                    return NF4.codes[Int(code)] * SafetensorsType.f32.number(group, of: scales)
+                case .absmax8:
+                    let step = SafetensorsType.f32.number(group, of: scales) / 127
+                    return Float(Int8(bitPattern: codes[row * columns + column])) * step
                 }
             }
         }

@@ -27,6 +27,8 @@ public enum ReferenceWeights {
             return floats(rows, height: WeightFormat.blockLength, width: WeightFormat.blockLength, source: source)
         case .nvfp4: return nvfp4(rows, source: source, globalScale: globalScale ?? 1)
         case .mxfp4: return mxfp4(rows, source: source)
+        case .nf4: return nf4(rows)
+        case .absmax8: return absmax8(rows)
         }
     }
 

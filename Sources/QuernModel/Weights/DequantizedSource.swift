@@ -1,20 +1,27 @@
 import QuernFormats
 import QuernKernels
 import QuernStore
+import Synchronization
 
 /// The values of a quantized matrix as if they were stored: rows are computed when they are asked for, from their own
 /// numbers and scales alone. Threads may share it.
 public struct DequantizedSource: ByteSource {
-    private let matrix: QuantizedMatrix
-    private let parts: [Place]
+    let matrix: QuantizedMatrix
+    let parts: [Place]
     private let globalScale: Float?
     /// Where one stands for all rows.
     private let oneScale: [UInt8]?
     private let elementType: ElementType
+    /// The rows that were computed last, where rows lie scattered: whoever reads some goes on with the next.
+    private let last = LastRows()
     public let size: UInt64
     public let name: String
 
-    private struct Place {
+    private final class LastRows: Sendable {
+        let rows = Mutex<(rows: Range<Int>, values: [UInt8])?>(nil)
+    }
+
+    struct Place {
         let component: WeightComponent
         let file: FileByteSource
         let offset: UInt64
@@ -22,6 +29,8 @@ public struct DequantizedSource: ByteSource {
 
     /// Values that are computed at a time, unless a row has more.
     private static let pieceValues = 64 << 10
+    /// Rows that are computed at a time where they are columns of what is stored.
+    private static let scatteredRows = 128
 
     /// Reads what stands for the whole matrix: its shape, its global scale.
     /// - Parameter files: those that the matrix's parts mean.
@@ -78,51 +87,78 @@ public struct DequantizedSource: ByteSource {
         while done < buffer.count {
             let (row, skip) = (Int(offset) + done).quotientAndRemainder(dividingBy: rowBytes)
             let wanted = (skip + buffer.count - done + rowBytes - 1) / rowBytes
-            let rows = row..<row + min(wanted, rowsTogether(from: row))
-            try withValues(of: rows) { bytes in
-                let count = min(bytes.count - skip, buffer.count - done)
+            func copy(_ bytes: UnsafeRawBufferPointer, from rows: Range<Int>) {
+                let start = (row - rows.lowerBound) * rowBytes + skip
+                let count = min(bytes.count - start, buffer.count - done)
                 UnsafeMutableRawBufferPointer(rebasing: buffer[done..<done + count])
-                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[skip..<skip + count]))
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
                 done += count
+            }
+            if matrix.storage.readComponents.contains(where: matrix.storage.isTransposed) {
+                let (rows, values) = try scattered(around: row)
+                values.withUnsafeBytes { copy($0, from: rows) }
+            } else {
+                let rows = together(row, wanted)
+                try withValues(of: rows) { copy($0, from: rows) }
             }
         }
     }
 
-    /// From the middle of rows that share a row of scales or zero points, no further than to their end.
-    private func rowsTogether(from row: Int) -> Int {
+    /// As many rows from a row on as are wanted and computed at a time: from the middle of rows that share a row of scales
+    /// or zero points no further than to their end, and from the first of those that share a magnitude.
+    private func together(_ row: Int, _ wanted: Int) -> Range<Int> {
         let most = max(1, Self.pieceValues / matrix.columns)
-        let multiple = matrix.format.rowMultiple
-        return row % multiple == 0 ? most : min(most, multiple - row % multiple)
+        let multiple = matrix.storage.rowMultiple(columns: matrix.columns)
+        if matrix.storage.numbers == .nf4 {
+            let first = row / multiple * multiple
+            return first..<min(max(first + most, row + 1), row + wanted, matrix.rows)
+        }
+        return row..<row + min(wanted, row % multiple == 0 ? most : min(most, multiple - row % multiple))
     }
 
-    private func withValues(of rows: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    private func scattered(around row: Int) throws -> (rows: Range<Int>, values: [UInt8]) {
+        if let known = last.rows.withLock({ $0 }), known.rows.contains(row) { return known }
+        let first = row / Self.scatteredRows * Self.scatteredRows
+        let rows = first..<min(first + Self.scatteredRows, matrix.rows)
+        let made = (rows, try withValues(of: rows) { Array($0) })
+        last.rows.withLock { $0 = made }
+        return made
+    }
+
+    private func withValues<Result>(
+        of rows: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
         let count = rows.count * matrix.columns
-        let components = parts.filter { ![.shape, .globalScale].contains($0.component) }
+        let numbers = WeightStorage(matrix.storage.numbers)
+        let others = matrix.storage.layout == .compressedTensors ? nil : try others(rows)
+        let components = numbers.numbers.rowComponents
         let sizes = components.map {
-            matrix.format.type(of: $0.component, source: matrix.scaleType)
-                .bytes(
-                    shape: matrix.format.shape(of: $0.component, rows: rows.count, columns: matrix.columns)
-                ).map { Int(clamping: $0) } ?? 0
+            numbers.bytes(of: $0, rows: rows.count, columns: matrix.columns, source: matrix.scaleType) ?? 0
         }
         let stored = sizes.reduce(0) { $0 + Self.aligned($1) }
         let rounded = matrix.valueType == .f32 ? 0 : rows.count * matrix.rowBytes
-        try withUnsafeTemporaryAllocation(byteCount: stored + Self.aligned(4 * count) + rounded, alignment: 64) {
-            memory in
+        return try withUnsafeTemporaryAllocation(
+            byteCount: stored + Self.aligned(4 * count) + rounded, alignment: 64
+        ) { memory in
             var taken = 0
             func take(_ size: Int) -> UnsafeMutableRawBufferPointer {
                 defer { taken += Self.aligned(size) }
                 return UnsafeMutableRawBufferPointer(rebasing: memory[taken..<taken + size])
             }
             var loaded: [WeightComponent: UnsafeRawBufferPointer] = [:]
-            for (part, size) in zip(components, sizes) {
+            for (component, size) in zip(components, sizes) {
                 let bytes = take(size)
-                try load(part, rows, into: bytes)
-                loaded[part.component] = UnsafeRawBufferPointer(bytes)
+                if let others {
+                    bytes.copyBytes(from: others[component] ?? [])
+                } else if let part = parts.first(where: { $0.component == component }) {
+                    try load(part, rows, into: bytes)
+                }
+                loaded[component] = UnsafeRawBufferPointer(bytes)
             }
             let bytes = take(4 * count)
             let values = bytes.bindMemory(to: Float.self)
             Kernels.dequantize(
-                matrix.format, source: matrix.scaleType, components: loaded, columns: matrix.columns,
+                matrix.storage.numbers, source: matrix.scaleType, components: loaded, columns: matrix.columns,
                 globalScale: globalScale, into: values)
             if let index = Kernels.firstNonFinite(in: UnsafeBufferPointer(values)) {
                 let (row, column) = index.quotientAndRemainder(dividingBy: matrix.columns)
@@ -134,7 +170,7 @@ public struct DequantizedSource: ByteSource {
             let output = take(rounded)
             Kernels.encode(
                 elementType, rows: UnsafeBufferPointer(values), columns: matrix.columns, importance: nil, into: output)
-            try body(UnsafeRawBufferPointer(output))
+            return try body(UnsafeRawBufferPointer(output))
         }
     }
 
@@ -146,7 +182,7 @@ public struct DequantizedSource: ByteSource {
             for index in bytes.indices { bytes[index] = oneScale[index % oneScale.count] }
             return
         }
-        let step = matrix.format.rowsPerRow(of: part.component)
+        let step = matrix.storage.numbers.rowsPerRow(of: part.component)
         let (first, inFirst) = rows.lowerBound.quotientAndRemainder(dividingBy: step)
         try part.file.read(at: part.offset + UInt64(first * matrix.bytes(of: part.component, rows: 1)), into: bytes)
         guard part.component == .zeroPoint, inFirst > 0 else { return }

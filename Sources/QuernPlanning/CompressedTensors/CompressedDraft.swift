@@ -50,6 +50,7 @@ struct CompressedDraft {
     ///   `.invalidInput` for a checkpoint without linear layers.
     mutating func add(_ target: Recipe.CompressedTensorsTarget, name: String) throws {
         let schemes = try LayerSchemes(target, of: checkpoint)
+        try refuse(target.method, of: schemes, name: name)
         let sharing = schemes.sharingScale
         let folds = try folds(schemes, target.method, name: name)
         var tensors: [SafetensorsLayout.Tensor] = []
@@ -97,13 +98,21 @@ struct CompressedDraft {
                     let isQuantized = outputs.contains { if case .component = $0.encoding { true } else { false } }
                     // The same for all schemes, so that their spans are.
                     let ranges = try cutter.ranges(
-                        of: source.tensor, multiple: isQuantized ? WeightFormat.blockLength : 1)
+                        of: source.tensor, multiple: isQuantized ? WeightStorage.spanRows : 1)
                     return TensorEncodings(tensor: source.tensor, ranges: ranges, wanted: outputs)
                 } catch {
                     throw error.located(in: source.tensor.name)
                 }
             }
         }
+    }
+
+    private func refuse(_ method: Recipe.Method, of schemes: LayerSchemes, name: String) throws {
+        guard method != .nearest, let group = schemes.groups.first(where: { $0.scheme.storage.layout == .bitsandbytes })
+        else { return }
+        throw QuernError(
+            .usage, "\(group.scheme.name) is rounded to nearest and nothing else", at: name,
+            remedy: "Leave the method out")
     }
 
     /// What a method rescales; nil for nothing.
@@ -139,9 +148,12 @@ struct CompressedDraft {
                     .usage, "\(scheme.name) rounds what a layer reads, and nothing is known of what this one reads",
                     at: tensor.name, remedy: "Give a calibration text, ignore the layer, or take NVFP4A16")
             }
-            rounding.largest = try findings.scan(
+            rounding.magnitudes = try findings.scan(
                 sharing.compactMap { checkpoint.tensors[$0].source },
                 input: scheme.activations == .nvfp4 ? reference : nil)
+        }
+        if scheme.weights == .nf4, let source = tensor.source {
+            rounding.magnitudes = try findings.scan([source], group: scheme.weights.group)
         }
         if method.feedsBack {
             if let reference, let columns = statistics?.gramColumns(for: tensor) {
@@ -159,12 +171,12 @@ struct CompressedDraft {
         _ rounding: QuantizedWeight.Rounding, _ importance: Importance?, _ rescalings: [Rescaling]
     ) -> [SafetensorsLayout.Tensor] {
         let (rows, columns) = (tensor.shape[0], tensor.shape[1])
-        let weight = QuantizedWeight(format: scheme.weights, source: tensor.type, rows: rows, rounding: rounding)
+        let weight = QuantizedWeight(storage: scheme.storage, source: tensor.type, rows: rows, rounding: rounding)
         return scheme.components.map { component in
             SafetensorsLayout.Tensor(
                 name: "\(layer).\(component.rawValue)",
-                type: scheme.weights.type(of: component, source: tensor.type),
-                shape: scheme.weights.shape(of: component, rows: rows, columns: columns),
+                type: scheme.storage.type(of: component, source: tensor.type),
+                shape: scheme.storage.shape(of: component, rows: rows, columns: columns),
                 weights: component.holdsWeights ? rows * columns : 0,
                 encoding: want(
                     EncodeOutput(

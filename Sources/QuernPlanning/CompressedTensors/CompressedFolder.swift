@@ -7,7 +7,7 @@ extension CompressedDraft {
     ///   - folder: its name.
     ///   - limits: of shards.
     func files(of choice: Choice, folder: String, limits: Recipe.SplitLimits?) throws -> [PlannedFile] {
-        let config = try QuantizationConfig(choice.schemes).inserted(into: checkpoint.config)
+        let config = try QuantizedConfig(choice.schemes).inserted(into: checkpoint.config)
         let weights = try SafetensorsLayout(folder: folder, tensors: choice.tensors, limits: limits)
         return [PlannedFile(name: "\(folder)/config.json", bytes: Array(config.utf8))] + weights.files
             + checkpoint.sideFiles.map { PlannedFile(name: "\(folder)/\($0.name)", bytes: $0.bytes) }
@@ -19,7 +19,8 @@ extension CompressedDraft {
         let (groups, base) = (choice.schemes.groups, checkpoint.name)
         var front = ["base_model: \(base.yaml)", "library_name: transformers"]
         front += checkpoint.license.map { "\($0.key): \($0.value.yaml)" }
-        front.append("tags: [compressed-tensors, \(groups.map(\.scheme.name).joined(separator: ", "))]")
+        let layout = groups.first?.scheme.storage.layout ?? .compressedTensors
+        front.append("tags: [\(layout.rawValue), \(groups.map(\.scheme.name).joined(separator: ", "))]")
         let kept =
             choice.schemes.ignored.isEmpty
             ? "" : " Left as they were: \(Self.summary(choice.schemes.ignored))."
@@ -31,7 +32,7 @@ extension CompressedDraft {
             ---
             # \(folder)
 
-            \(base) in the scheme \(choice.name) of compressed-tensors: \(groups.first?.scheme.description ?? "").\(others) \
+            \(base) in the scheme \(choice.name)\(layout.origin): \(groups.first?.scheme.description ?? "").\(others) \
             The weights of its linear layers are \(choice.method.description).\(kept)
 
             Serve it with vLLM:
@@ -40,7 +41,7 @@ extension CompressedDraft {
             vllm serve ./\(folder)
             ```
 
-            or load it with transformers (which needs the package compressed-tensors):
+            or load it with transformers (which needs the package \(layout.package)):
 
             ```python
             from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -87,6 +88,27 @@ extension Recipe.Method: CustomStringConvertible {
     }
 }
 
+extension WeightStorage.Layout {
+    /// Whose layout it is, for a sentence.
+    fileprivate var origin: String {
+        switch self {
+        case .compressedTensors: " of compressed-tensors"
+        case .awq: ", as AutoAWQ stores it"
+        case .gptq: ", as GPTQModel stores it"
+        case .bitsandbytes: ", as bitsandbytes stores it"
+        }
+    }
+
+    /// What transformers needs to load it.
+    fileprivate var package: String {
+        switch self {
+        case .compressedTensors: "compressed-tensors"
+        case .awq, .gptq: "gptqmodel"
+        case .bitsandbytes: "bitsandbytes"
+        }
+    }
+}
+
 extension Scheme: CustomStringConvertible {
     /// What weights and activations are, in words.
     var description: String {
@@ -100,6 +122,8 @@ extension Scheme: CustomStringConvertible {
             case .floatBlocks: "FP8 numbers, a scale for every block of 128 × 128"
             case .nvfp4: "FP4 numbers, an FP8 scale for every 16 inputs, one more for all"
             case .mxfp4: "FP4 numbers, a power of two for every 32 inputs"
+            case .nf4: "NF4 numbers, a byte for every 64 inputs that tells their magnitude, a scale for 256 of these"
+            case .absmax8: "8-bit integers, a magnitude for every output"
             }
         return "weights are \(numbers)"
             + (activations == nil ? "; activations stay as they are" : "; activations are rounded as the model runs")

@@ -41,7 +41,7 @@ struct CompressedFolds {
                     encoding: .component(
                         component,
                         QuantizedWeight(
-                            format: scheme.weights, source: stored.type, rows: stored.shape[0],
+                            storage: scheme.storage, source: stored.type, rows: stored.shape[0],
                             rounding: QuantizedWeight.Rounding(searches: true))))
             }
             let norm = made.norm.flatMap { norm in

@@ -49,7 +49,8 @@ struct LayerSchemes {
                     scheme = base
                 }
             }
-            if let wanted = scheme, !wanted.fits(columns: tensor.stored.shape[1]) {
+            if let wanted = scheme, !wanted.storage.fits(rows: tensor.stored.shape[0], columns: tensor.stored.shape[1])
+            {
                 odd.append(layer)
                 scheme = nil
             }
@@ -58,6 +59,7 @@ struct LayerSchemes {
         try unite(&odd)
         chooseCuts(checkpoint)
         collect(base, checkpoint)
+        try refuseMixture()
         warn(of: odd, rules, target.name, checkpoint)
     }
 
@@ -143,9 +145,18 @@ struct LayerSchemes {
         if !(tensors.contains { $0?.layer == "lm_head" }) { ignored.append("lm_head") }
     }
 
+    /// Only compressed-tensors has several schemes in one folder.
+    private func refuseMixture() throws {
+        guard let other = groups.first(where: { $0.scheme.storage.layout != .compressedTensors }), groups.count > 1
+        else { return }
+        throw QuernError(
+            .usage, "all layers of a folder in \(other.scheme.name) have this scheme", at: "layers",
+            remedy: "Say \(Recipe.LayerRule.none) for layers that are to stay as they are")
+    }
+
     private mutating func warn(of odd: [String], _ rules: [Rule], _ name: String, _ checkpoint: StoredCheckpoint) {
         if let odd = odd.firstAndOthers {
-            warnings.append("\(name): the inputs of \(odd) are no whole groups; kept as they are")
+            warnings.append("\(name): \(odd) cannot be cut into whole groups; kept as they are")
         }
         for rule in rules where !rule.isUsed {
             warnings.append("\(name): no layer that would be quantized has a scheme from \(rule.text.quotedForMessage)")
@@ -161,17 +172,6 @@ struct LayerSchemes {
         let withExperts = groups.filter { $0.layers.contains { LayerName.expert(in: $0) != nil } }
         if withExperts.count > 1 {
             warnings.append("\(name): transformers loads experts of one scheme only; vLLM loads this")
-        }
-    }
-}
-
-extension Scheme {
-    fileprivate func fits(columns: Int) -> Bool {
-        switch weights {
-        case .floatBlocks: true
-        // Rows are whole words.
-        case .packed(let bits, let group, _): columns % (group ?? 32 / bits) == 0
-        default: columns % (weights.group ?? 1) == 0
         }
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import QuernFormats
 
-/// `quantization_config` of config.json, as compressed-tensors reads it. Unknown members would be refused, and those left
+/// `quantization_config` of config.json as compressed-tensors reads it. Unknown members would be refused, and those left
 /// out have their usual value.
 struct QuantizationConfig: Encodable {
     let quant_method = "compressed-tensors"
@@ -59,20 +59,6 @@ struct QuantizationConfig: Encodable {
         format = formats.count == 1 ? formats.first ?? "" : "mixed-precision"
         config_groups = groups
     }
-
-    /// config.json with this in it, everything else as it was.
-    /// - Parameter config: an object's text.
-    func inserted(into config: String) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let text = String(decoding: try encoder.encode(self), as: UTF8.self).replacing("\n", with: "\n  ")
-        guard let brace = config.lastIndex(of: "}") else {
-            throw QuernError(.invalidInput, "no object", at: "config.json")
-        }
-        let members = config[..<brace].reversed().drop(while: \.isWhitespace).reversed()
-        let comma = members.last == "{" ? "" : ","
-        return String(members) + "\(comma)\n  \"quantization_config\": \(text)\n}\n"
-    }
 }
 
 extension WeightFormat {
@@ -83,6 +69,7 @@ extension WeightFormat {
         case .float, .floatBlocks: "float-quantized"
         case .nvfp4: "nvfp4-pack-quantized"
         case .mxfp4: "mxfp4-pack-quantized"
+        case .nf4, .absmax8: preconditionFailure("\(self) is none of compressed-tensors")
         }
     }
 
@@ -103,6 +90,7 @@ extension WeightFormat {
                 num_bits: 4, type: "float", strategy: "tensor_group", group_size: group,
                 scale_dtype: "torch.float8_e4m3fn")
         case .mxfp4: .init(num_bits: 4, type: "float", strategy: "group", group_size: group, scale_dtype: "torch.uint8")
+        case .nf4, .absmax8: preconditionFailure("\(self) is none of compressed-tensors")
         }
     }
 }

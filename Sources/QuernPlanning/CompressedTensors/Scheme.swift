@@ -1,11 +1,11 @@
 import QuernFormats
 import QuernJobs
 
-/// A quantization scheme of compressed-tensors, as llm-compressor names it: how weights are stored, and how loaders round
-/// what goes into the layers.
+/// A quantization scheme of a safetensors folder: how weights are stored, and how loaders round what goes into the layers.
+/// Those of compressed-tensors are called as llm-compressor calls them.
 struct Scheme: Equatable {
     let name: String
-    let weights: WeightFormat
+    let storage: WeightStorage
     /// Nil where activations stay as they are.
     let activations: Activations?
 
@@ -21,25 +21,33 @@ struct Scheme: Equatable {
         case nvfp4
     }
 
+    /// The numbers that weights are stored as.
+    var weights: WeightFormat { storage.numbers }
+
     /// The tensors that a layer's weights become, and what is stored for its input.
     var components: [WeightComponent] {
-        weights.components + (activations == .nvfp4 ? [.inputGlobalScale] : [])
+        storage.components + (activations == .nvfp4 ? [.inputGlobalScale] : [])
     }
 
     private static let all: [Scheme] = [
         Scheme(
-            name: "W4A16", weights: .packed(bits: 4, group: 128, isSymmetric: true), activations: nil),
+            name: "W4A16", weights: .packed(bits: 4, group: 128, isSymmetric: true)),
         Scheme(
-            name: "W4A16_ASYM", weights: .packed(bits: 4, group: 128, isSymmetric: false), activations: nil),
+            name: "W4A16_ASYM", weights: .packed(bits: 4, group: 128, isSymmetric: false)),
         Scheme(
-            name: "W8A16", weights: .packed(bits: 8, group: 128, isSymmetric: true), activations: nil),
+            name: "W8A16", weights: .packed(bits: 8, group: 128, isSymmetric: true)),
         Scheme(name: "W8A8", weights: .integer, activations: .int8),
         Scheme(name: "FP8_DYNAMIC", weights: .float, activations: .float8),
         Scheme(name: "FP8_BLOCK", weights: .floatBlocks, activations: .float8Groups),
         Scheme(name: "NVFP4", weights: .nvfp4, activations: .nvfp4),
-        Scheme(name: "NVFP4A16", weights: .nvfp4, activations: nil),
+        Scheme(name: "NVFP4A16", weights: .nvfp4),
         Scheme(name: "MXFP4", weights: .mxfp4, activations: .mxfp4),
-        Scheme(name: "MXFP4A16", weights: .mxfp4, activations: nil),
+        Scheme(name: "MXFP4A16", weights: .mxfp4),
+        Scheme(name: "AWQ_GEMM", weights: .packed(bits: 4, group: 128, isSymmetric: false), layout: .awq),
+        Scheme(name: "GPTQ_INT4", weights: .packed(bits: 4, group: 128, isSymmetric: true), layout: .gptq),
+        Scheme(name: "GPTQ_INT8", weights: .packed(bits: 8, group: 128, isSymmetric: true), layout: .gptq),
+        Scheme(name: "BNB_NF4", weights: .nf4, layout: .bitsandbytes),
+        Scheme(name: "BNB_INT8", weights: .absmax8, layout: .bitsandbytes),
     ]
 
     /// Names as targets spell them.
@@ -60,14 +68,16 @@ struct Scheme: Equatable {
         guard case .packed(let bits, _, let isSymmetric) = found.weights else {
             throw QuernError(.usage, "\(found.name) has no group size to choose", at: "group_size")
         }
-        guard group == 0 || [32, 64, 128].contains(group) else {
+        let hasWholeRows = found.storage.layout != .awq
+        guard group == 0 ? hasWholeRows : [32, 64, 128].contains(group) else {
             throw QuernError(
-                .usage, "no loader knows groups of \(group)", at: "group_size",
-                remedy: "Say 32, 64, 128, or 0 for whole rows")
+                .usage, "no loader knows groups of \(group == 0 ? "whole rows" : "\(group)") in \(found.name)",
+                at: "group_size",
+                remedy: hasWholeRows ? "Say 32, 64, 128, or 0 for whole rows" : "Say 32, 64 or 128")
         }
         self.init(
             name: found.name, weights: .packed(bits: bits, group: group == 0 ? nil : group, isSymmetric: isSymmetric),
-            activations: found.activations)
+            layout: found.storage.layout, activations: found.activations)
     }
 
     /// Finds a scheme as targets are called, with the size of its groups: `W4A16_G32`.
@@ -92,9 +102,12 @@ struct Scheme: Equatable {
         return "\(name)_\(group.map { "G\($0)" } ?? "CHANNEL")"
     }
 
-    private init(name: String, weights: WeightFormat, activations: Activations?) {
+    private init(
+        name: String, weights: WeightFormat, layout: WeightStorage.Layout = .compressedTensors,
+        activations: Activations? = nil
+    ) {
         self.name = name
-        self.weights = weights
+        storage = WeightStorage(weights, layout: layout)
         self.activations = activations
     }
 }

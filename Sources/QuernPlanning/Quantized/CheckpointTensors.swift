@@ -32,14 +32,14 @@ struct CheckpointTensors {
         var layers: [String: StoredLayer] = [:]
         for (shard, content) in checkpoint.shards.enumerated() {
             for tensor in content.header.tensors {
-                let (layer, last) = LayerName.split(tensor.name)
+                let (layer, last) = LayerName.component(tensor.name)
                 guard !Self.runTime.contains(last), let component = StoredLayer.Component(name: last) else { continue }
                 layers[layer, default: StoredLayer(name: layer)].add(tensor, component, in: shard)
             }
         }
         layers = layers.filter(\.value.isQuantized)
         tensors = try stored.compactMap { part in
-            let (name, last) = LayerName.split(part.tensor.name)
+            let (name, last) = LayerName.component(part.tensor.name)
             if Self.runTime.contains(last) { return nil }
             guard let layer = layers[name], let component = StoredLayer.Component(name: last) else { return part }
             if component.holdsWeights || !layer.hasWeights {

@@ -62,28 +62,31 @@ struct StoredLayer {
         if let order = parts[.order] {
             throw fault(.unsupported, "groups of inputs that are not neighbours cannot be read", order, checkpoint)
         }
-        let format = layout.format
-        let found = try format.components.map { component in
+        let storage = layout.storage
+        let found = try storage.components.map { component in
             guard let part = parts[.weight(component)] else {
                 let missing = "\(name).\(component.rawValue)".quotedForMessage
                 throw fault(.invalidInput, "it belongs to \(missing), which the checkpoint lacks", any, checkpoint)
             }
             return (component: component, tensor: part.tensor, shard: part.shard)
         }
-        let (rows, columns) = try size(format, in: checkpoint)
+        let (rows, columns, offset) = try size(storage, in: checkpoint)
         let scale = parts[.weight(.scale)]?.tensor.type ?? .f32
-        let isFixed = format.type(of: .scale, source: .f32) == format.type(of: .scale, source: .bf16)
+        let numbers = storage.numbers
+        let isFixed = numbers.type(of: .scale, source: .f32) == numbers.type(of: .scale, source: .bf16)
         let matrix: QuantizedMatrix
         do {
             matrix = try QuantizedMatrix(
-                layer: name, format: format, scaleType: isFixed ? .f32 : scale, hasOneScale: layout.hasOneScale,
-                rows: rows, columns: columns, valueType: values,
-                parts: found.map { QuantizedMatrix.Part($0.component, file: $0.shard, offset: $0.tensor.offset) })
+                layer: name, storage: storage, scaleType: isFixed ? .f32 : storage.scaleType(source: scale),
+                hasOneScale: layout.hasOneScale, rows: rows, columns: columns, valueType: values, offset: offset,
+                parts: found.filter { storage.readComponents.contains($0.component) }.map {
+                    QuantizedMatrix.Part($0.component, file: $0.shard, offset: $0.tensor.offset)
+                })
         } catch {
             throw fault(.invalidInput, error.message, any, checkpoint)
         }
-        for (component, tensor, shard) in found {
-            let (type, shape) = (format.type(of: component, source: scale), matrix.shape(of: component, rows: rows))
+        for (component, tensor, shard) in found where component != .state {
+            let (type, shape) = (storage.type(of: component, source: scale), matrix.shape(of: component, rows: rows))
             // A single number may be a scalar, too.
             let isSame = tensor.shape == shape || (shape == [1] && tensor.shape.allSatisfy { $0 == 1 })
             guard tensor.type == type, isSame else {
@@ -92,6 +95,7 @@ struct StoredLayer {
                     "\(tensor.type.rawValue) of \(tensor.shape), and \(type.rawValue) of \(shape) would fit the layer",
                     (tensor, shard), checkpoint)
             }
+            try checkConstant(component, storage, columns: columns, (tensor, shard), checkpoint)
         }
         return StoredTensor(
             tensor: SafetensorsTensor(
@@ -100,17 +104,43 @@ struct StoredLayer {
             origin: .weights(matrix))
     }
 
-    /// Outputs and inputs, from the shapes of the components.
-    private func size(_ format: WeightFormat, in checkpoint: Checkpoint) throws -> (rows: Int, columns: Int) {
-        let component: WeightComponent = format.components.contains(.packed) ? .packed : .weight
-        guard let part = parts[.weight(component)] else { throw QuernError(.internalFault, "no weights", at: name) }
+    /// What is the same for all layers, or follows from their shape.
+    private func checkConstant(
+        _ component: WeightComponent, _ storage: WeightStorage, columns: Int,
+        _ part: (tensor: SafetensorsTensor, shard: Int), _ checkpoint: Checkpoint
+    ) throws {
+        let expected: [UInt32]
+        switch component {
+        case .groupIndex: expected = (0..<columns).map { UInt32($0 / (storage.numbers.group ?? columns)) }
+        case .magnitudeCodes: expected = NF4.magnitudeCodes.map(\.bitPattern)
+        case .codes: expected = NF4.codes.map(\.bitPattern)
+        default: return
+        }
+        let bytes = try checkpoint.shards[part.shard].file.bytes(at: part.tensor.offset, count: 4 * expected.count)
+        guard bytes == expected.flatMap({ value in (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } })
+        else {
+            let what = component == .groupIndex ? "groups of inputs that are not neighbours" : "codes of other values"
+            throw fault(.unsupported, "\(what) cannot be read", part, checkpoint)
+        }
+    }
+
+    /// Outputs and inputs, from the shapes of the components or from what one of them says, and the offset of magnitudes.
+    private func size(
+        _ storage: WeightStorage, in checkpoint: Checkpoint
+    ) throws -> (rows: Int, columns: Int, offset: Float) {
+        guard let part = parts[.weight(storage.weights)] else {
+            throw QuernError(.internalFault, "no weights", at: name)
+        }
         guard part.tensor.shape.count == 2, part.tensor.shape.allSatisfy({ Self.sizes.contains($0) }) else {
             throw fault(.invalidInput, "weights of shape \(part.tensor.shape) are no matrix", part, checkpoint)
         }
+        if let (rows, columns) = storage.size(ofWeights: part.tensor.shape) { return (rows, columns, 0) }
         let (rows, width) = (part.tensor.shape[0], part.tensor.shape[1])
-        switch format {
-        case .integer, .float, .floatBlocks: return (rows, width)
-        case .nvfp4, .mxfp4: return (rows, 2 * width)
+        switch storage.numbers {
+        case .packed(_, let group?, _):
+            guard let groups = parts[.weight(.scale)]?.tensor.shape.last, Self.sizes.contains(groups)
+            else { throw fault(.invalidInput, "there are no scales for it", part, checkpoint) }
+            return (rows, groups * group, 0)
         case .packed(let bits, nil, _):
             // Only the shape tells whether the last word of a row is full.
             guard let shape = parts[.weight(.shape)], shape.tensor.type == .i64, shape.tensor.shape == [2] else {
@@ -124,11 +154,19 @@ struct StoredLayer {
                     .invalidInput, "it says that the layer has \(columns) inputs, and \(width) words hold them", shape,
                     checkpoint)
             }
-            return (rows, Int(columns))
-        case .packed(_, let group?, _):
-            guard let groups = parts[.weight(.scale)]?.tensor.shape.last, Self.sizes.contains(groups)
-            else { throw fault(.invalidInput, "there are no scales for it", part, checkpoint) }
-            return (rows, groups * group)
+            return (rows, Int(columns), 0)
+        default:
+            guard let stored = parts[.weight(.state)], stored.tensor.length <= 64 << 10 else {
+                throw fault(.invalidInput, "its description is missing or none", part, checkpoint)
+            }
+            do {
+                let state = try NF4State(
+                    checkpoint.shards[stored.shard].file.bytes(
+                        at: stored.tensor.offset, count: Int(stored.tensor.length)))
+                return (state.rows, state.columns, state.offset)
+            } catch let error as QuernError where [.invalidInput, .unsupported].contains(error.code) {
+                throw fault(error.code, error.message, stored, checkpoint)
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 import QuernFormats
 
-/// How the linear layers of a checkpoint are stored, as `quantization_config` of its config.json says it: the formats
-/// of compressed-tensors (https://github.com/vllm-project/compressed-tensors), and FP8 as DeepSeek publishes it.
+/// How the linear layers of a checkpoint are stored, as `quantization_config` of its config.json says it: in one of the
+/// layouts that are written, too, or in FP8 as DeepSeek publishes it.
 struct StoredQuantization {
     typealias Layout = QuantizationDescription.Layout
 
     private enum Kind {
-        case compressedTensors(QuantizationDescription)
+        case described(QuantizationDescription)
         /// All layers alike.
         case fp8(Layout)
     }
@@ -19,7 +19,6 @@ struct StoredQuantization {
     var isOriginal: Bool { method == Self.fp8 }
 
     private static let fp8 = "fp8"
-    private static let compressedTensors = "compressed-tensors"
 
     /// The text of `quant_method`, whether anything is known of it or not; nil for checkpoints that are not quantized.
     static func method(of config: JSONObject) -> String? {
@@ -31,13 +30,14 @@ struct StoredQuantization {
     /// - Throws: `QuernError` `.unsupported` for formats of theirs that cannot be read, `.invalidInput` for what
     ///   contradicts itself.
     init?(_ config: JSONObject) throws {
-        guard let method = Self.method(of: config), [Self.fp8, Self.compressedTensors].contains(method),
+        guard let method = Self.method(of: config),
+            method == Self.fp8 || WeightStorage.Layout(rawValue: method) != nil,
             let fields = config["quantization_config"]?.object
         else { return nil }
         self.method = method
         do throws(QuernError) {
             kind =
-                try method == Self.fp8 ? .fp8(Self.blocks(fields)) : .compressedTensors(QuantizationDescription(fields))
+                try method == Self.fp8 ? .fp8(Self.blocks(fields)) : .described(QuantizationDescription(fields))
         } catch {
             throw error.located(in: "config.json: quantization_config")
         }
@@ -45,19 +45,19 @@ struct StoredQuantization {
 
     private static func blocks(_ fields: JSONObject) throws(QuernError) -> Layout {
         guard let size = ModelConfig.present(fields, "weight_block_size") else {
-            return Layout(format: .float, hasOneScale: true)
+            return Layout(WeightStorage(.float), hasOneScale: true)
         }
         let length = Int64(WeightFormat.blockLength)
         guard size.array?.map(\.integer) == [length, length] else {
             throw QuernError(.unsupported, "FP8 in other blocks than \(length) × \(length)", at: "weight_block_size")
         }
-        return Layout(format: .floatBlocks)
+        return Layout(WeightStorage(.floatBlocks))
     }
 
     /// - Returns: nil where nothing says how the layer is stored.
     func layout(of layer: String) -> Layout? {
         switch kind {
-        case .compressedTensors(let description): description.group(of: layer)?.weights
+        case .described(let description): description.group(of: layer)?.weights
         case .fp8(let layout): layout
         }
     }

@@ -19,7 +19,7 @@ public struct QuantizedMatrix: Sendable, Codable, Equatable {
 
     /// The layer's name in the checkpoint, for messages.
     public let layer: String
-    public let format: WeightFormat
+    public let storage: WeightStorage
     /// Of scales that the format does not fix: F16, BF16 or F32.
     public let scaleType: SafetensorsType
     /// Whether a single scale stands for the whole matrix, where the format has one for each row.
@@ -28,21 +28,24 @@ public struct QuantizedMatrix: Sendable, Codable, Equatable {
     public let columns: Int
     /// What the values, computed in single precision, are rounded to: F16, BF16, or F32 to keep them.
     public let valueType: SafetensorsType
-    /// Those of the format, in its order.
+    /// Of magnitudes of NF4; 0 elsewhere.
+    public let offset: Float
+    /// `readComponents` of the storage, in their order.
     public let parts: [Part]
 
     /// - Throws: `QuernError` `.invalidInput` for what no matrix can be.
     public init(
-        layer: String, format: WeightFormat, scaleType: SafetensorsType, hasOneScale: Bool = false, rows: Int,
-        columns: Int, valueType: SafetensorsType = .f32, parts: [Part]
+        layer: String, storage: WeightStorage, scaleType: SafetensorsType, hasOneScale: Bool = false, rows: Int,
+        columns: Int, valueType: SafetensorsType = .f32, offset: Float = 0, parts: [Part]
     ) throws(QuernError) {
         self.layer = layer
-        self.format = format
+        self.storage = storage
         self.scaleType = scaleType
         self.hasOneScale = hasOneScale
         self.rows = rows
         self.columns = columns
         self.valueType = valueType
+        self.offset = offset
         self.parts = parts
         try check()
     }
@@ -51,12 +54,13 @@ public struct QuantizedMatrix: Sendable, Codable, Equatable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         try self.init(
             layer: try container.decode(String.self, forKey: .layer),
-            format: try container.decode(WeightFormat.self, forKey: .format),
+            storage: try container.decode(WeightStorage.self, forKey: .storage),
             scaleType: try container.decode(SafetensorsType.self, forKey: .scaleType),
             hasOneScale: try container.decode(Bool.self, forKey: .hasOneScale),
             rows: try container.decode(Int.self, forKey: .rows),
             columns: try container.decode(Int.self, forKey: .columns),
             valueType: try container.decode(SafetensorsType.self, forKey: .valueType),
+            offset: try container.decode(Float.self, forKey: .offset),
             parts: try container.decode([Part].self, forKey: .parts))
     }
 
@@ -69,14 +73,18 @@ public struct QuantizedMatrix: Sendable, Codable, Equatable {
         // In single precision, the widest of all that is computed with.
         guard rows > 0, columns > 0, let bytes = SafetensorsType.f32.bytes(shape: [rows, columns]), bytes <= .max / 2
         else { throw fault("a matrix of [\(rows), \(columns)]") }
-        if let group = format.group, format != .floatBlocks, columns % group != 0 {
+        let numbers = storage.numbers
+        if let group = numbers.group, numbers != .floatBlocks, columns % group != 0 {
             throw fault("\(columns) inputs are no whole groups of \(group)")
         }
-        guard !hasOneScale || (format.group == nil && !format.components.contains(.zeroPoint)) else {
+        guard storage.layout == .compressedTensors || storage.fits(rows: rows, columns: columns) else {
+            throw fault("[\(rows), \(columns)] are no whole groups")
+        }
+        guard !hasOneScale || (numbers.group == nil && !numbers.components.contains(.zeroPoint)) else {
             throw fault("a single scale where groups have their own")
         }
-        guard parts.map(\.component) == format.components else {
-            throw fault("other components than the format's")
+        guard parts.map(\.component) == storage.readComponents else {
+            throw fault("other components than the storage's")
         }
     }
 
@@ -85,12 +93,12 @@ public struct QuantizedMatrix: Sendable, Codable, Equatable {
 
     /// The shape of a component, or of the share of some rows in it.
     public func shape(of component: WeightComponent, rows: Int) -> [Int] {
-        component == .scale && hasOneScale ? [1] : format.shape(of: component, rows: rows, columns: columns)
+        component == .scale && hasOneScale ? [1] : storage.shape(of: component, rows: rows, columns: columns)
     }
 
     /// Bytes of a component, or of the share of some rows in it.
     public func bytes(of component: WeightComponent, rows: Int) -> Int {
-        let bytes = format.type(of: component, source: scaleType).bytes(shape: shape(of: component, rows: rows))
+        let bytes = storage.type(of: component, source: scaleType).bytes(shape: shape(of: component, rows: rows))
         return bytes.map { Int(clamping: $0) } ?? 0
     }
 
@@ -99,8 +107,9 @@ public struct QuantizedMatrix: Sendable, Codable, Equatable {
     }
 
     private init(copying other: QuantizedMatrix, parts: [Part]) {
-        (layer, format, rows, columns) = (other.layer, other.format, other.rows, other.columns)
+        (layer, storage, rows, columns) = (other.layer, other.storage, other.rows, other.columns)
         (scaleType, hasOneScale, valueType) = (other.scaleType, other.hasOneScale, other.valueType)
+        offset = other.offset
         self.parts = parts
     }
 }
