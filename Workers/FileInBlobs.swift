@@ -3,6 +3,9 @@ import QuernStore
 
 /// A file on its way into the store, cut to blobs: each is stored as soon as it is full.
 struct FileInBlobs {
+    /// Small, because most who read of the file read a little of it.
+    private static let blobBytes = 8 << 20
+
     private let context: StageContext
     private var hasher = SHA256Hasher()
     private var writer: PartWriter?
@@ -18,11 +21,11 @@ struct FileInBlobs {
         while done < bytes.count {
             let open = try writer ?? context.blobs.makeWriter()
             writer = open
-            let count = min(bytes.count - done, maximumBlobBytes - held)
+            let count = min(bytes.count - done, Self.blobBytes - held)
             try bytes.withUnsafeBytes { try open.append(UnsafeRawBufferPointer(rebasing: $0[done..<done + count])) }
             held += count
             done += count
-            if held == maximumBlobBytes { try close() }
+            if held == Self.blobBytes { try close() }
         }
     }
 

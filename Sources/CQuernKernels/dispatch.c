@@ -99,6 +99,14 @@ size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride) {
     return kernels ? kernels->factor(matrix, count, stride) : count + 1;
 }
 
+bool quern_add_products(uint32_t set, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t terms,
+                        size_t rows, size_t columns, float *c, size_t c_stride) {
+    const quern_kernel_table *kernels = table(set);
+    if (!kernels) return false;
+    kernels->products(a, a_stride, b, b_stride, terms, rows, columns, c, c_stride);
+    return true;
+}
+
 bool quern_add_quadratic(uint32_t set, const float *matrix, size_t count, const float *values, float *scratch,
                          double *sums) {
     const quern_kernel_table *kernels = table(set);

@@ -25,6 +25,8 @@ typedef struct {
     size_t (*fit_scratch)(const quern_weight_layout *layout, size_t columns);
     size_t (*factor)(double *matrix, size_t count, size_t stride);
     void (*quadratic)(const float *matrix, size_t count, const float *values, float *products, double *sums);
+    void (*products)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t terms, size_t rows,
+                     size_t columns, float *c, size_t c_stride);
     float (*largest_magnitude)(const float *values, size_t count);
     quern_forward_kernels forward;
 } quern_kernel_table;

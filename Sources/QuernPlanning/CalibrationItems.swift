@@ -15,6 +15,9 @@ struct CalibrationItems {
     let gramBlock: Int?
 
     private static let buffers: Int64 = 16 << 20
+    /// Gram matrices of a model take about as many bytes as its weights have values, for every group: storing and adding
+    /// them takes as long as computing what 4096 tokens bring.
+    private static let gramGroupTokens = 4 * TextLimits.groupTokens
 
     /// - Parameters:
     ///   - model: the source as it is, before blocks are left out.
@@ -32,7 +35,9 @@ struct CalibrationItems {
 
         let chunkTokens = calibration.chunkTokens
         let limits = try TextLimits(
-            chunkTokens: chunkTokens, chunks: calibration.chunks, text: text, field: "calibration")
+            chunkTokens: chunkTokens, chunks: calibration.chunks,
+            groupTokens: calibration.gram == nil ? TextLimits.groupTokens : Self.gramGroupTokens, text: text,
+            field: "calibration")
         let reference = model.reference(path: path)
         gramBlock = try calibration.gram?.widestBlock(for: inputs)
         let size = ForwardSize(

@@ -58,8 +58,8 @@ struct ForwardSize {
             let bytes = Recipe.GramLimits.bytes(of: inputs, widest: gramBlock)
             gram = Int64(clamping: bytes)
             // In double precision, as a file, and the file's pieces on their way into the store; and rows that wait
-            // for those of other chunks, twice: in single precision and packed.
-            gramMemory = 4 * bytes + 8 * tokens * widest
+            // for those of other chunks.
+            gramMemory = 4 * bytes + 4 * tokens * widest
             for input in inputs {
                 let columns = Double(GramLayout(channels: input.channels, widest: gramBlock).blockColumns)
                 operations += columns * Double(input.channels) * (input.hasExperts ? 4 : Double(input.matrices))

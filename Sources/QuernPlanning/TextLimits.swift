@@ -16,7 +16,7 @@ package struct TextLimits {
     package static let chunkTokens = 16...131_072
     /// Tokens in a group, about: so many that decoding the weights for each group anew costs a few percent, and so few
     /// that there are groups for all workers. It must not depend on the workers: sums are added group by group.
-    private static let groupTokens = 4096
+    static let groupTokens = 4096
     /// Bytes of text for a token, about, where nothing is known of the tokenizer.
     private static let bytesPerToken: UInt64 = 3
     /// Operations that take as long as encoding one byte, about: costs of different stages add up to a time.
@@ -24,10 +24,13 @@ package struct TextLimits {
 
     /// - Parameters:
     ///   - chunks: that are asked for; nil for as many as the text has tokens for if every byte were one.
+    ///   - groupTokens: tokens in a group, about.
     ///   - field: of the recipe, for errors.
     /// - Throws: `QuernError` `.usage` where the impossible is asked for, `.invalidInput` for a text that is too short or
     ///   too long.
-    init(chunkTokens: Int, chunks: Int?, text: SourceFile, field: String) throws {
+    init(
+        chunkTokens: Int, chunks: Int?, groupTokens: Int = Self.groupTokens, text: SourceFile, field: String
+    ) throws {
         guard Self.chunkTokens.contains(chunkTokens) else {
             throw QuernError(
                 .usage, "chunks have \(Self.chunkTokens.lowerBound) to \(Self.chunkTokens.upperBound) tokens",
@@ -47,7 +50,7 @@ package struct TextLimits {
         // One more than there may be: then whoever tokenizes sees that it is too much, and nothing is cut off unasked.
         self.chunks = min(chunks ?? possible, possible, TextBounds.tokens / chunkTokens + 1)
         self.chunkTokens = chunkTokens
-        group = max(1, Self.groupTokens / chunkTokens)
+        group = max(1, groupTokens / chunkTokens)
         likely = Int(clamping: text.size / Self.bytesPerToken) / chunkTokens
     }
 

@@ -100,8 +100,10 @@ struct CalibrationPlanTests {
         (.init(maxBlock: 5, budget: 73_583), 4),
     ])
     func blocksKeepToTheBudget(limits: Recipe.GramLimits, widest: Int) throws {
-        let plan = try plan([], .init(text: Self.text.path, gram: limits))
-        let plain = try self.plan([])
+        // So long that a group is one chunk, with Gram matrices and without.
+        let tokens = 16_384
+        let plan = try plan([], .init(text: Self.text.path, chunkTokens: tokens, gram: limits), size: 40_000)
+        let plain = try self.plan([], .init(text: Self.text.path, chunkTokens: tokens), size: 40_000)
         guard case .calibrate(let work) = plan.items[1].payload, case .merge(let merge)? = plan.merge,
             case .merge(let plainMerge)? = plain.merge
         else { throw QuernError(.internalFault, "other items") }
@@ -113,11 +115,21 @@ struct CalibrationPlanTests {
         // All fit a window and a blob.
         let merging = Int64(10 * bytes)
         #expect(merge.memory - plainMerge.memory == merging)
-        // Rows of eight chunks wait twice.
-        let waiting = 8 * 8 * 512 * 768
+        // Rows of the chunk wait.
+        let waiting = 4 * tokens * 768
         let calibrating = Int64(4 * bytes + waiting)
         #expect(work.memory - plain.items[1].memory == calibrating)
         #expect(plain.items[1].cost < plan.items[1].cost)
+    }
+
+    /// What is stored and added for every group is worth more tokens.
+    @Test func groupsAreLargerWithGramMatrices() throws {
+        func firstGroup(_ gram: Recipe.GramLimits?) throws -> Int? {
+            let plan = try plan([], .init(text: Self.text.path, gram: gram))
+            guard case .calibrate(let work) = plan.items[1].payload else { return nil }
+            return work.maximumChunks
+        }
+        #expect(try firstGroup(nil) == 8 && firstGroup(.init()) == 32)
     }
 
     @Test(arguments: [
@@ -126,7 +138,7 @@ struct CalibrationPlanTests {
     ])
     func impossibleGramLimits(limits: Recipe.GramLimits, message: String) throws {
         let error = try #require(throws: QuernError.self) {
-            try plan([], .init(text: Self.text.path, gram: limits))
+            try plan([], .init(text: Self.text.path, gram: limits), size: 40_000)
         }
         #expect(error.code == .usage && error.message.contains(message), "\(error)")
     }

@@ -24,14 +24,14 @@ struct CalibrateStage {
         // Gram matrices take memory from here on.
         let collector = StatisticsCollector(
             inputs: decoder.graph.linearInputs, isTensor: { tensors.contains($0) }, chunks: group.chunks.count,
-            processOutput: work.processOutput, gram: work.gramBlock.map { ($0, decoder.engine) })
+            processOutput: work.processOutput, gram: work.gramBlock)
         try decoder.observe(chunks: try group.tokens(), by: collector, progress: group.report)
         try work.model.checkUnchanged()
         let statistics = ModelStatistics(
             origin: ModelStatistics.Origin(
                 architecture: model.architecture, files: model.files.map { "\($0.size) \($0.name)" },
                 text: group.text.text, chunkTokens: work.chunkTokens),
-            arithmetic: [arithmetic], chunks: group.chunks.count, inputs: try collector.finish())
+            arithmetic: [arithmetic], chunks: group.chunks.count, inputs: collector.finish())
         try statistics.checkFinite()
         return try group.keep(StatisticsFile.bytes(statistics), under: key)
     }

@@ -187,4 +187,4 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
 const quern_kernel_table KERNEL_TABLE = {
     encode,   decode,     row_error,         first_non_finite, softmax,       divergence,
     moments,  quantize,   dequantize,        fit,               fit_scratch,   factor,
-    quadratic, largest_magnitude, FORWARD_TABLE};
+    quadratic, add_products, largest_magnitude, FORWARD_TABLE};

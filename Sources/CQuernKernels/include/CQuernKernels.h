@@ -222,6 +222,13 @@ bool quern_fit(uint32_t set, const quern_weight_layout *layout, const float *fro
 ///   available.
 size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride);
 
+/// c[i][j] += Σ a[k][i]·b[k][j] in single precision, every element in the order of k.
+/// - a: [terms, rows], b: [terms, columns], c: [rows, columns], each with its stride.
+/// - columns: a multiple of 32.
+/// - Returns: false where `set` is not available.
+bool quern_add_products(uint32_t set, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t terms,
+                        size_t rows, size_t columns, float *c, size_t c_stride);
+
 /// Vectors of which `quern_add_quadratic` has one in each lane.
 enum { quern_quadratic_lanes = 32 };
 

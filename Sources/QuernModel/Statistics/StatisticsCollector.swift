@@ -42,10 +42,9 @@ public final class StatisticsCollector: ActivationObserver {
     ///   - isTensor: whether the model has a tensor; inputs that none of its tensors reads are left out.
     ///   - chunks: how many there will be, counted from 0.
     ///   - processOutput: whether the head counts too.
-    ///   - gram: columns of the widest block of a Gram matrix, and what multiplies; nil: no such matrices are kept.
+    ///   - gram: columns of the widest block of a Gram matrix; nil: no such matrices are kept.
     package init(
-        inputs: [LinearInput], isTensor: (String) -> Bool, chunks: Int, processOutput: Bool,
-        gram: (widest: Int, engine: MatrixEngine)? = nil
+        inputs: [LinearInput], isTensor: (String) -> Bool, chunks: Int, processOutput: Bool, gram: Int? = nil
     ) {
         var statistics: [InputStatistics] = []
         var indices: [String: Int] = [:]
@@ -58,9 +57,7 @@ public final class StatisticsCollector: ActivationObserver {
         }
         self.indices = indices
         self.gram = gram.map { gram in
-            GramCollector(
-                layouts: statistics.map { GramLayout(channels: $0.channels, widest: gram.widest) },
-                engine: gram.engine)
+            GramCollector(layouts: statistics.map { GramLayout(channels: $0.channels, widest: gram) })
         }
         state = Mutex(State(inputs: statistics, reached: Array(repeating: 0, count: chunks)))
     }
@@ -88,14 +85,14 @@ public final class StatisticsCollector: ActivationObserver {
 
     /// The sums over all chunks; to be called once.
     /// - Throws: `QuernError` where a product of matrices failed.
-    public func finish() throws -> [InputStatistics] {
+    public func finish() -> [InputStatistics] {
         var inputs = state.withLock { state in
             for layer in state.waiting.keys.sorted() { state.settle(layer) }
             return state.inputs
         }
         guard let gram else { return inputs }
         for index in inputs.indices {
-            inputs[index].gram = try gram.finish(input: index, matrices: inputs[index].matrices)
+            inputs[index].gram = gram.finish(input: index, matrices: inputs[index].matrices)
         }
         return inputs
     }

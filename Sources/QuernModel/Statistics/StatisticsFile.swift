@@ -73,10 +73,10 @@ public enum StatisticsFile {
 
     private static func append(_ input: InputStatistics, to bytes: inout [UInt8]) {
         bytes.append(littleEndian: input.counts)
-        if let gram = input.gram { bytes.append(littleEndian: gram.values.map { Float($0).bitPattern }) }
-        bytes.append(littleEndian: input.maxima.map(\.bitPattern))
-        bytes.append(littleEndian: input.magnitudes.map(\.bitPattern))
-        bytes.append(littleEndian: input.squares.map(\.bitPattern))
+        if let gram = input.gram { bytes.append(littleEndian: gram.values) { Float($0).bitPattern } }
+        bytes.append(littleEndian: input.maxima, \.bitPattern)
+        bytes.append(littleEndian: input.magnitudes, \.bitPattern)
+        bytes.append(littleEndian: input.squares, \.bitPattern)
     }
 
     /// - Throws: `QuernError` `.invalidInput` where the file is no such statistics, naming the tensor or the key.

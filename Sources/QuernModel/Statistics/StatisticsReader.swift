@@ -158,13 +158,14 @@ extension StatisticsReader {
         return InputShape(name: name, tensors: names, channels: shape[1], matrices: shape[0], gram: layout)
     }
 
-    private func values<Value: FixedWidthInteger>(
-        _ shape: InputShape, _ suffix: String, _ matrices: Range<Int>
+    @inline(__always)
+    private func values<Bits: FixedWidthInteger, Value>(
+        _ shape: InputShape, _ suffix: String, _ matrices: Range<Int>, _ value: (Bits) -> Value
     ) throws -> [Value] {
         guard let tensor = tensors["\(shape.name).\(suffix)"] else {
             throw Self.fault(shape.name, "\(suffix) is missing")
         }
-        return try source.littleEndian(tensor, part: matrices, of: shape.matrices)
+        return try source.littleEndian(tensor, part: matrices, of: shape.matrices, value)
     }
 
     private func input(_ shape: InputShape) throws -> InputStatistics {
@@ -174,10 +175,10 @@ extension StatisticsReader {
     private func input(_ shape: InputShape, matrices: Range<Int>) throws -> InputStatistics {
         var input = InputStatistics(
             name: shape.name, tensors: shape.tensors, channels: shape.channels, matrices: matrices.count)
-        input.counts = try values(shape, "count", matrices).map { Int64(bitPattern: $0) }
-        input.maxima = try values(shape, "max_abs", matrices).map { Float(bitPattern: $0) }
-        input.magnitudes = try values(shape, "sum_abs", matrices).map { Double(bitPattern: $0) }
-        input.squares = try values(shape, "sum_squares", matrices).map { Double(bitPattern: $0) }
+        input.counts = try values(shape, "count", matrices) { Int64(bitPattern: $0) }
+        input.maxima = try values(shape, "max_abs", matrices) { Float(bitPattern: $0) }
+        input.magnitudes = try values(shape, "sum_abs", matrices) { Double(bitPattern: $0) }
+        input.squares = try values(shape, "sum_squares", matrices) { Double(bitPattern: $0) }
         // So that counts can be added without an overflow.
         guard input.counts.allSatisfy({ $0 >= 0 && $0 <= 1 << 48 }) else {
             throw Self.fault(shape.name, "a count that is negative or out of range")
@@ -187,7 +188,7 @@ extension StatisticsReader {
         else { throw Self.fault(shape.name, "a sum that is negative or not finite") }
         if let layout = shape.gram {
             let gram = GramMatrices(
-                layout: layout, values: try values(shape, "gram", matrices).map { Double(Float(bitPattern: $0)) })
+                layout: layout, values: try values(shape, "gram", matrices) { Double(Float(bitPattern: $0)) })
             guard gram.isFinite, gram.diagonal.allSatisfy({ $0 >= 0 }) else {
                 throw Self.fault(shape.name, "a Gram matrix that is not finite, or has a negative square")
             }
@@ -208,17 +209,27 @@ extension ByteSource {
     /// - Parameters:
     ///   - part: a range of equal parts.
     ///   - parts: of the whole tensor.
-    fileprivate func littleEndian<Value: FixedWidthInteger>(
-        _ tensor: SafetensorsTensor, part: Range<Int>, of parts: Int
+    ///   - value: what is made of the bits of each.
+    @inline(__always)  // Unspecialized, it looks up types for every value.
+    fileprivate func littleEndian<Bits: FixedWidthInteger, Value>(
+        _ tensor: SafetensorsTensor, part: Range<Int>, of parts: Int, _ value: (Bits) -> Value
     ) throws -> [Value] {
         let size = Int(tensor.length) / parts
-        let count = part.count * size / MemoryLayout<Value>.size
+        let count = part.count * size / MemoryLayout<Bits>.size
+        let start = tensor.offset + UInt64(part.lowerBound * size)
         return try [Value](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try read(
-                at: tensor.offset + UInt64(part.lowerBound * size),
-                into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count])))
-            for index in 0..<count { buffer[index] = Value(littleEndian: buffer[index]) }
-            initialized = count
+            // In pieces: a copy of a large array would cost more than its values.
+            try withUnsafeTemporaryAllocation(of: Bits.self, capacity: 4096) { piece in
+                for first in stride(from: 0, to: count, by: piece.count) {
+                    let bits = UnsafeMutableBufferPointer(rebasing: piece[..<min(piece.count, count - first)])
+                    try read(
+                        at: start + UInt64(first * MemoryLayout<Bits>.size), into: UnsafeMutableRawBufferPointer(bits))
+                    for index in bits.indices {
+                        buffer.initializeElement(at: first + index, to: value(Bits(littleEndian: bits[index])))
+                    }
+                    initialized = first + bits.count
+                }
+            }
         }
     }
 }

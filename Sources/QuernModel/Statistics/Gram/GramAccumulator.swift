@@ -38,14 +38,14 @@ final class GramAccumulator: Sendable {
     }
 
     private let channels: Int
-    private let engine: MatrixEngine
-    private let panels: [Range<Int>]
     private let strips: [GramStrip]
+    private let buffers: BufferPool
     private let state: Mutex<State>
 
-    init(layout: GramLayout, engine: MatrixEngine) {
+    /// - Parameter buffers: of rows.
+    init(layout: GramLayout, buffers: BufferPool) {
+        self.buffers = buffers
         channels = layout.channels
-        self.engine = engine
         var panels: [Range<Int>] = []
         var ends: [Int] = []
         for block in layout.blocks {
@@ -54,7 +54,6 @@ final class GramAccumulator: Sendable {
                 ends.append(block.upperBound)
             }
         }
-        self.panels = panels
         strips = panels.indices.map { GramStrip(own: $0, all: panels, end: ends[$0]) }
         state = Mutex(
             State(next: panels.map { _ in 0 }, isBusy: panels.map { _ in false }))
@@ -62,25 +61,23 @@ final class GramAccumulator: Sendable {
 
     /// To be called once for each chunk.
     /// - Parameter rows: [n, channels]; may be none.
-    func add(_ rows: UnsafeBufferPointer<Float>, chunk: Int, _ workspace: Workspace) throws {
-        let made: GramRows? =
-            rows.isEmpty
-            ? nil : try GramRows(rows, channels: channels, panels: panels, engine: engine, workspace)
+    func add(_ rows: UnsafeBufferPointer<Float>, chunk: Int, _ workspace: Workspace) {
+        let made = rows.isEmpty ? nil : GramRows(rows, channels: channels, buffers: buffers)
         state.withLock { _ = $0.waiting.updateValue(made, forKey: chunk) }
-        try work(workspace)
+        work(workspace)
     }
 
-    /// All values, strip after strip, when nothing more is added.
-    func finish(_ workspace: Workspace) throws -> [Double] {
+    /// Appends all values, strip after strip, when nothing more is added.
+    func finish(_ workspace: Workspace, into values: inout [Double]) {
         state.withLock { $0.closeGaps() }
-        try work(workspace)
-        return strips.flatMap(\.values)
+        work(workspace)
+        for strip in strips { values += strip.values }
     }
 
-    private func work(_ workspace: Workspace) throws {
+    private func work(_ workspace: Workspace) {
         while let (strip, rows) = state.withLock({ $0.take() }) {
             defer { state.withLock { $0.finish(strip) } }
-            if let rows { try strips[strip].add(rows, workspace) }
+            if let rows { strips[strip].add(rows, workspace) }
         }
     }
 }
