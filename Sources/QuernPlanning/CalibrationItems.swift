@@ -13,6 +13,7 @@ struct CalibrationItems {
     let folds: [Fold]
     /// Columns that a block of a Gram matrix has at most; nil where none are kept.
     let gramBlock: Int?
+    let warnings: [String]
 
     private static let buffers: Int64 = 16 << 20
     /// Gram matrices of a model take about as many bytes as its weights have values, for every group: storing and adding
@@ -30,7 +31,8 @@ struct CalibrationItems {
         let graph = try DecoderGraph.of(
             model, toBe: "calibrated", remedy: "Give an importance matrix file that was made elsewhere.")
         let tensors = Set(model.tensors.map(\.name))
-        inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
+        let inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
+        self.inputs = inputs
         folds = graph.folds
 
         let chunkTokens = calibration.chunkTokens
@@ -39,7 +41,10 @@ struct CalibrationItems {
             groupTokens: calibration.gram == nil ? TextLimits.groupTokens : Self.gramGroupTokens, text: text,
             field: "calibration")
         let reference = model.reference(path: path)
-        gramBlock = try calibration.gram?.widestBlock(for: inputs)
+        let gramBlock = try calibration.gram?.widestBlock(for: inputs)
+        self.gramBlock = gramBlock
+        let warning = gramBlock.flatMap { calibration.gram?.warning(for: inputs, widest: $0) }
+        warnings = warning.map { [$0] } ?? []
         let size = ForwardSize(
             model: model, graph: graph, inputs: inputs, chunks: limits.group, chunkTokens: chunkTokens,
             gramBlock: gramBlock)

@@ -30,6 +30,16 @@ extension Recipe.GramLimits {
         return fitting
     }
 
+    /// What is not kept of the matrices of inputs that are wider than a block; nil where all are kept in full.
+    func warning(for inputs: [LinearInput], widest: Int) -> String? {
+        let cut = Set(inputs.map(\.channels)).sorted().map { GramLayout(channels: $0, widest: widest) }
+            .filter { !$0.isWhole }
+        guard !cut.isEmpty else { return nil }
+        let parts = cut.map { "of \($0.channels) channels in blocks of \($0.blockColumns)" }
+        return "calibration: Gram matrices are kept \(parts.joined(separator: ", ")), by gram.max_block "
+            + "(\(maxBlock)) or gram.budget (\(budget) bytes); errors are made good within a block only"
+    }
+
     /// What the matrices of all inputs take in a statistics file.
     static func bytes(of inputs: [LinearInput], widest: Int) -> Double {
         inputs.reduce(0) { sum, input in

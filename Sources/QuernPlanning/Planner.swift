@@ -43,7 +43,7 @@ public enum Planner {
         }
 
         let refusals = gguf?.refusals ?? []
-        let warnings = (gguf?.warnings ?? []) + (compressed?.warnings ?? [])
+        let warnings = (calibration?.warnings ?? []) + (gguf?.warnings ?? []) + (compressed?.warnings ?? [])
         var planned: [PlannedTarget] = []
         var targets: [TargetPlan] = []
         var (presets, schemes) = (gguf?.targets[...] ?? [], compressed?.choices[...] ?? [])

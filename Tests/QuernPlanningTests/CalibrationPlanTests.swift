@@ -108,6 +108,9 @@ struct CalibrationPlanTests {
             case .merge(let plainMerge)? = plain.merge
         else { throw QuernError(.internalFault, "other items") }
         #expect(work.gramBlock == widest)
+        let columns = GramLayout(channels: 768, widest: widest).blockColumns
+        #expect(plan.warnings.isEmpty == (widest == 768))
+        #expect(plan.warnings.allSatisfy { $0.contains("of 768 channels in blocks of \(columns), by gram.max_block") })
         let bytes = [(256, 12), (768, 4)].reduce(0) {
             $0 + 4 * GramLayout(channels: $1.0, widest: widest).values * $1.1
         }

@@ -58,6 +58,22 @@ import Testing
         #expect(places.contains { $0.offset == placement.offset && $0.lines == .init(length: 2048, stride: 2048) })
     }
 
+    /// transformers puts experts together as it loads them, but not those of every scheme.
+    @Test func expertsThatTransformersDoesNotLoad() throws {
+        let kept = try plan(Recipe.Target(compressedTensors: "BNB_INT8"), "qwen2_moe")
+        #expect(kept.warnings.contains { $0.contains("bitsandbytes has no experts; model.layers.0.mlp.experts.0.") })
+        let types = Dictionary(
+            kept.targets[0].tensors.map { ($0.name, "\($0.type)") }, uniquingKeysWith: { first, _ in first })
+        #expect(types["model.layers.0.mlp.experts.0.up_proj.weight"] == "BF16")
+        #expect(types["model.layers.0.self_attn.q_proj.weight"] == "I8")
+        let said = "transformers (5.17) does not load experts"
+        for (scheme, isSaid) in [("W8A8", true), ("FP8_DYNAMIC", false), ("W4A16_ASYM", true), ("GPTQ_INT4", false)] {
+            let target = Recipe.Target(
+                compressedTensors: scheme, groupSize: scheme.hasPrefix("W4") || scheme.hasPrefix("GPTQ") ? 32 : nil)
+            #expect(try plan(target, "qwen2_moe").warnings.contains { $0.contains(said) } == isSaid, "\(scheme)")
+        }
+    }
+
     @Test func refusesWhatNoLoaderReads() throws {
         func refusal(_ target: Recipe.Target) throws -> QuernError {
             try #require(throws: QuernError.self) { try plan(target) }

@@ -34,6 +34,7 @@ struct LayerSchemes {
         let layers = try LinearLayers(ignore: target.ignore)
         var rules = try target.layers.map(Self.rule)
         var odd: [String] = []
+        var experts: [String] = []
         for tensor in checkpoint.tensors {
             let (kind, layer) = layers.kind(of: tensor.stored)
             guard kind != .other else {
@@ -54,7 +55,15 @@ struct LayerSchemes {
                 odd.append(layer)
                 scheme = nil
             }
+            // transformers would leave them out and go on with random numbers.
+            if scheme?.storage.layout == .bitsandbytes, LayerName.expert(in: layer) != nil {
+                experts.append(layer)
+                scheme = nil
+            }
             tensors.append((layer, scheme))
+        }
+        if let experts = experts.firstAndOthers {
+            warnings.append("\(target.name): bitsandbytes has no experts; \(experts) are kept as they are")
         }
         try unite(&odd)
         chooseCuts(checkpoint)
@@ -172,6 +181,21 @@ struct LayerSchemes {
         let withExperts = groups.filter { $0.layers.contains { LayerName.expert(in: $0) != nil } }
         if withExperts.count > 1 {
             warnings.append("\(name): transformers loads experts of one scheme only; vLLM loads this")
+        }
+        for group in withExperts where !group.scheme.hasUnpackableExperts {
+            warnings.append("\(name): transformers (5.17) does not load experts in \(group.scheme.label)")
+        }
+    }
+}
+
+extension Scheme {
+    /// Whether transformers puts experts of compressed-tensors together that are stored one by one: it unpacks symmetric
+    /// integers in words, and FP8 and FP4 whose scales are within rows.
+    fileprivate var hasUnpackableExperts: Bool {
+        switch weights {
+        case .packed(_, _, let isSymmetric): isSymmetric || storage.layout != .compressedTensors
+        case .float, .nvfp4, .mxfp4: true
+        case .integer, .floatBlocks, .nf4, .absmax8: false
         }
     }
 }
