@@ -31,8 +31,9 @@ struct FilePlace {
         var done = 0
         while done < count {
             let (line, skipped) = (position + UInt64(done)).quotientAndRemainder(dividingBy: lines.length)
-            let end = min(count, done + Int(lines.length - skipped))
-            try body(offset + line * lines.stride + skipped, done..<end)
+            let end = done + Int(min(UInt64(count - done), lines.length - skipped))
+            // What goes beyond all bounds is refused by the file.
+            try body(offset &+ line &* lines.stride &+ skipped, done..<end)
             done = end
         }
     }

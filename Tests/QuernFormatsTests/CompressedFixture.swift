@@ -31,7 +31,8 @@ struct CompressedFixture {
         ),
         (
             "bitsandbytes", WeightStorage(.nf4, layout: .bitsandbytes),
-            #""load_in_4bit": true, "llm_int8_skip_modules": ["lm_head", "router"]"#, ""
+            #""load_in_4bit": true, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true, "llm_int8_skip_modules": ["lm_head", "router"]"#,
+            ""
         ),
         (
             "bitsandbytes", WeightStorage(.absmax8, layout: .bitsandbytes),

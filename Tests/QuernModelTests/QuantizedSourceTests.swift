@@ -101,7 +101,7 @@ import Testing
         ),
         (
             WeightStorage(.nf4, layout: .bitsandbytes),
-            #""quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4""#
+            #""quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": true"#
         ),
         (WeightStorage(.absmax8, layout: .bitsandbytes), #""quant_method": "bitsandbytes", "load_in_8bit": true"#),
     ]
@@ -115,7 +115,8 @@ import Testing
 
     /// What says nothing new in files of one's own may say something else in others.
     @Test(arguments: [
-        (1, "g_idx", "not neighbours"), (3, "weight.quant_map", "other values"),
+        (1, "g_idx", "not neighbours"), (1, "qzeros", "zero points that are not the middle"),
+        (3, "weight.quant_map", "other values"),
         (3, "weight.nested_quant_map", "other values"), (3, "weight.quant_state.bitsandbytes__nf4", "not NF4"),
     ]) func otherConstantsAreRefused(index: Int, component: String, message: String) throws {
         let (storage, config) = Self.layouts[index]

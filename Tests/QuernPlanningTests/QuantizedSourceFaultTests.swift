@@ -124,6 +124,7 @@ import Testing
         try refused(["quant_method": "gptq", "bits": 4, "sym": false], "nothing here knows GPTQ")
         try refused(["quant_method": "gptq", "bits": 4, "group_size": 48_000_000], "group_size")
         try refused(["quant_method": "bitsandbytes"], "load_in_4bit", .invalidInput)
+        try refused(["quant_method": "bitsandbytes", "load_in_4bit": true], "NF4 with double quantization")
         try refused(["quant_method": "fp8", "weight_block_size": [64, 64]], "weight_block_size")
         try refused(["quant_method": "fp8", "weight_block_size": "x"], "weight_block_size")
         try refused(["quant_method": "compressed-tensors"], "config_groups", .invalidInput)

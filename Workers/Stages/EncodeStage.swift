@@ -80,8 +80,10 @@ struct EncodeStage {
         return PartWriter(
             .files(
                 try output.places.map { place in
-                    guard work.artifacts.indices.contains(place.file) else {
-                        throw QuernError(.invalidInput, "the work item names no artifact file \(place.file)")
+                    guard work.artifacts.indices.contains(place.file),
+                        place.lines.map({ $0.length > 0 && $0.length <= $0.stride }) ?? true
+                    else {
+                        throw QuernError(.invalidInput, "the work item has a part at no place of file \(place.file)")
                     }
                     let artifact = work.artifacts[place.file]
                     return FilePlace(

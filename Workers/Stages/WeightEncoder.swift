@@ -22,12 +22,17 @@ struct WeightEncoder {
     /// Summed row by row.
     private var error = EncodingError()
 
-    /// - Throws: `.invalidInput` where a scale hangs on magnitudes that nobody has found.
+    /// - Throws: `.invalidInput` where a scale hangs on magnitudes that nobody has found, and for what no plan asks for.
     init(_ weight: QuantizedWeight, columns: Int, aid: Aid) throws {
         self.weight = weight
         self.columns = columns
         self.aid = aid
         let numbers = weight.storage.numbers
+        guard weight.storage.fits(rows: weight.rows, columns: columns),
+            !weight.rounding.searches || weight.storage.layout != .bitsandbytes
+        else {
+            throw QuernError(.invalidInput, "\(weight.rows) × \(columns) weights cannot be stored as \(weight.storage)")
+        }
         guard (numbers == .nvfp4 || numbers == .nf4) == (aid.magnitudes != nil),
             (numbers == .nf4) == (aid.magnitudes?.groupMean != nil)
         else {
@@ -82,6 +87,7 @@ struct WeightEncoder {
             weight.storage.numbers, source: weight.scaleType,
             components: outputs.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, globalScale: globalScale,
             into: decoded)
+        if weight.scaleType == .f16 { try checkFinite(decoded) }
         error = Kernels.error(
             original: values, decoded: UnsafeBufferPointer(decoded), columns: columns, after: error)
     }
@@ -95,12 +101,17 @@ struct WeightEncoder {
         let (memory, result) = (try scratch.source.bytes(2 * values.count), try scratch.decoded.floats(values.count))
         Kernels.encode(type, rows: values, columns: columns, importance: nil, into: memory)
         Kernels.decode(type, bytes: UnsafeRawBufferPointer(memory), into: result)
-        guard Kernels.firstNonFinite(in: UnsafeBufferPointer(result)) == nil else {
-            throw QuernError(
-                .invalidInput, "it has weights beyond \(type), and \(weight.storage.layout.rawValue) computes in it",
-                remedy: "Ignore the layer, or take a scheme of compressed-tensors")
-        }
+        try checkFinite(result)
         return UnsafeBufferPointer(result)
+    }
+
+    /// Weights and scales in half precision have a range.
+    private func checkFinite(_ values: UnsafeMutableBufferPointer<Float>) throws {
+        guard Kernels.firstNonFinite(in: UnsafeBufferPointer(values)) == nil else {
+            throw QuernError(
+                .invalidInput, "it has weights beyond half precision, which they or their scales would be stored in",
+                remedy: "Ignore the layer, or take a scheme with other scales")
+        }
     }
 
     /// - Returns: the parts with their places among the outputs of the span; what was lost stands with the weights.
@@ -128,15 +139,8 @@ struct WeightEncoder {
         case .globalScale: return littleEndian((globalScale ?? 1).bitPattern)
         case .inputGlobalScale:
             return littleEndian(Kernels.globalScale(largest: aid.magnitudes?.input ?? 0, source: .f32).bitPattern)
-        case .groupIndex:
-            let group = weight.storage.numbers.group ?? columns
-            return (0..<columns).flatMap { littleEndian(Int32($0 / group)) }
-        case .codes: return NF4.codes.flatMap { littleEndian($0.bitPattern) }
-        case .magnitudeCodes: return NF4.magnitudeCodes.flatMap { littleEndian($0.bitPattern) }
         case .state: return weight.state(columns: columns, offset: stored.offset)
-        // What is in rows.
-        case .weightFormat: return [0]
-        default: return []
+        default: return weight.storage.constant(component, columns: columns) ?? []
         }
     }
 }

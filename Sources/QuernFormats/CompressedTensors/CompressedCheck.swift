@@ -105,7 +105,10 @@ public struct CompressedCheck {
     private func shapes(of layer: Layer, _ layout: QuantizationDescription.Layout) throws -> [CompressedFault] {
         let storage = layout.storage
         guard let main = layer.entry(storage.weights) else { return [] }
-        guard main.tensor.shape.count == 2, main.tensor.shape.allSatisfy({ Self.sizes.contains($0) }) else {
+        // Of NF4 all weights are one dimension.
+        guard main.tensor.shape.count == 2,
+            storage.numbers == .nf4 || main.tensor.shape.allSatisfy({ Self.sizes.contains($0) })
+        else {
             return [Self.fault(.shape, main.tensor, "that of a matrix", "\(main.tensor.shape)")]
         }
         let (rows, columns): (Int, Int)

@@ -38,6 +38,13 @@ extension QuantizationDescription {
             guard isFourBits || json["load_in_8bit"]?.bool ?? false else {
                 throw QuernError(.invalidInput, "it says neither load_in_4bit nor load_in_8bit", at: "load_in_4bit")
             }
+            // What transformers takes where it says nothing.
+            let isNF4 = json["bnb_4bit_quant_type"]?.string ?? "fp4" == "nf4"
+            guard !isFourBits || (isNF4 && json["bnb_4bit_use_double_quant"]?.bool ?? false) else {
+                throw QuernError(
+                    .unsupported, "nothing here knows 4 bits of bitsandbytes other than NF4 with double quantization",
+                    at: "bnb_4bit_quant_type", remedy: "Take the checkpoint it was made from")
+            }
             let names = try texts(
                 json["llm_int8_skip_modules"] ?? .array([.string("lm_head")]), "llm_int8_skip_modules")
             return (

@@ -19,6 +19,24 @@ public struct WeightStorage: Sendable, Hashable, Codable {
         self.layout = layout
     }
 
+    /// - Throws: `DecodingError` for numbers that the layout does not have.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        numbers = try container.decode(WeightFormat.self, forKey: .numbers)
+        layout = try container.decode(Layout.self, forKey: .layout)
+        let isKnown =
+            switch (numbers, layout) {
+            case (.packed(let bits, _, let isSymmetric), .awq): bits == 4 && !isSymmetric
+            case (.packed(_, _, let isSymmetric), .gptq): isSymmetric
+            case (.nf4, _), (.absmax8, _): layout == .bitsandbytes
+            default: layout == .compressedTensors
+            }
+        guard isKnown else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .numbers, in: container, debugDescription: "no such numbers in \(layout.rawValue)")
+        }
+    }
+
     /// Rows that spans of all tensors are multiples of, but for the last: `rowMultiple` of every storage divides it.
     public static let spanRows = 256
     /// Magnitudes of NF4 that share a scale.
@@ -40,10 +58,32 @@ public struct WeightStorage: Sendable, Hashable, Codable {
         }
     }
 
-    /// The tensors whose bytes values are computed from; the others say nothing new, or are read once for all.
+    /// The tensors whose bytes values are computed from; what the others say is the same for all layers, or follows from
+    /// their shape, or is read once for all.
     public var readComponents: [WeightComponent] {
-        components.filter { $0.hasRows || layout == .compressedTensors }
+        switch layout {
+        case .compressedTensors: components
+        case .awq, .bitsandbytes: components.filter(\.hasRows)
+        case .gptq: [.transposedWeight, .transposedScale]
+        }
     }
+
+    /// The bytes of a component that are the same for all layers of a width; nil where they are not.
+    public func constant(_ component: WeightComponent, columns: Int) -> [UInt8]? {
+        func bytes(_ words: [UInt32]) -> [UInt8] {
+            words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
+        }
+        switch component {
+        case .groupIndex: return bytes((0..<columns).map { UInt32($0 / (numbers.group ?? columns)) })
+        case .codes: return bytes(NF4.codes.map(\.bitPattern))
+        case .magnitudeCodes: return bytes(NF4.magnitudeCodes.map(\.bitPattern))
+        case .weightFormat: return [0]
+        default: return nil
+        }
+    }
+
+    /// Words of GPTQ's zero points: the middle of the range, less one.
+    public var zeroPointWord: UInt32 { perWord == 8 ? 0x7777_7777 : 0x7F7F_7F7F }
 
     /// Whether rows of the matrix are columns of a component: the shares of spans lie beside each other.
     public func isTransposed(_ component: WeightComponent) -> Bool {
@@ -146,9 +186,10 @@ public struct WeightStorage: Sendable, Hashable, Codable {
     /// The component that holds the weights themselves.
     public var weights: WeightComponent { components.first(where: \.holdsWeights) ?? .weight }
 
-    /// Bytes of a component, or of the share of some rows in it; nil where they are too many.
+    /// Bytes of a component, or of the share of some rows in it; nil where they are too many, or there is no such matrix.
     public func bytes(of component: WeightComponent, rows: Int, columns: Int, source: SafetensorsType) -> Int? {
-        type(of: component, source: source).bytes(shape: shape(of: component, rows: rows, columns: columns))
-            .flatMap(Int.init(exactly:))
+        guard rows >= 0, columns >= 1, !rows.multipliedReportingOverflow(by: columns).overflow else { return nil }
+        let shape = shape(of: component, rows: rows, columns: columns)
+        return type(of: component, source: source).bytes(shape: shape).flatMap(Int.init(exactly:))
     }
 }

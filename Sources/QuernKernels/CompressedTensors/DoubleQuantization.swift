@@ -31,7 +31,12 @@ public enum DoubleQuantization {
     }
 
     /// The magnitudes that loaders compute.
-    public static func dequantize(_ codes: [UInt8], scales: [Float], offset: Float, group length: Int) -> [Float] {
-        codes.enumerated().map { index, code in NF4.magnitudeCodes[Int(code)] * scales[index / length] + offset }
+    /// - Parameter skipped: those that the first group has before these.
+    public static func dequantize(
+        _ codes: [UInt8], scales: [Float], offset: Float, group length: Int, skipped: Int = 0
+    ) -> [Float] {
+        codes.enumerated().map { index, code in
+            NF4.magnitudeCodes[Int(code)] * scales[(index + skipped) / length] + offset
+        }
     }
 }

@@ -20,11 +20,11 @@ extension Kernels {
                 .transposedScale: transposedScales(numbers, rows: rows),
             ]
         case .gptq:
-            let zero: UInt32 = storage.perWord == 8 ? 0x7777_7777 : 0x7F7F_7F7F
             let groups = columns / (storage.numbers.group ?? columns)
             return [
                 .transposedWeight: bytes(transposed(words(numbers[.packed] ?? []), rows: rows)),
-                .transposedZeroPoint: bytes([UInt32](repeating: zero, count: groups * rows / storage.perWord)),
+                .transposedZeroPoint: bytes(
+                    [UInt32](repeating: storage.zeroPointWord, count: groups * rows / storage.perWord)),
                 .transposedScale: transposedScales(numbers, rows: rows),
             ]
         case .bitsandbytes:
@@ -41,8 +41,10 @@ extension Kernels {
     }
 
     /// The numbers of rows, as `dequantize` takes them, from what `stored` makes of them.
+    /// - Parameter skipped: magnitudes that the group of the first has before it.
     public static func numbers(
-        _ storage: WeightStorage, _ stored: [WeightComponent: [UInt8]], rows: Int, columns: Int, offset: Float = 0
+        _ storage: WeightStorage, _ stored: [WeightComponent: [UInt8]], rows: Int, columns: Int, offset: Float = 0,
+        skipped: Int = 0
     ) -> [WeightComponent: [UInt8]] {
         let groups = columns / (storage.numbers.group ?? columns)
         switch storage.layout {
@@ -66,7 +68,7 @@ extension Kernels {
             }
             let magnitudes = DoubleQuantization.dequantize(
                 stored[.magnitude] ?? [], scales: floats(stored[.magnitudeOfMagnitudes] ?? []), offset: offset,
-                group: WeightStorage.nestedGroup)
+                group: WeightStorage.nestedGroup, skipped: skipped)
             return [.packed: stored[.weight] ?? [], .scale: bytes(magnitudes.map(\.bitPattern))]
         }
     }

@@ -84,7 +84,6 @@ public final class StatisticsCollector: ActivationObserver {
     }
 
     /// The sums over all chunks; to be called once.
-    /// - Throws: `QuernError` where a product of matrices failed.
     public func finish() -> [InputStatistics] {
         var inputs = state.withLock { state in
             for layer in state.waiting.keys.sorted() { state.settle(layer) }

@@ -11,8 +11,18 @@ extension DequantizedSource {
     /// The numbers of rows that another layout than compressed-tensors' has.
     func others(_ rows: Range<Int>) throws -> [WeightComponent: [UInt8]] {
         var stored: [WeightComponent: [UInt8]] = [:]
+        // Magnitudes before these in the group of the first.
+        let groups = matrix.columns / (matrix.storage.numbers.group ?? matrix.columns)
+        let skipped = rows.lowerBound * groups % WeightStorage.nestedGroup
         for part in parts {
             let (before, share) = (size(of: part, rows: rows.lowerBound), size(of: part, rows: rows.count))
+            if part.component == .magnitudeOfMagnitudes {
+                let first = rows.lowerBound * groups / WeightStorage.nestedGroup
+                let end = (rows.upperBound * groups + WeightStorage.nestedGroup - 1) / WeightStorage.nestedGroup
+                stored[part.component] = try part.file.bytes(
+                    at: part.offset + UInt64(4 * first), count: 4 * (end - first))
+                continue
+            }
             guard matrix.storage.isTransposed(part.component) else {
                 stored[part.component] = try part.file.bytes(at: part.offset + UInt64(before), count: share)
                 continue
@@ -32,6 +42,6 @@ extension DequantizedSource {
             stored[part.component] = bytes
         }
         return Kernels.numbers(
-            matrix.storage, stored, rows: rows.count, columns: matrix.columns, offset: matrix.offset)
+            matrix.storage, stored, rows: rows.count, columns: matrix.columns, offset: matrix.offset, skipped: skipped)
     }
 }

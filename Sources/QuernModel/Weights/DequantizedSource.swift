@@ -1,7 +1,6 @@
 import QuernFormats
 import QuernKernels
 import QuernStore
-import Synchronization
 
 /// The values of a quantized matrix as if they were stored: rows are computed when they are asked for, from their own
 /// numbers and scales alone. Threads may share it.
@@ -12,17 +11,15 @@ public struct DequantizedSource: ByteSource {
     /// Where one stands for all rows.
     private let oneScale: [UInt8]?
     private let elementType: ElementType
-    /// The rows that were computed last, where rows lie scattered: whoever reads some goes on with the next.
-    private let last = LastRows()
+    /// Where rows lie scattered, those computed last are kept: whoever reads some goes on with the next.
+    private let recent: RecentBlocks
     public let size: UInt64
     public let name: String
 
-    private final class LastRows: Sendable {
-        let rows = Mutex<(rows: Range<Int>, values: [UInt8])?>(nil)
-    }
-
     struct Place {
         let component: WeightComponent
+        /// Among the files.
+        let index: Int
         let file: FileByteSource
         let offset: UInt64
     }
@@ -37,7 +34,7 @@ public struct DequantizedSource: ByteSource {
     /// - Throws: `QuernError` `.invalidInput` where that makes no sense; what opening files throws.
     public init(_ matrix: QuantizedMatrix, files: SourceFiles) throws {
         let parts = try matrix.parts.map {
-            Place(component: $0.component, file: try files.file($0.file), offset: $0.offset)
+            Place(component: $0.component, index: $0.file, file: try files.file($0.file), offset: $0.offset)
         }
         let name = "\(parts.first?.file.name ?? ""): layer \(matrix.layer.quotedForMessage)"
         size = UInt64(matrix.rows) * UInt64(matrix.rowBytes)
@@ -70,6 +67,7 @@ public struct DequantizedSource: ByteSource {
         }
         (self.matrix, self.parts, self.name) = (matrix, parts, name)
         (self.globalScale, self.oneScale) = (globalScale, oneScale)
+        recent = files.recent
     }
 
     private static let remedy = "The checkpoint is damaged there: download or export it again"
@@ -105,24 +103,19 @@ public struct DequantizedSource: ByteSource {
     }
 
     /// As many rows from a row on as are wanted and computed at a time: from the middle of rows that share a row of scales
-    /// or zero points no further than to their end, and from the first of those that share a magnitude.
+    /// or zero points no further than to their end.
     private func together(_ row: Int, _ wanted: Int) -> Range<Int> {
         let most = max(1, Self.pieceValues / matrix.columns)
-        let multiple = matrix.storage.rowMultiple(columns: matrix.columns)
-        if matrix.storage.numbers == .nf4 {
-            let first = row / multiple * multiple
-            return first..<min(max(first + most, row + 1), row + wanted, matrix.rows)
-        }
+        let multiple = matrix.storage.numbers.rowMultiple
         return row..<row + min(wanted, row % multiple == 0 ? most : min(most, multiple - row % multiple))
     }
 
     private func scattered(around row: Int) throws -> (rows: Range<Int>, values: [UInt8]) {
-        if let known = last.rows.withLock({ $0 }), known.rows.contains(row) { return known }
         let first = row / Self.scatteredRows * Self.scatteredRows
         let rows = first..<min(first + Self.scatteredRows, matrix.rows)
-        let made = (rows, try withValues(of: rows) { Array($0) })
-        last.rows.withLock { $0 = made }
-        return made
+        let place = parts.first.map { ($0.index, $0.offset) } ?? (0, 0)
+        let key = RecentBlocks.Key(file: place.0, offset: place.1, type: matrix.valueType, first: first)
+        return (rows, try recent.block(key) { try withValues(of: rows) { Array($0) } })
     }
 
     private func withValues<Result>(

@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernJobs
+import QuernStore
 
 /// Targets of safetensors in the making: which tensor of a checkpoint each has in which form.
 struct CompressedDraft {
@@ -95,16 +96,26 @@ struct CompressedDraft {
                     guard !outputs.isEmpty else {
                         return TensorEncodings(tensor: source.tensor, ranges: [], wanted: [])
                     }
-                    let isQuantized = outputs.contains { if case .component = $0.encoding { true } else { false } }
-                    // The same for all schemes, so that their spans are.
                     let ranges = try cutter.ranges(
-                        of: source.tensor, multiple: isQuantized ? WeightStorage.spanRows : 1)
+                        of: source.tensor, multiple: Self.spanMultiple(source.tensor, outputs))
                     return TensorEncodings(tensor: source.tensor, ranges: ranges, wanted: outputs)
                 } catch {
                     throw error.located(in: source.tensor.name)
                 }
             }
         }
+    }
+
+    /// Rows that spans are multiples of: the same for all schemes, so that their spans are, unless rows are so wide that
+    /// not as many fit a span.
+    private static func spanMultiple(_ tensor: SourceTensor, _ outputs: [EncodeOutput]) -> Int {
+        let needed = outputs.compactMap { output -> Int? in
+            guard case .component(_, let weight) = output.encoding else { return nil }
+            return weight.storage.rowMultiple(columns: tensor.columns)
+        }.max()
+        guard let needed else { return 1 }
+        let fits = tensor.columns <= maximumBlobBytes / 4 / WeightStorage.spanRows
+        return fits ? WeightStorage.spanRows : max(needed, WeightFormat.blockLength)
     }
 
     private func refuse(_ method: Recipe.Method, of schemes: LayerSchemes, name: String) throws {

@@ -189,8 +189,8 @@ struct LayerSchemes {
 }
 
 extension Scheme {
-    /// Whether transformers puts experts of compressed-tensors together that are stored one by one: it unpacks symmetric
-    /// integers in words, and FP8 and FP4 whose scales are within rows.
+    /// Whether transformers puts experts together that are stored one by one: of compressed-tensors it unpacks symmetric
+    /// integers in words, and FP8 and FP4 whose scales are within rows; what others load of AutoAWQ and GPTQ is theirs.
     fileprivate var hasUnpackableExperts: Bool {
         switch weights {
         case .packed(_, _, let isSymmetric): isSymmetric || storage.layout != .compressedTensors

@@ -6,13 +6,13 @@ struct QuantizedConfig {
     private let quantization: any Encodable
 
     init(_ schemes: LayerSchemes) {
-        let scheme = schemes.groups.first?.scheme
+        let ignored = schemes.ignored
         quantization =
-            switch scheme?.storage.layout {
-            case .awq: AWQConfig(scheme, ignored: schemes.ignored)
-            case .gptq: GPTQConfig(scheme, ignored: schemes.ignored)
-            case .bitsandbytes: BitsandbytesConfig(scheme, ignored: schemes.ignored)
-            case .compressedTensors, nil: QuantizationConfig(schemes)
+            switch (schemes.groups.first?.scheme.storage.layout, schemes.groups.first?.scheme.weights) {
+            case (.awq, .packed(let bits, let group, _)): AWQConfig(bits: bits, group: group, ignored: ignored)
+            case (.gptq, .packed(let bits, let group, _)): GPTQConfig(bits: bits, group: group, ignored: ignored)
+            case (.bitsandbytes, let numbers): BitsandbytesConfig(isNF4: numbers == .nf4, ignored: ignored)
+            default: QuantizationConfig(schemes)
             }
     }
 
@@ -31,13 +31,6 @@ struct QuantizedConfig {
     }
 }
 
-extension WeightFormat {
-    /// Of packed integers, as configs say it: −1 for whole rows.
-    fileprivate var packing: (bits: Int, group: Int) {
-        if case .packed(let bits, let group, _) = self { (bits, group ?? -1) } else { (8, -1) }
-    }
-}
-
 /// As AutoAWQ writes it.
 private struct AWQConfig: Encodable {
     let quant_method = "awq"
@@ -47,8 +40,10 @@ private struct AWQConfig: Encodable {
     let zero_point = true
     let modules_to_not_convert: [String]
 
-    init(_ scheme: Scheme?, ignored: [String]) {
-        (bits, group_size) = scheme?.weights.packing ?? (4, -1)
+    init(bits: Int, group: Int?, ignored: [String]) {
+        self.bits = bits
+        // Whole rows.
+        group_size = group ?? -1
         modules_to_not_convert = ignored
     }
 }
@@ -66,8 +61,9 @@ private struct GPTQConfig: Encodable {
     /// Expressions for what is not, after `-:`.
     let dynamic: [String: [String: Int]]
 
-    init(_ scheme: Scheme?, ignored: [String]) {
-        (bits, group_size) = scheme?.weights.packing ?? (4, -1)
+    init(bits: Int, group: Int?, ignored: [String]) {
+        self.bits = bits
+        group_size = group ?? -1
         lm_head = !ignored.contains("lm_head")
         let others = ignored.filter { $0 != "lm_head" }.map { "-:^\($0.replacing(".", with: "\\."))$" }
         dynamic = Dictionary(others.map { ($0, [:]) }, uniquingKeysWith: { first, _ in first })
@@ -86,8 +82,8 @@ private struct BitsandbytesConfig: Encodable {
     let llm_int8_has_fp16_weight = false
     let llm_int8_skip_modules: [String]
 
-    init(_ scheme: Scheme?, ignored: [String]) {
-        load_in_4bit = scheme?.weights == .nf4
+    init(isNF4: Bool, ignored: [String]) {
+        load_in_4bit = isNF4
         load_in_8bit = !load_in_4bit
         llm_int8_skip_modules = ignored
     }

@@ -56,8 +56,9 @@ struct StoredLayer {
         guard let layout else {
             throw fault(.invalidInput, "config.json does not say how this layer is quantized", any, checkpoint)
         }
-        if let packed = parts[.weight(.packed)], parts[.weight(.weight)] != nil {
-            throw fault(.invalidInput, "the layer has other weights as well", packed, checkpoint)
+        let weights = parts.filter(\.key.holdsWeights).map(\.value)
+        if let one = weights.max(by: { $0.tensor.name < $1.tensor.name }), weights.count > 1 {
+            throw fault(.invalidInput, "the layer has other weights as well", one, checkpoint)
         }
         if let order = parts[.order] {
             throw fault(.unsupported, "groups of inputs that are not neighbours cannot be read", order, checkpoint)
@@ -109,16 +110,21 @@ struct StoredLayer {
         _ component: WeightComponent, _ storage: WeightStorage, columns: Int,
         _ part: (tensor: SafetensorsTensor, shard: Int), _ checkpoint: Checkpoint
     ) throws {
-        let expected: [UInt32]
-        switch component {
-        case .groupIndex: expected = (0..<columns).map { UInt32($0 / (storage.numbers.group ?? columns)) }
-        case .magnitudeCodes: expected = NF4.magnitudeCodes.map(\.bitPattern)
-        case .codes: expected = NF4.codes.map(\.bitPattern)
-        default: return
+        let file = checkpoint.shards[part.shard].file
+        if component == .transposedZeroPoint, storage.layout == .gptq {
+            let expected = storage.zeroPointWord.littleEndian
+            for done in stride(from: 0, to: part.tensor.length, by: 64 << 10) {
+                let count = Int(min(64 << 10, part.tensor.length - done))
+                let isSame = try file.bytes(at: part.tensor.offset + done, count: count).withUnsafeBytes {
+                    $0.bindMemory(to: UInt32.self).allSatisfy { $0 == expected }
+                }
+                guard isSame else {
+                    throw fault(.unsupported, "zero points that are not the middle cannot be read", part, checkpoint)
+                }
+            }
         }
-        let bytes = try checkpoint.shards[part.shard].file.bytes(at: part.tensor.offset, count: 4 * expected.count)
-        guard bytes == expected.flatMap({ value in (0..<4).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } })
-        else {
+        guard let expected = storage.constant(component, columns: columns), component != .weightFormat else { return }
+        guard try file.bytes(at: part.tensor.offset, count: expected.count) == expected else {
             let what = component == .groupIndex ? "groups of inputs that are not neighbours" : "codes of other values"
             throw fault(.unsupported, "\(what) cannot be read", part, checkpoint)
         }
@@ -131,7 +137,9 @@ struct StoredLayer {
         guard let part = parts[.weight(storage.weights)] else {
             throw QuernError(.internalFault, "no weights", at: name)
         }
-        guard part.tensor.shape.count == 2, part.tensor.shape.allSatisfy({ Self.sizes.contains($0) }) else {
+        // Of NF4 all weights are one dimension.
+        let isFlat = storage.layout == .bitsandbytes && storage.numbers == .nf4
+        guard part.tensor.shape.count == 2, isFlat || part.tensor.shape.allSatisfy({ Self.sizes.contains($0) }) else {
             throw fault(.invalidInput, "weights of shape \(part.tensor.shape) are no matrix", part, checkpoint)
         }
         if let (rows, columns) = storage.size(ofWeights: part.tensor.shape) { return (rows, columns, 0) }

@@ -6,6 +6,8 @@ import Synchronization
 public final class SourceFiles: Sendable {
     private let files: [SourceFile]
     private let open = Mutex<[Int: FileByteSource]>([:])
+    /// Of matrices in them that are computed by the block.
+    public let recent = RecentBlocks()
 
     public init(_ files: [SourceFile]) { self.files = files }
 

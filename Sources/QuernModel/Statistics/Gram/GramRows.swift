@@ -19,7 +19,10 @@ final class GramRows: Sendable {
         count = rows.count / channels
         // An odd number of cache lines: rows below each other do not compete for the same places.
         stride = (channels + 2 * Self.columnMultiple) / Self.columnMultiple * Self.columnMultiple + 16
-        values = buffers.take(count * stride)
+        // Experts have any number of rows: a buffer for each would never be used again.
+        var most = 1
+        while most < count { most *= 2 }
+        values = buffers.take(most * stride)
         guard let from = rows.baseAddress else { return }
         for row in 0..<count {
             let target = values.base + row * stride
