@@ -46,6 +46,26 @@ import Testing
         }
     }
 
+    /// What must be the same in every layer.
+    @Test func otherConstantsAreFound() throws {
+        var found = 0
+        for format in Fixture.formats.indices {
+            let storage = Fixture.formats[format].storage
+            for component in storage.components {
+                let isZeros = component == .transposedZeroPoint && storage.layout == .gptq
+                guard isZeros || storage.constant(component, columns: 256) != nil else { continue }
+                let name = "\(Self.q).\(component.rawValue)"
+                let faults = try faults(format) { fixture in
+                    guard let last = fixture.tensors[name]?.bytes.indices.last else { return }
+                    fixture.tensors[name]?.bytes[last] ^= 1
+                }
+                #expect(faults == ["constant \(name)"])
+                found += 1
+            }
+        }
+        #expect(found == 5)
+    }
+
     @Test func tensorsThatNoSchemeHasAreFound() throws {
         let faults = try faults(0) {
             $0.tensors["\(Self.q).weight_g_idx"] = .init(type: .i32, shape: [1], bytes: [0, 0, 0, 0])

@@ -111,7 +111,9 @@ struct CompressedFixture {
                 switch component {
                 case .shape: [rows, columns].flatMap(Self.bytes)
                 case .state: Self.state(rows, columns)
-                default: Self.ones(type, shape)
+                case .transposedZeroPoint where storage.layout == .gptq:
+                    (0..<shape.reduce(4, *)).map { _ in UInt8(truncatingIfNeeded: storage.zeroPointWord) }
+                default: storage.constant(component, columns: columns) ?? Self.ones(type, shape)
                 }
             tensors["\(layer).\(component.rawValue)"] = Tensor(type: type, shape: shape, bytes: bytes)
         }

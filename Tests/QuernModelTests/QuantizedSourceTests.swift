@@ -117,13 +117,14 @@ import Testing
     @Test(arguments: [
         (1, "g_idx", "not neighbours"), (1, "qzeros", "zero points that are not the middle"),
         (3, "weight.quant_map", "other values"),
-        (3, "weight.nested_quant_map", "other values"), (3, "weight.quant_state.bitsandbytes__nf4", "not NF4"),
+        (3, "weight.nested_quant_map", "other values"), (4, "weight_format", "another order"),
+        (3, "weight.quant_state.bitsandbytes__nf4", "not NF4"),
     ]) func otherConstantsAreRefused(index: Int, component: String, message: String) throws {
         let (storage, config) = Self.layouts[index]
         let checkpoint = try QuantizedCheckpoint("llama")
         let layer = "model.layers.1.mlp.up_proj"
         try checkpoint.quantize(layer, storage)
-        checkpoint.tensors["\(layer).\(component)"]?.bytes[4] ^= 1
+        checkpoint.tensors["\(layer).\(component)"]?.bytes[component == "weight_format" ? 0 : 4] ^= 1
         let path = try checkpoint.write("{\(config)}")
         let error = try #require(throws: QuernError.self) { try values(path) }
         #expect(error.message.contains(message) && error.location.contains("\(layer).\(component)"), "\(error)")

@@ -83,7 +83,7 @@ private enum ScaleKind {
     func firstBad(_ data: UnsafeRawBufferPointer) -> Int? {
         switch self {
         case .single: Self.firstIndex(data, UInt32.self) { $0 & 0x7FFF_FFFF &- 1 < 0x7F7F_FFFF }
-        case .magnitude: Self.firstIndex(data, UInt32.self) { $0 & 0x7FFF_FFFF < 0x7F80_0000 }
+        case .magnitude: Self.firstIndex(data, UInt32.self) { $0 < 0x7F80_0000 }
         case .half: Self.firstIndex(data, UInt16.self) { $0 & 0x7FFF &- 1 < 0x7BFF }
         case .brain: Self.firstIndex(data, UInt16.self) { $0 & 0x7FFF &- 1 < 0x7F7F }
         case .e4m3: Self.firstIndex(data, UInt8.self) { $0 & 0x7F &- 1 < 0x7E }

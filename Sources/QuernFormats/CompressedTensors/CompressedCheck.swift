@@ -130,8 +130,8 @@ public struct CompressedCheck {
             do {
                 let state = try NF4State(bytes(stored))
                 (rows, columns) = (state.rows, state.columns)
-            } catch let error as QuernError where error.code == .invalidInput {
-                return [Self.fault(.storedShape, stored.tensor, "rows and columns", error.message)]
+            } catch let error as QuernError where [.invalidInput, .unsupported].contains(error.code) {
+                return [Self.fault(.storedShape, stored.tensor, "a description of NF4", "none: \(error.message)")]
             }
         } else {
             return []
@@ -152,12 +152,22 @@ public struct CompressedCheck {
             let shape = isOne ? [1] : storage.shape(of: component, rows: rows, columns: columns)
             if tensor.shape != shape { faults.append(Self.fault(.shape, tensor, "\(shape)", "\(tensor.shape)")) }
         }
+        if faults.isEmpty { faults += try constants(of: layer, storage, columns: columns) }
         if let input = layer.tensors[WeightComponent.inputGlobalScale.rawValue]?.tensor,
             input.type != .f32 || input.shape != [1]
         {
             faults.append(Self.fault(.type, input, "F32 [1]", "\(input.type.rawValue) \(input.shape)"))
         }
         return faults
+    }
+
+    private func constants(of layer: Layer, _ storage: WeightStorage, columns: Int) throws -> [CompressedFault] {
+        try storage.components.compactMap { component in
+            guard let entry = layer.entry(component) else { return nil }
+            let file = checkpoint.shards[entry.shard].file
+            if try storage.isAsExpected(component, entry.tensor, in: file, columns: columns) { return nil }
+            return Self.fault(.constant, entry.tensor, "that of every layer", "another")
+        }
     }
 
     static func fault(

@@ -10,6 +10,8 @@ public struct CompressedFault: Error, Sendable, Equatable {
         case shape
         /// What is in `weight_shape`.
         case storedShape = "stored shape"
+        /// What is the same in all layers, or follows from their shape.
+        case constant = "content"
         case scale
         case globalScale = "global scale"
         case experts

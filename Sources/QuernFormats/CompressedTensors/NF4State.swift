@@ -8,7 +8,10 @@ public struct NF4State {
     /// - Throws: `QuernError` `.invalidInput` where it is no such description, `.unsupported` for groups of another size
     ///   and for magnitudes that are not themselves quantized.
     public init(_ bytes: [UInt8]) throws(QuernError) {
-        guard let state = try? JSONValue.parse(bytes).object, let shape = state["shape"]?.array?.map(\.integer),
+        guard let state = try? JSONValue.parse(bytes).object else {
+            throw QuernError(.invalidInput, "it is no object of JSON")
+        }
+        guard let shape = state["shape"]?.array?.map(\.integer),
             shape.count == 2, let rows = shape[0].flatMap({ Int(exactly: $0) }),
             let columns = shape[1].flatMap({ Int(exactly: $0) }), (1...1 << 30).contains(rows),
             (1...1 << 30).contains(columns)

@@ -68,23 +68,6 @@ public struct WeightStorage: Sendable, Hashable, Codable {
         }
     }
 
-    /// The bytes of a component that are the same for all layers of a width; nil where they are not.
-    public func constant(_ component: WeightComponent, columns: Int) -> [UInt8]? {
-        func bytes(_ words: [UInt32]) -> [UInt8] {
-            words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
-        }
-        switch component {
-        case .groupIndex: return bytes((0..<columns).map { UInt32($0 / (numbers.group ?? columns)) })
-        case .codes: return bytes(NF4.codes.map(\.bitPattern))
-        case .magnitudeCodes: return bytes(NF4.magnitudeCodes.map(\.bitPattern))
-        case .weightFormat: return [0]
-        default: return nil
-        }
-    }
-
-    /// Words of GPTQ's zero points: the middle of the range, less one.
-    public var zeroPointWord: UInt32 { perWord == 8 ? 0x7777_7777 : 0x7F7F_7F7F }
-
     /// Whether rows of the matrix are columns of a component: the shares of spans lie beside each other.
     public func isTransposed(_ component: WeightComponent) -> Bool {
         [.transposedWeight, .transposedZeroPoint, .transposedScale].contains(component)

@@ -111,23 +111,15 @@ struct StoredLayer {
         _ part: (tensor: SafetensorsTensor, shard: Int), _ checkpoint: Checkpoint
     ) throws {
         let file = checkpoint.shards[part.shard].file
-        if component == .transposedZeroPoint, storage.layout == .gptq {
-            let expected = storage.zeroPointWord.littleEndian
-            for done in stride(from: 0, to: part.tensor.length, by: 64 << 10) {
-                let count = Int(min(64 << 10, part.tensor.length - done))
-                let isSame = try file.bytes(at: part.tensor.offset + done, count: count).withUnsafeBytes {
-                    $0.bindMemory(to: UInt32.self).allSatisfy { $0 == expected }
-                }
-                guard isSame else {
-                    throw fault(.unsupported, "zero points that are not the middle cannot be read", part, checkpoint)
-                }
+        guard try !storage.isAsExpected(component, part.tensor, in: file, columns: columns) else { return }
+        let what =
+            switch component {
+            case .groupIndex: "groups of inputs that are not neighbours"
+            case .transposedZeroPoint: "zero points that are not the middle"
+            case .weightFormat: "bytes in another order than rows"
+            default: "codes of other values"
             }
-        }
-        guard let expected = storage.constant(component, columns: columns), component != .weightFormat else { return }
-        guard try file.bytes(at: part.tensor.offset, count: expected.count) == expected else {
-            let what = component == .groupIndex ? "groups of inputs that are not neighbours" : "codes of other values"
-            throw fault(.unsupported, "\(what) cannot be read", part, checkpoint)
-        }
+        throw fault(.unsupported, "\(what) cannot be read", part, checkpoint)
     }
 
     /// Outputs and inputs, from the shapes of the components or from what one of them says, and the offset of magnitudes.
