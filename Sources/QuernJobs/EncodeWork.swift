@@ -79,7 +79,7 @@ public enum PartEncoding: Sendable, Hashable {
     /// Rows of the tensor of which each part has a share, where parts lie beside each other; nil where they follow each
     /// other.
     public func lines(columns: Int) -> Int? {
-        guard case .component(let component, let weight) = self, weight.storage.isTransposed(component),
+        guard case .component(let component, let weight) = self, component.isTransposed,
             weight.bytes(of: component, rows: weight.rows, columns: columns) != nil
         else { return nil }
         return weight.storage.shape(of: component, rows: weight.rows, columns: columns).first

@@ -71,8 +71,7 @@ extension PartEncoding {
     fileprivate func workingMemory(rows: Int, columns: Int) -> Int {
         guard case .component(_, let weight) = self else { return 0 }
         // What is transposed is kept until all of it is there, and kept again in its new order.
-        let transposed =
-            weight.storage.components.contains(where: weight.storage.isTransposed) ? 4 * rows * columns : 0
+        let transposed = weight.storage.isTransposed ? 4 * rows * columns : 0
         guard weight.rounding.searches else { return transposed }
         // Of 128 rows: as they are and transposed, their differences, codes and scales; and the factor, once in bytes.
         let factor = weight.rounding.factor == nil ? 0 : 4 * columns * (columns + 256)

@@ -21,13 +21,13 @@ struct ScanStage {
             for (span, reader) in zip(work.spans, readers) {
                 try reader.decode(0..<span.rows, of: span, scratch) { values in
                     try control.check()
-                    largest = max(largest, Kernels.largestMagnitude(of: values))
-                    if let length = work.group, length > 0 {
-                        for first in stride(from: 0, to: values.count, by: length) {
-                            let group = values[first..<min(first + length, values.count)]
-                            groups.sum += Double(Kernels.largestMagnitude(of: UnsafeBufferPointer(rebasing: group)))
-                            groups.count += 1
-                        }
+                    let length = max(work.group ?? values.count, 1)
+                    for first in stride(from: 0, to: values.count, by: length) {
+                        let group = values[first..<min(first + length, values.count)]
+                        let magnitude = Kernels.largestMagnitude(of: UnsafeBufferPointer(rebasing: group))
+                        largest = max(largest, magnitude)
+                        groups.sum += Double(magnitude)
+                        groups.count += 1
                     }
                     done += UInt64(values.count / span.columns * (reader.count / span.rows))
                     control.report(done, of: total)

@@ -27,14 +27,16 @@ public enum WeightComponent: String, Sendable, Hashable, Codable, CaseIterable {
     /// Whether the weights themselves are in it, as opposed to what they are scaled and shifted by.
     public var holdsWeights: Bool { [.packed, .weight, .transposedWeight].contains(self) }
 
+    /// Whether rows of the matrix are columns of it: the shares of spans lie beside each other.
+    public var isTransposed: Bool { [.transposedWeight, .transposedZeroPoint, .transposedScale].contains(self) }
+
     /// Whether it grows with the number of rows; otherwise there is one of the whole.
     public var hasRows: Bool {
         switch self {
         case .shape, .globalScale, .inputGlobalScale, .groupIndex, .magnitudeCodes, .codes, .state, .weightFormat: false
-        case .packed, .scale, .weight, .zeroPoint, .transposedWeight, .transposedZeroPoint, .transposedScale,
-            .magnitude,
-            .magnitudeOfMagnitudes, .rowMagnitude:
-            true
+        case .packed, .scale, .weight, .zeroPoint: true
+        case .transposedWeight, .transposedZeroPoint, .transposedScale: true
+        case .magnitude, .magnitudeOfMagnitudes, .rowMagnitude: true
         }
     }
 }

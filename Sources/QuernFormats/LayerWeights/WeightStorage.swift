@@ -68,10 +68,8 @@ public struct WeightStorage: Sendable, Hashable, Codable {
         }
     }
 
-    /// Whether rows of the matrix are columns of a component: the shares of spans lie beside each other.
-    public func isTransposed(_ component: WeightComponent) -> Bool {
-        [.transposedWeight, .transposedZeroPoint, .transposedScale].contains(component)
-    }
+    /// Whether rows of the matrix are columns of its tensors.
+    public var isTransposed: Bool { layout == .awq || layout == .gptq }
 
     /// The type that weights are brought to before they are rounded to nearest; nil for their own.
     public var valueType: SafetensorsType? {
@@ -85,7 +83,7 @@ public struct WeightStorage: Sendable, Hashable, Codable {
     /// The type in which scales are computed and stored, where numbers do not fix it.
     /// - Parameter source: of the weights.
     public func scaleType(source: SafetensorsType) -> SafetensorsType {
-        layout == .awq || layout == .gptq ? .f16 : source
+        isTransposed ? .f16 : source
     }
 
     /// Rows that can only be encoded together: a span of rows is a multiple of these, or the last.

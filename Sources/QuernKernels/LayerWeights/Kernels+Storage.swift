@@ -15,7 +15,7 @@ extension Kernels {
         case .awq:
             let zeros = words(numbers[.zeroPoint] ?? []).map { reordered($0, awqOrder) }
             return [
-                .transposedWeight: bytes(awqWeights(words(numbers[.packed] ?? []), rows: rows)),
+                .transposedWeight: bytes(awqTurned(words(numbers[.packed] ?? []), rows: rows)),
                 .transposedZeroPoint: bytes(transposed(zeros, rows: rows / storage.perWord)),
                 .transposedScale: transposedScales(numbers, rows: rows),
             ]
@@ -52,7 +52,7 @@ extension Kernels {
         case .awq:
             let zeros = transposed(words(stored[.transposedZeroPoint] ?? []), rows: groups)
             return [
-                .packed: bytes(awqRows(words(stored[.transposedWeight] ?? []), rows: rows)),
+                .packed: bytes(awqTurned(words(stored[.transposedWeight] ?? []), rows: rows, back: true)),
                 .zeroPoint: bytes(zeros.map { reordered($0, awqPlaces) }),
                 .scale: transposedScales(stored, rows: groups),
             ]
@@ -82,31 +82,18 @@ extension Kernels {
         order.enumerated().reduce(0) { $0 | (word >> UInt32(4 * $1.element) & 15) << UInt32(4 * $1.offset) }
     }
 
-    /// Words [N, K / 8] along K as words [K, N / 8] along N.
-    private static func awqWeights(_ words: [UInt32], rows: Int) -> [UInt32] {
+    /// Words [N, K / 8] along K as words [K, N / 8] along N, or back.
+    private static func awqTurned(_ words: [UInt32], rows: Int, back: Bool = false) -> [UInt32] {
         let width = words.count / max(rows, 1)
         var turned = [UInt32](repeating: 0, count: words.count)
         for block in 0..<rows / 8 {
             for column in 0..<width {
+                func alongInputs(_ place: Int) -> Int { (8 * block + awqOrder[place]) * width + column }
+                func alongOutputs(_ place: Int) -> Int { (8 * column + place) * (rows / 8) + block }
                 var square = SIMD8<UInt32>()
-                for place in 0..<8 { square[place] = words[(8 * block + awqOrder[place]) * width + column] }
-                let columns = transposedNibbles(square)
-                for place in 0..<8 { turned[(8 * column + place) * (rows / 8) + block] = columns[place] }
-            }
-        }
-        return turned
-    }
-
-    /// The inverse of `awqWeights`.
-    private static func awqRows(_ words: [UInt32], rows: Int) -> [UInt32] {
-        let width = words.count / max(rows, 1)
-        var turned = [UInt32](repeating: 0, count: words.count)
-        for block in 0..<rows / 8 {
-            for column in 0..<width {
-                var square = SIMD8<UInt32>()
-                for place in 0..<8 { square[place] = words[(8 * column + place) * (rows / 8) + block] }
-                let outputs = transposedNibbles(square)
-                for place in 0..<8 { turned[(8 * block + awqOrder[place]) * width + column] = outputs[place] }
+                for place in 0..<8 { square[place] = words[back ? alongOutputs(place) : alongInputs(place)] }
+                square = transposedNibbles(square)
+                for place in 0..<8 { turned[back ? alongInputs(place) : alongOutputs(place)] = square[place] }
             }
         }
         return turned

@@ -92,7 +92,7 @@ public struct DequantizedSource: ByteSource {
                     .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
                 done += count
             }
-            if matrix.storage.readComponents.contains(where: matrix.storage.isTransposed) {
+            if matrix.storage.isTransposed {
                 let (rows, values) = try scattered(around: row)
                 values.withUnsafeBytes { copy($0, from: rows) }
             } else {
