@@ -94,6 +94,14 @@ bool quern_fit(uint32_t set, const quern_weight_layout *layout, const float *fro
     return kernels && kernels->fit(layout, from, rows, columns, aid, scratch, to);
 }
 
+size_t quern_refine_scratch(size_t columns) { return quern_kernels_plain.refine_scratch(columns); }
+
+bool quern_refine(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns,
+                  const quern_weight_aid *aid, float *scratch, uint8_t *to) {
+    const quern_kernel_table *kernels = table(set);
+    return kernels && kernels->refine(type, from, rows, columns, aid, scratch, to);
+}
+
 size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride) {
     const quern_kernel_table *kernels = table(set);
     return kernels ? kernels->factor(matrix, count, stride) : count + 1;

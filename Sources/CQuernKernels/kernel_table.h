@@ -23,6 +23,9 @@ typedef struct {
     bool (*fit)(const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
                 const quern_weight_aid *aid, float *scratch, const quern_weight_parts *to);
     size_t (*fit_scratch)(const quern_weight_layout *layout, size_t columns);
+    size_t (*refine_scratch)(size_t columns);
+    bool (*refine)(uint32_t type, const float *from, size_t rows, size_t columns, const quern_weight_aid *aid,
+                   float *scratch, uint8_t *to);
     size_t (*factor)(double *matrix, size_t count, size_t stride);
     void (*quadratic)(const float *matrix, size_t count, const float *values, float *products, double *sums);
     void (*products)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t terms, size_t rows,

@@ -25,4 +25,12 @@ extension ElementType {
             false
         }
     }
+
+    /// Whether there is an encoder that makes good the errors of columns by those after them, given Gram matrices.
+    public var isRefined: Bool {
+        switch self {
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_nl, .iq4_xs: true
+        default: false
+        }
+    }
 }

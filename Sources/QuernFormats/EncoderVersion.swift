@@ -3,4 +3,6 @@
 public enum EncoderVersion {
     /// Encoders that give the very bytes of llama.cpp's reference quantizers.
     public static let reference = "reference-1"
+    /// Encoders that write the same types with less error, given what layers read.
+    public static let refined = "refined-1"
 }

@@ -136,15 +136,19 @@ public struct EncodeOutput: Sendable, Codable, Equatable {
     public let encoding: PartEncoding
     /// Of the values as they are in the source.
     public var importance: Importance?
+    /// How blocks make good the errors of others; nil for the type's usual encoder.
+    public var refinement: Refinement?
     /// What is done to the values before they are encoded.
     public var rescalings: [Rescaling]
     /// Where the part belongs in the artifacts: one place for every target that wants it.
     public var places: [PartPlace]
     public init(
-        encoding: PartEncoding, importance: Importance? = nil, rescalings: [Rescaling] = [], places: [PartPlace] = []
+        encoding: PartEncoding, importance: Importance? = nil, refinement: Refinement? = nil,
+        rescalings: [Rescaling] = [], places: [PartPlace] = []
     ) {
         self.encoding = encoding
         self.importance = importance
+        self.refinement = refinement
         self.rescalings = rescalings
         self.places = places
     }
@@ -153,6 +157,31 @@ public struct EncodeOutput: Sendable, Codable, Equatable {
         type: ElementType, importance: Importance? = nil, rescalings: [Rescaling] = [], places: [PartPlace] = []
     ) {
         self.init(encoding: .blocks(type), importance: importance, rescalings: rescalings, places: places)
+    }
+}
+
+/// What tells an encoder how the errors of a tensor's columns are made good by other columns.
+public struct Refinement: Sendable, Codable, Equatable, Hashable {
+    /// Ordinals of the factor items of what the tensor's matrices read: one for each matrix, or one for all.
+    public var factors: [Int]
+    /// Rows of the tensor in each matrix.
+    public let rowsPerMatrix: Int
+    public init(factors: [Int], rowsPerMatrix: Int) {
+        self.factors = factors
+        self.rowsPerMatrix = rowsPerMatrix
+    }
+
+    /// The item for a row of the tensor; nil for a row beyond its matrices.
+    public func factor(of row: Int) -> Int? {
+        let matrix = factors.count == 1 ? 0 : row / max(rowsPerMatrix, 1)
+        return factors.indices.contains(matrix) ? factors[matrix] : nil
+    }
+
+    /// The items for some rows of the tensor, each once.
+    public func items(of rows: Range<Int>) -> Set<Int> {
+        Set(
+            stride(from: rows.lowerBound / rowsPerMatrix * rowsPerMatrix, to: rows.upperBound, by: rowsPerMatrix)
+                .compactMap { factor(of: $0) })
     }
 }
 

@@ -58,11 +58,14 @@ public struct FactorWork: Sendable, Codable, Equatable {
     public let input: StatisticsReference
     /// Ordinal of the balance item whose vector s the input is divided by: H_ij / (s_i · s_j) is factored; nil for none.
     public let balance: Int?
+    /// Neighbouring inputs that follow each other in the order of the factor; 1 where they need not.
+    public let unit: Int
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
-    public init(input: StatisticsReference, balance: Int? = nil, memory: Int64) {
+    public init(input: StatisticsReference, balance: Int? = nil, unit: Int = 1, memory: Int64) {
         self.input = input
         self.balance = balance
+        self.unit = unit
         self.memory = memory
     }
 }

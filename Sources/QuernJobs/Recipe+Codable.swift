@@ -4,7 +4,7 @@ import QuernFormats
 /// refused, and keys of things to come are named as such.
 extension Recipe: Codable {
     enum Key: String, RecipeKey {
-        case source, name, targets, imatrix, calibration, evaluation, split
+        case source, name, targets, imatrix, calibration, encoder, evaluation, split
         case allowRequantize = "allow_requantize"
         case includeWeights = "include_weights"
         case excludeWeights = "exclude_weights"
@@ -21,6 +21,7 @@ extension Recipe: Codable {
             targets: try container.decode([Target].self, forKey: .targets),
             imatrix: try container.decodeIfPresent(String.self, forKey: .imatrix),
             calibration: try container.decodeIfPresent(Calibration.self, forKey: .calibration),
+            encoder: try container.decodeIfPresent(BlockEncoder.self, forKey: .encoder),
             evaluation: try container.decodeIfPresent(Evaluation.self, forKey: .evaluation),
             split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
             allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false,
@@ -37,6 +38,7 @@ extension Recipe: Codable {
         try container.encode(targets, forKey: .targets)
         try container.encodeIfPresent(imatrix, forKey: .imatrix)
         try container.encodeIfPresent(calibration, forKey: .calibration)
+        try container.encodeIfPresent(self.encoder, forKey: .encoder)
         try container.encodeIfPresent(evaluation, forKey: .evaluation)
         try container.encodeIfPresent(split, forKey: .split)
         if allowRequantize { try container.encode(true, forKey: .allowRequantize) }

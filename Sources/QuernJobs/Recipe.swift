@@ -12,6 +12,8 @@ public struct Recipe: Sendable, Equatable {
     public var imatrix: String?
     /// The text that an importance matrix is computed from; in place of `imatrix`.
     public var calibration: Calibration?
+    /// How GGUF types are written; nil: refined where a text is calibrated on, reference otherwise.
+    public var encoder: BlockEncoder?
     /// The text that artifacts are judged by.
     public var evaluation: Evaluation?
     public var split: SplitLimits?
@@ -27,7 +29,8 @@ public struct Recipe: Sendable, Equatable {
 
     public init(
         source: String, name: String? = nil, targets: [Target], imatrix: String? = nil,
-        calibration: Calibration? = nil, evaluation: Evaluation? = nil, split: SplitLimits? = nil,
+        calibration: Calibration? = nil, encoder: BlockEncoder? = nil, evaluation: Evaluation? = nil,
+        split: SplitLimits? = nil,
         allowRequantize: Bool = false,
         includeWeights: [String] = [], excludeWeights: [String] = [], pruneLayers: [Int] = [],
         overrides: [MetadataOverride] = []
@@ -37,6 +40,7 @@ public struct Recipe: Sendable, Equatable {
         self.targets = targets
         self.imatrix = imatrix
         self.calibration = calibration
+        self.encoder = encoder
         self.evaluation = evaluation
         self.split = split
         self.allowRequantize = allowRequantize
@@ -44,6 +48,17 @@ public struct Recipe: Sendable, Equatable {
         self.excludeWeights = excludeWeights
         self.pruneLayers = pruneLayers
         self.overrides = overrides
+    }
+
+    /// How the blocks of GGUF types are found.
+    public enum BlockEncoder: String, Sendable, Equatable, Codable, CaseIterable {
+        /// The bytes of llama.cpp's quantizer.
+        case reference
+        /// Errors of columns are made good by other columns, as Gram matrices say.
+        case refined
+
+        /// The version that manifests name.
+        public var version: String { self == .refined ? EncoderVersion.refined : EncoderVersion.reference }
     }
 
     /// One artifact to make.

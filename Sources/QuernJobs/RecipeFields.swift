@@ -73,6 +73,14 @@ struct RecipeValue {
         return method
     }
 
+    func encoder() throws -> Recipe.BlockEncoder {
+        let name = try text()
+        guard let encoder = Recipe.BlockEncoder(rawValue: name.lowercased()) else {
+            throw refusal("unknown encoder '\(name)'", remedy: "There are reference and refined")
+        }
+        return encoder
+    }
+
     func list() throws -> [RecipeValue] {
         guard case .sequence(let sequence) = node else { throw refusal("expected a list") }
         return sequence.enumerated().map { RecipeValue(node: $1, path: "\(path)[\($0)]", file: file) }

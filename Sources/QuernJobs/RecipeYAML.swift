@@ -20,6 +20,7 @@ extension Recipe {
             targets: try fields.required(.targets).list().map(Target.init(yaml:)),
             imatrix: try fields[.imatrix]?.text(),
             calibration: try fields[.calibration].map(Calibration.init(yaml:)),
+            encoder: try fields[.encoder]?.encoder(),
             evaluation: try fields[.evaluation].map(Evaluation.init(yaml:)),
             split: try fields[.split].map(SplitLimits.init(yaml:)),
             allowRequantize: try fields[.allowRequantize]?.flag() ?? false,
@@ -37,6 +38,7 @@ extension Recipe {
         root.append(("targets", Node(targets.map(\.node))))
         if let imatrix { root.append(("imatrix", imatrix.node)) }
         if let calibration { root.append(("calibration", calibration.node)) }
+        if let encoder { root.append(("encoder", encoder.rawValue.node)) }
         if let evaluation { root.append(("evaluation", evaluation.node)) }
         if let split { root.append(("split", split.node)) }
         if allowRequantize { root.append(("allow_requantize", Node("true"))) }

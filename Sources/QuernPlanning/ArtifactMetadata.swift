@@ -42,17 +42,21 @@ enum ArtifactMetadata {
     /// The number of chunks of text behind an importance matrix.
     static let chunksKey = "quantize.imatrix.chunks_count"
 
+    /// Which encoder made the tensors, where it is not llama.cpp's.
+    private static let encoderKey = "quantize.encoder"
+
     /// The source's key-values with those that a preset changes.
     ///
     /// llama-quantize moves the keys it sets to the end, so a quantized artifact of a converted checkpoint has the
     /// order of the converted file that was quantized. An artifact in a plain type is the converted file itself:
     /// there they keep their place.
     /// - Parameters:
+    ///   - encoder: that made its tensors.
     ///   - overrides: what a user wants to stand there.
     ///   - blockCount: of the artifact, where it is not the source's.
     static func make(
-        source: SourceModel, preset: Preset, statistics: Statistics?, overrides: [MetadataOverride] = [],
-        blockCount: Int? = nil
+        source: SourceModel, preset: Preset, statistics: Statistics?, encoder: Recipe.BlockEncoder = .reference,
+        overrides: [MetadataOverride] = [], blockCount: Int? = nil
     ) -> [(key: String, value: GGUFValue)] {
         let staysInPlace = source.isConverted && !preset.baseType.isQuantized
         // A conversion that takes over experts in MXFP4 is of that type, whatever the rest has.
@@ -64,7 +68,9 @@ enum ArtifactMetadata {
         var metadata = source.metadata.filter { !$0.key.hasPrefix("split.") }
         let blocks =
             blockCount.map { [(key: source.blockCountKey, value: GGUFValue.uint32(UInt32(clamping: $0)))] } ?? []
-        for change in changes + overrides.map(\.entry) + entries(statistics) + blocks {
+        let own: [(key: String, value: GGUFValue)] =
+            encoder == .reference ? [] : [(encoderKey, .string(GGUFString("quern \(encoder.version)")))]
+        for change in changes + overrides.map(\.entry) + entries(statistics) + own + blocks {
             if let place = metadata.firstIndex(where: { $0.key == change.key }) {
                 if staysInPlace {
                     metadata[place] = change

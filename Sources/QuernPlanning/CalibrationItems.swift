@@ -31,7 +31,9 @@ struct CalibrationItems {
         let graph = try DecoderGraph.of(
             model, toBe: "calibrated", remedy: "Give an importance matrix file that was made elsewhere.")
         let tensors = Set(model.tensors.map(\.name))
-        let inputs = graph.linearInputs.calibrated(processOutput: calibration.processOutput) { tensors.contains($0) }
+        let inputs = graph.linearInputs.calibrated(
+            processOutput: calibration.processOutput, keepsGram: calibration.gram != nil
+        ) { tensors.contains($0) }
         self.inputs = inputs
         folds = graph.folds
 

@@ -9,21 +9,21 @@ struct Draft {
         let name: String
         let preset: Preset
         let tensors: [PlannedTensor]
-        fileprivate(set) var outputs: [EncodeOutput]
+        var outputs: [EncodeOutput]
         var types: [ElementType] { outputs.compactMap(\.encoding.type) }
     }
 
-    private(set) var choices: [Choice] = []
+    var choices: [Choice] = []
     /// For each tensor in the order of the artifact, the source file that holds it.
     var files: [Int] { tensors.map(\.place.file) }
     private(set) var refusals: [Refusal] = []
-    private(set) var warnings: [String] = []
+    var warnings: [String] = []
     private(set) var vectors: ImportanceVectors
     let cutter: SpanCutter
 
     private let model: ModelFacts
     /// In the order of the artifact.
-    private let tensors: [SourceTensor]
+    let tensors: [SourceTensor]
     private let facts: [TensorFacts]
     private let ranges: [Result<[RowRange], QuernError>]
     private let quantizedAs: String?
@@ -51,7 +51,7 @@ struct Draft {
     /// Chooses a target's types and notes what refuses them.
     /// - Throws: `QuernError` `.usage` for a pattern that is no regular expression.
     mutating func add(
-        _ target: Recipe.GGUFTarget, name: String, preset: Preset, allowRequantize: Bool
+        _ target: Recipe.GGUFTarget, name: String, preset: Preset, encoder: Recipe.BlockEncoder, allowRequantize: Bool
     ) throws {
         var chooser = TypeChooser(
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
@@ -66,7 +66,7 @@ struct Draft {
                 type = try chooser.type(of: tensor, facts[index])
                 try check(tensor, type, allowRequantize: allowRequantize)
                 _ = try ranges[index].get()
-                if type != tensor.type, type.usesImportance {
+                if type != tensor.type, type.usesImportance || (encoder == .refined && type.isRefined) {
                     importance = try vectors.importance(for: tensor, facts[index])
                     // Matrices usually have nothing for head and embedding.
                     let isUsual = [.output, .tokenEmbedding].contains(facts[index].category)
@@ -87,73 +87,6 @@ struct Draft {
         }
         warn(name, unweighted)
         choices.append(Choice(name: name, preset: preset, tensors: planned, outputs: outputs))
-    }
-
-    /// Rescales channels of the target that was added last, wherever all weights that read them are quantized or F32.
-    mutating func balance(
-        _ calibration: CalibrationItems, _ findings: inout FindingItems, allowRequantize: Bool
-    ) throws {
-        guard let choice = choices.indices.last, !refusals.contains(where: { $0.target == choices[choice].name }) else {
-            return
-        }
-        let places = Dictionary(
-            tensors.enumerated().map { ($1.importanceName, $0) }, uniquingKeysWith: { first, _ in first })
-        let inputs = Set(calibration.inputs)
-        var isRescaled = false
-        for fold in calibration.folds where inputs.contains(fold.input) {
-            let outputs = choices[choice].outputs
-            /// Whether a tensor can be something else than it is.
-            func index(_ name: String, isWeight: Bool) -> Int? {
-                guard let index = places[name], let type = outputs[index].encoding.type,
-                    EncodableTypes.contains(tensors[index].type), EncodableTypes.contains(type),
-                    type == .f32 || (isWeight && type.isQuantized),
-                    allowRequantize || !(tensors[index].type.isQuantized || tensors[index].isDequantized)
-                else { return nil }
-                return index
-            }
-            let readers = fold.readers.compactMap { index($0, isWeight: true) }
-            guard readers.count == fold.readers.count,
-                readers.contains(where: { outputs[$0].encoding.type?.isQuantized == true }),
-                let first = fold.readers.first
-            else { continue }
-            var changes: [(index: Int, kind: Rescaling.Kind, first: Int)] = []
-            var norm: FindingItems.NormWeight?
-            let biases: (name: String?, first: Int)
-            switch fold.producer {
-            case .norm(let producer):
-                guard let index = index(producer.weight, isWeight: false) else { continue }
-                changes.append((index, .elements, 0))
-                norm = FindingItems.NormWeight(tensor: tensors[index], type: .f32, addend: 0)
-                biases = (producer.bias, 0)
-            case .rows(let weight, let row, let bias):
-                guard let index = index(weight, isWeight: true) else { continue }
-                changes.append((index, .outputs, row))
-                biases = (bias, row)
-            }
-            if let bias = biases.name {
-                guard let index = index(bias, isWeight: false) else { continue }
-                changes.append((index, .elements, biases.first))
-            }
-            let matrix = fold.input.hasExperts ? fold.matrix : nil
-            let item = try findings.balance(
-                StatisticsReference(merged: calibration.merged, tensor: first, matrix: fold.matrix), .search,
-                readers: readers.map {
-                    FindingItems.Reader(tensor: tensors[$0], matrix: matrix, encoding: outputs[$0].encoding)
-                }, norm: norm,
-                columns: GramLayout(channels: fold.channels, widest: calibration.gramBlock ?? fold.channels)
-                    .blockColumns)
-            for index in readers {
-                let rows = matrix == nil ? tensors[index].rows : tensors[index].rowsPerMatrix
-                choices[choice].outputs[index].rescalings.append(
-                    Rescaling(item: item, kind: .inputs, first: (matrix ?? 0) * rows, count: rows))
-            }
-            for change in changes {
-                choices[choice].outputs[change.index].rescalings.append(
-                    Rescaling(item: item, kind: change.kind, first: change.first, count: fold.channels))
-            }
-            isRescaled = true
-        }
-        if !isRescaled { warnings.append("\(choices[choice].name): no channels of this model can be rescaled") }
     }
 
     /// Every tensor with all that the targets want of it; only where nothing was refused.

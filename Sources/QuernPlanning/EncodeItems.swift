@@ -41,7 +41,9 @@ extension EncodeOutput {
         let isWeighted = importance == nil ? 0 : 1
         let rescaled = rescalings.map { "\($0.item)" }.joined(separator: " ")
         switch encoding {
-        case .blocks(let type): return (type.rawValue, "", isWeighted, rescaled)
+        case .blocks(let type):
+            let factors = refinement?.factors.map(String.init).joined(separator: " ") ?? ""
+            return (type.rawValue, factors, isWeighted, rescaled)
         case .component(let component, let weight):
             let rounding = weight.rounding
             let method = "\(rounding.searches) \(rounding.factor ?? -1)"
@@ -68,14 +70,15 @@ extension PartEncoding {
     fileprivate var items: [Int] { if case .component(_, let weight) = self { weight.rounding.items } else { [] } }
 
     /// Bytes that a worker takes for rows of the weights beside what it reads and writes.
-    fileprivate func workingMemory(rows: Int, columns: Int) -> Int {
-        guard case .component(_, let weight) = self else { return 0 }
+    /// - Parameter isRefined: whether the columns of blocks make good each other's errors.
+    fileprivate func workingMemory(rows: Int, columns: Int, isRefined: Bool) -> Int {
+        // Of 128 rows: as they are and transposed, their differences, codes and scales; and the factor, once in bytes.
+        let (fitted, factor) = (128 * columns * 16, 4 * columns * (columns + 256))
+        guard case .component(_, let weight) = self else { return isRefined ? fitted + (256 << 10) + factor : 0 }
         // What is transposed is kept until all of it is there, and kept again in its new order.
         let transposed = weight.storage.isTransposed ? 4 * rows * columns : 0
         guard weight.rounding.searches else { return transposed }
-        // Of 128 rows: as they are and transposed, their differences, codes and scales; and the factor, once in bytes.
-        let factor = weight.rounding.factor == nil ? 0 : 4 * columns * (columns + 256)
-        return transposed + 128 * columns * 16 + factor
+        return transposed + fitted + (weight.rounding.factor == nil ? 0 : factor)
     }
 }
 
@@ -155,8 +158,12 @@ struct EncodeItems {
                 if case .merged(let item, _) = vectors.vectors { open.needed.insert(item) }
             }
             open.needed.formUnion(wanted.encoding.items)
+            open.needed.formUnion(wanted.refinement?.items(of: range.first..<range.first + range.count) ?? [])
             let rescaled = wanted.rescalings.isEmpty ? 0 : 4 * elements
-            fitting = max(fitting, wanted.encoding.workingMemory(rows: range.count, columns: columns) + rescaled)
+            let working = wanted.encoding.workingMemory(
+                rows: range.count, columns: columns, isRefined: wanted.refinement != nil)
+            // Refined outputs are under way at once, each with a factor of its own.
+            fitting = wanted.refinement == nil ? max(fitting, working + rescaled) : fitting + working + rescaled
             open.cost += bytes
             parts[index][output].append(PartReference(ordinal: firstOrdinal + items.count, index: open.parts))
             open.parts += 1

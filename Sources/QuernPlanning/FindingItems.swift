@@ -22,6 +22,7 @@ struct FindingItems {
     private struct Factor: Hashable {
         let input: StatisticsReference
         let balance: Int?
+        let unit: Int
     }
 
     private struct Balance: Hashable {
@@ -58,10 +59,13 @@ struct FindingItems {
 
     /// - Parameters:
     ///   - balance: ordinal of the item by whose vector the input will be divided; nil for none.
+    ///   - unit: neighbours that are to follow each other.
     ///   - columns: of the widest block.
     /// - Returns: the ordinal of the item that factors the Gram matrix of an input.
-    mutating func factor(_ input: StatisticsReference, balance: Int? = nil, channels: Int, columns: Int) -> Int {
-        let key = Factor(input: input, balance: balance)
+    mutating func factor(
+        _ input: StatisticsReference, balance: Int? = nil, unit: Int = 1, channels: Int, columns: Int
+    ) -> Int {
+        let key = Factor(input: input, balance: balance, unit: unit)
         if let known = factors[key] { return known }
         // The values of the file, a block in double precision twice, all panels twice.
         let (block, values) = (Int64(columns), Int64(channels) * Int64(columns))
@@ -69,7 +73,8 @@ struct FindingItems {
         let expert = input.matrix > 0 ? " of expert \(input.matrix)" : ""
         return add(
             PlannedItem(
-                payload: .factor(FactorWork(input: input, balance: balance, memory: memory)), cost: max(1, 8 * values),
+                payload: .factor(FactorWork(input: input, balance: balance, unit: unit, memory: memory)),
+                cost: max(1, 8 * values),
                 memory: memory, dependencies: [input.merged] + (balance.map { [$0] } ?? []),
                 label: "factor inputs\(expert) of \(input.tensor)"), to: \.factors, key)
     }

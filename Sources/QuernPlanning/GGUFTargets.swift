@@ -42,10 +42,12 @@ struct GGUFTargets {
             source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
         for case (.gguf(let target), let name) in zip(recipe.targets, names) {
             try draft.add(
-                target, name: name, preset: try Preset(named: target.preset), allowRequantize: recipe.allowRequantize)
+                target, name: name, preset: try Preset(named: target.preset), encoder: recipe.encoder ?? .reference,
+                allowRequantize: recipe.allowRequantize)
             if target.method.balance != nil, let calibration {
                 try draft.balance(calibration, &findings, allowRequantize: recipe.allowRequantize)
             }
+            if recipe.encoder == .refined, let calibration { draft.refine(calibration, &findings) }
         }
         self.findings = findings
         let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
@@ -57,7 +59,9 @@ struct GGUFTargets {
             let layout = try ArtifactLayout(
                 stem: "\(name)-\(target)",
                 metadata: ArtifactMetadata.make(
-                    source: source, preset: choice.preset, statistics: statistics, overrides: recipe.overrides,
+                    source: source, preset: choice.preset, statistics: statistics,
+                    encoder: choice.outputs.contains { $0.refinement != nil } ? .refined : .reference,
+                    overrides: recipe.overrides,
                     blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
                 openKey: calibration == nil ? nil : ArtifactMetadata.chunksKey, tensors: choice.tensors,
                 types: choice.types, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)

@@ -7,17 +7,17 @@ public struct GramLayout: Sendable, Hashable {
 
     /// More columns a block never has: its values can be counted whatever a file says.
     public static let maximumColumns = 1 << 20
-    /// Encoders go through columns in groups of these: blocks are best made of whole groups.
-    static let groupColumns = 128
+    /// Encoders go through columns in groups: blocks are best made of whole groups of the largest kind that fits.
+    static let groupColumns = [256, 128]
 
     /// As few blocks as possible, of equal width as far as whole groups of columns allow it.
     /// - Parameter widest: columns that a block may have.
     public init(channels: Int, widest: Int) {
         let widest = min(max(widest, 1), channels, Self.maximumColumns)
         let even = Self.divideUp(channels, Self.divideUp(channels, widest))
-        let grouped = Self.divideUp(even, Self.groupColumns) * Self.groupColumns
+        let grouped = Self.groupColumns.lazy.map { Self.divideUp(even, $0) * $0 }.first { $0 <= widest }
         self.channels = channels
-        blockColumns = grouped <= widest ? grouped : even
+        blockColumns = grouped ?? even
     }
 
     /// - Returns: nil where `blockColumns` is out of range.

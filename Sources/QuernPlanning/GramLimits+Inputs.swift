@@ -15,8 +15,9 @@ extension Recipe.GramLimits {
                 remedy: "\(Self.usualMaxBlock) is usual")
         }
         let widest = min(maxBlock, inputs.map(\.channels).max() ?? 1)
-        let group = GramLayout.groupColumns
-        let narrower = Array(stride(from: (widest - 1) / group * group, to: 0, by: -group)) + [64, 32, 16, 8, 4, 2, 1]
+        let group = GramLayout.groupColumns[0]
+        let narrower =
+            Array(stride(from: (widest - 1) / group * group, to: 0, by: -group)) + [128, 64, 32, 16, 8, 4, 2, 1]
         guard
             let fitting = ([widest] + narrower).first(where: {
                 $0 <= widest && Self.bytes(of: inputs, widest: $0) <= Double(budget)

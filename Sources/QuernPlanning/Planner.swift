@@ -113,6 +113,18 @@ public enum Planner {
     /// - Throws: `QuernError` `.usage` for a method without what it needs.
     private static func completed(_ recipe: Recipe) throws -> Recipe {
         var recipe = recipe
+        let makesGGUF = recipe.targets.contains { if case .gguf = $0 { true } else { false } }
+        if recipe.encoder == nil, makesGGUF, recipe.calibration != nil { recipe.encoder = .refined }
+        if recipe.encoder == .refined, makesGGUF {
+            guard recipe.calibration != nil else {
+                throw QuernError(
+                    .usage, "the refined encoder needs to know what layers read", at: "encoder",
+                    remedy: "Give a text to calibrate on; an importance matrix alone does not tell enough")
+            }
+            // Heads gain as much as other layers.
+            recipe.calibration?.processOutput = true
+            if recipe.calibration?.gram == nil { recipe.calibration?.gram = Recipe.GramLimits() }
+        }
         for target in recipe.targets {
             let method = target.method
             if case .gguf = target, ![.nearest, .awq].contains(method) {

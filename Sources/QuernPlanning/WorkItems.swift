@@ -92,7 +92,7 @@ struct WorkItems {
             artifacts.map { EvaluateWork.Candidate(target: $0.target, files: $0.files) }, items.count)
         items += judged?.items ?? []
         let work = PublishWork(
-            recipe: try Self.json(recipe), encoder: EncoderVersion.reference, statistics: statistics,
+            recipe: try Self.json(recipe), encoder: (recipe.encoder ?? .reference).version, statistics: statistics,
             merged: calibration?.merged, sources: sources, artifacts: artifacts,
             evaluation: judged?.reference)
         items.append(

@@ -10,7 +10,7 @@ enum JobFingerprint {
         encoder.outputFormatting = [.sortedKeys]
         var hasher = SHA256Hasher()
         hasher.update([UInt8](try encoder.encode(recipe)))
-        hasher.update([UInt8](EncoderVersion.reference.utf8))
+        for version in [EncoderVersion.reference, EncoderVersion.refined] { hasher.update([UInt8](version.utf8)) }
         for path in [recipe.source, recipe.imatrix, recipe.calibration?.text, recipe.evaluation?.text].compactMap(
             \.self)
         {

@@ -27,6 +27,14 @@ struct RecipeOptions: ParsableArguments {
 
     @OptionGroup var calibrationOptions: CalibrationOptions
 
+    @Option(
+        help: ArgumentHelp(
+            "How GGUF types are written: reference for llama.cpp's bytes, or refined for less error in the same types; "
+                + "refined where a text is calibrated on, reference otherwise.",
+            valueName: "reference|refined"),
+        completion: .list(Recipe.BlockEncoder.allCases.map(\.rawValue)))
+    var encoder: String?
+
     @OptionGroup var evaluationOptions: EvaluationOptions
 
     @Flag(help: "Give every tensor the preset's base type.")
@@ -99,10 +107,11 @@ struct RecipeOptions: ParsableArguments {
             guard source == nil, targets == nil else {
                 throw QuernError(.usage, "--recipe takes the place of SOURCE and --to", remedy: "Give one or the other")
             }
-            guard calibrationOptions.isEmpty, evaluationOptions.isEmpty, imatrix == nil else {
+            guard calibrationOptions.isEmpty, evaluationOptions.isEmpty, imatrix == nil, encoder == nil
+            else {
                 throw QuernError(
-                    .usage, "what to calibrate and evaluate on stands in the recipe", at: "--recipe",
-                    remedy: "Put calibration, evaluation or imatrix there")
+                    .usage, "the encoder and what to calibrate and evaluate on stand in the recipe", at: "--recipe",
+                    remedy: "Put calibration, encoder, evaluation or imatrix there")
             }
             guard let data = FileManager.default.contents(atPath: recipe) else {
                 throw QuernError(.notFound, "cannot read the recipe", at: recipe, remedy: "Check the path")
@@ -137,7 +146,7 @@ struct RecipeOptions: ParsableArguments {
                         tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
             },
             imatrix: imatrix.map { Self.absolute($0, from: folder) },
-            calibration: try calibrationOptions.calibration(from: folder),
+            calibration: try calibrationOptions.calibration(from: folder), encoder: try chosenEncoder(),
             evaluation: try evaluationOptions.evaluation(from: folder), split: try splitLimits(),
             allowRequantize: allowRequantize,
             includeWeights: includeWeights, excludeWeights: excludeWeights, pruneLayers: try prunedLayers(),
@@ -148,6 +157,16 @@ struct RecipeOptions: ParsableArguments {
     private static func scheme(_ name: String, layers: [Recipe.LayerRule], of source: String) -> Recipe.Target? {
         if source.lowercased().hasSuffix(".gguf"), (try? Preset(named: name)) != nil { return nil }
         return Recipe.Target(schemeNamed: name, layers: layers)
+    }
+
+    private func chosenEncoder() throws -> Recipe.BlockEncoder? {
+        try encoder.map { name in
+            guard let encoder = Recipe.BlockEncoder(rawValue: name.lowercased()) else {
+                throw QuernError(
+                    .usage, "unknown encoder '\(name)'", at: "--encoder", remedy: "There are reference and refined")
+            }
+            return encoder
+        }
     }
 
     private func prunedLayers() throws -> [Int] {

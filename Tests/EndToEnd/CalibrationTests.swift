@@ -55,7 +55,7 @@ import Testing
         _ = try await run(
             [
                 "quantize", Fixtures.sample, "--to", Self.targets, "--output", folder.path("text"), "--quiet",
-                "--calibration", Self.text,
+                "--calibration", Self.text, "--encoder", "reference",
             ] + Self.chunks)
         _ = try await run([
             "quantize", Fixtures.sample, "--to", Self.targets, "--output", folder.path("file"), "--quiet", "--imatrix",

@@ -14,7 +14,8 @@ struct CalibrationPlanTests {
         change: (inout Recipe) -> Void = { _ in }
     ) throws -> Plan {
         var recipe = Recipe(
-            source: Fixtures.sample, name: "tiny", targets: targets.map { .init(gguf: $0) }, calibration: calibration)
+            source: Fixtures.sample, name: "tiny", targets: targets.map { .init(gguf: $0) }, calibration: calibration,
+            encoder: .reference)
         change(&recipe)
         return try Planner.plan(
             recipe: recipe, source: SourceModel.open(path: Fixtures.sample), importance: nil,
@@ -40,8 +41,8 @@ struct CalibrationPlanTests {
         #expect(plan.publishWork?.merged == 9 && plan.publishWork?.statistics == nil)
         #expect(
             plan.publishWork?.recipe
-                == #"{"calibration":{"chunk_tokens":512,"text":"wiki.txt"},"name":"tiny","source":"tiny-llama","#
-                + #""targets":[{"gguf":"Q4_K_M"}]}"#)
+                == #"{"calibration":{"chunk_tokens":512,"text":"wiki.txt"},"encoder":"reference","name":"tiny","#
+                + #""source":"tiny-llama","targets":[{"gguf":"Q4_K_M"}]}"#)
     }
 
     @Test func encodersWaitForWhatTheyUse() throws {
@@ -96,7 +97,7 @@ struct CalibrationPlanTests {
     /// Widths of 256 and 768, four layers with three and one of them: 6 303 744 bytes in full.
     @Test(arguments: [
         (Recipe.GramLimits(), 768), (.init(maxBlock: 300), 300), (.init(budget: 6_303_744), 768),
-        (.init(budget: 6_303_743), 640), (.init(budget: 1_000_000), 64), (.init(maxBlock: 5, budget: 73_584), 5),
+        (.init(budget: 6_303_743), 512), (.init(budget: 1_000_000), 64), (.init(maxBlock: 5, budget: 73_584), 5),
         (.init(maxBlock: 5, budget: 73_583), 4),
     ])
     func blocksKeepToTheBudget(limits: Recipe.GramLimits, widest: Int) throws {

@@ -21,8 +21,11 @@ struct FactorStage {
             var square = gram.square(block: index)
             if let balance { Self.divide(&square, by: balance[columns].map(Double.init)) }
             do throws(QuernError) {
+                guard work.unit > 0, columns.count % work.unit == 0 else {
+                    throw QuernError(.invalidInput, "\(columns.count) inputs are not whole units of \(work.unit)")
+                }
                 return try Feedback.Block(
-                    gram: square, count: columns.count, first: columns.lowerBound)
+                    gram: square, count: columns.count, first: columns.lowerBound, unit: work.unit)
             } catch {
                 throw error.located(in: work.input.tensor)
             }

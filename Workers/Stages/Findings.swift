@@ -45,10 +45,14 @@ struct Findings {
                 guard case .scan(let result)? = context.inputs[item] else { throw Self.missing(item) }
                 return result
             },
-            factor: try rounding.factor.map { item in
-                guard case .factor(let result)? = context.inputs[item] else { throw Self.missing(item) }
-                return result.factor
-            })
+            factor: try rounding.factor.map(factor))
+    }
+
+    /// The blobs that a factor item made.
+    /// - Throws: `.invalidInput` where its result is missing.
+    func factor(of item: Int) throws -> [Digest] {
+        guard case .factor(let result)? = context.inputs[item] else { throw Self.missing(item) }
+        return result.factor
     }
 
     /// - Throws: `LostBlobs` where the factor is gone, `.invalidInput` where it is not of so many columns.

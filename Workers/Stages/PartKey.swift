@@ -24,7 +24,7 @@ extension Digest {
         let text = """
             quern-part
             encoder \(encoder)
-            type \(try output.encoding.key(findings))
+            type \(try output.encoding.key(findings))\(try output.refinement(span).map { try $0.key(span, findings) } ?? "")
             source-type \(span.sourceType)
             columns \(span.columns)
             rows \(span.rows)
@@ -58,7 +58,19 @@ extension PartEncoding {
     }
 }
 
+extension Refinement {
+    fileprivate func key(_ span: Span, _ findings: Findings) throws -> String {
+        let factors = try items(of: span.firstRow..<span.firstRow + span.rows).sorted().map {
+            try findings.factor(of: $0).map(\.hex).joined(separator: " ")
+        }
+        return " \(EncoderVersion.refined) \(span.firstRow) \(rowsPerMatrix) \(factors.joined(separator: ", "))"
+    }
+}
+
 extension EncodeOutput {
+    /// How its blocks make good each other's errors, where they do.
+    func refinement(_ span: Span) -> Refinement? { isCopy(span) ? nil : refinement }
+
     /// Whether the source's rows are taken over as they are.
     func isCopy(_ span: Span) -> Bool {
         encoding == .blocks(span.sourceType) && span.addend == nil && rescalings.isEmpty
@@ -67,7 +79,7 @@ extension EncodeOutput {
     /// The importance matrix, where it changes the part's bytes.
     func weights(_ span: Span) -> Importance? {
         switch encoding {
-        case .blocks(let type): type.usesImportance && !isCopy(span) ? importance : nil
+        case .blocks(let type): (type.usesImportance || refinement != nil) && !isCopy(span) ? importance : nil
         case .component(_, let weight): weight.rounding.searches ? importance : nil
         }
     }

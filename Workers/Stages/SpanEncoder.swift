@@ -27,6 +27,9 @@ struct SpanEncoder {
         let importance: [Float]?
         /// Which of them rows have.
         let weights: Importance?
+        let refinement: Refinement?
+        /// Of the factor item that was asked for last.
+        var feedback: (item: Int, feedback: Feedback)?
         let rescaler: Rescaler
         let rowBytes: Int
         /// Summed row by row; 0 where rows are taken over as they are.
@@ -41,7 +44,8 @@ struct SpanEncoder {
         var (makings, weights) = try begin()
         let rowBytes = reader.count / span.rows
         // Rows that can only be encoded together stay together.
-        let multiple = weights.map(\.encoder.rowMultiple).max() ?? 1
+        let refined = makings.contains { $0.refinement != nil } ? Kernels.refinedRows : 1
+        let multiple = max(refined, weights.map(\.encoder.rowMultiple).max() ?? 1)
         let rowsPerChunk = max(1, Self.chunkElements / span.columns / multiple) * multiple
         let encodes = !weights.isEmpty || makings.contains { !$0.isCopy }
         let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.type.isQuantized }
@@ -154,7 +158,7 @@ struct SpanEncoder {
                 var vectors = try vectors(importance)
                 rescaler.divide(&vectors, columns: span.columns, first: 0, matrix: importance.matrix)
                 return vectors
-            }, weights: weights, rescaler: rescaler, rowBytes: rowBytes)
+            }, weights: weights, refinement: output.refinement(span), rescaler: rescaler, rowBytes: rowBytes)
     }
 
     /// The vectors of an importance matrix, held to cover all rows of the span.
@@ -181,24 +185,18 @@ struct SpanEncoder {
         let rows = values.count / span.columns
         let encoded = try scratch.encoded.bytes(rows * making.rowBytes)
         if let importance = making.importance, let weights = making.weights {
-            importance.withUnsafeBufferPointer { importance in
-                // Rows of several matrices may share a chunk; a call gets those of one.
-                var row = 0
-                while row < rows {
-                    let tensorRow = span.firstRow + firstRow + row
-                    let left = weights.rowsPerMatrix - tensorRow % weights.rowsPerMatrix
-                    let count = min(rows - row, left)
-                    let start = weights.matrix(of: tensorRow) * span.columns
-                    Kernels.encode(
-                        making.type,
-                        rows: UnsafeBufferPointer(
-                            rebasing: values[row * span.columns..<(row + count) * span.columns]),
-                        columns: span.columns,
-                        importance: UnsafeBufferPointer(rebasing: importance[start..<start + span.columns]),
-                        into: UnsafeMutableRawBufferPointer(
-                            rebasing: encoded[row * making.rowBytes..<(row + count) * making.rowBytes]))
-                    row += count
-                }
+            // Rows of several matrices may share a chunk; a call gets those of one.
+            var row = 0
+            while row < rows {
+                let tensorRow = span.firstRow + firstRow + row
+                let count = min(rows - row, weights.rowsPerMatrix - tensorRow % weights.rowsPerMatrix)
+                let start = weights.matrix(of: tensorRow) * span.columns
+                try encode(
+                    UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns]),
+                    tensorRow: tensorRow, importance: importance[start..<start + span.columns], &making,
+                    into: UnsafeMutableRawBufferPointer(
+                        rebasing: encoded[row * making.rowBytes..<(row + count) * making.rowBytes]))
+                row += count
             }
         } else {
             Kernels.encode(making.type, rows: values, columns: span.columns, importance: nil, into: encoded)
@@ -208,6 +206,45 @@ struct SpanEncoder {
         Kernels.decode(making.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
         making.error = Kernels.error(
             original: values, decoded: UnsafeBufferPointer(decoded), columns: span.columns, after: making.error)
+    }
+
+    /// Encodes rows of one matrix.
+    private func encode(
+        _ values: UnsafeBufferPointer<Float>, tensorRow: Int, importance: ArraySlice<Float>, _ making: inout Making,
+        into encoded: UnsafeMutableRawBufferPointer
+    ) throws {
+        guard let refinement = making.refinement else {
+            importance.withUnsafeBufferPointer {
+                Kernels.encode(making.type, rows: values, columns: span.columns, importance: $0, into: encoded)
+            }
+            return
+        }
+        let feedback = try feedback(refinement, tensorRow: tensorRow, &making)
+        let importance = Array(importance)
+        let step = Kernels.refinedRows
+        for row in stride(from: 0, to: values.count / span.columns, by: step) {
+            let end = min(row + step, values.count / span.columns)
+            Kernels.refine(
+                making.type, rows: UnsafeBufferPointer(rebasing: values[row * span.columns..<end * span.columns]),
+                columns: span.columns, importance: importance, feedback: feedback,
+                into: UnsafeMutableRawBufferPointer(
+                    rebasing: encoded[row * making.rowBytes..<end * making.rowBytes]))
+        }
+    }
+
+    private func feedback(_ refinement: Refinement, tensorRow: Int, _ making: inout Making) throws -> Feedback {
+        guard let item = refinement.factor(of: tensorRow) else {
+            throw QuernError(.invalidInput, "the work item has no factor for row \(tensorRow)", at: span.tensor)
+        }
+        if let known = making.feedback, known.item == item { return known.feedback }
+        // Never two at a time.
+        making.feedback = nil
+        let feedback = try findings.feedback(findings.factor(of: item), columns: span.columns)
+        guard feedback.isMade(of: making.type.blockSize, columns: span.columns) else {
+            throw QuernError(.invalidInput, "the factor is not one of whole blocks", at: span.tensor)
+        }
+        making.feedback = (item, feedback)
+        return feedback
     }
 
     private func checkFinite(_ values: UnsafeBufferPointer<Float>, firstRow: Int) throws {

@@ -72,4 +72,6 @@
 #include "quadratic.h"
 #include "fit_scales.h"
 #include "fit_weights.h"
+#include "block_grids.h"
+#include "refine.h"
 #include "table.h"

@@ -186,5 +186,5 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
 
 const quern_kernel_table KERNEL_TABLE = {
     encode,   decode,     row_error,         first_non_finite, softmax,       divergence,
-    moments,  quantize,   dequantize,        fit,               fit_scratch,   factor,
-    quadratic, add_products, largest_magnitude, FORWARD_TABLE};
+    moments,  quantize,   dequantize,        fit,               fit_scratch,   refine_scratch,
+    refine,       factor,   quadratic, add_products, largest_magnitude, FORWARD_TABLE};

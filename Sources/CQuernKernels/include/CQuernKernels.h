@@ -195,6 +195,8 @@ typedef struct {
     const uint32_t *order;
     /// For each panel of columns in that order, up to `quern_feedback_panel`, rows 0 ..< its end of V: [end, width].
     const float *panels;
+    /// D, in that order.
+    const float *variances;
 } quern_feedback;
 
 /// What is known of a layer's inputs.
@@ -215,6 +217,18 @@ size_t quern_fit_scratch(const quern_weight_layout *layout, size_t columns);
 /// - Returns: false where there are no such numbers, there are too many rows, or `set` is not available.
 bool quern_fit(uint32_t set, const quern_weight_layout *layout, const float *from, size_t rows, size_t columns,
                const quern_weight_aid *aid, float *scratch, const quern_weight_parts *to);
+
+/// Floats that `quern_refine` takes to work with.
+size_t quern_refine_scratch(size_t columns);
+
+/// Encodes rows to blocks of a type so that the outputs of the layer change little: scales are those that the type's
+/// encoder finds for columns corrected by the errors of earlier ones, codes make good the errors of earlier columns.
+/// - from: [rows, columns], finite; at most 128 rows.
+/// - aid: with feedback; the columns of each of its blocks are whole blocks of the type, which follow each other in the
+///   order of the feedback one by one.
+/// - Returns: false where the type has no such encoder, there are too many rows, or `set` is not available.
+bool quern_refine(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns,
+                  const quern_weight_aid *aid, float *scratch, uint8_t *to);
 
 /// Cholesky's factor U of a symmetric matrix UᵀU, in its place: the upper triangle; the rest has no meaning afterwards.
 /// - matrix: [count, stride], zero from column `count` on; the stride is at least `count` rounded up to 32.

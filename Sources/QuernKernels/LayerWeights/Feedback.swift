@@ -5,8 +5,8 @@ import QuernFormats
 /// Gram matrix H = XᵀX (Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
 /// Transformers", 2022).
 ///
-/// Of every block of H along the diagonal the factor V of H = V D Vᵀ, V upper triangular with ones on its diagonal, the
-/// inputs in descending order of their Σx². Rounding input j where w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number
+/// Of every block of H along the diagonal the factors of H = V D Vᵀ, V upper triangular with ones on its diagonal, the
+/// inputs in descending order of their Σx², or units of neighbours in that order. Rounding input j where w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number
 /// is the same as GPTQ's updates by the Cholesky factor of H⁻¹, without the inverse.
 public struct Feedback: Sendable, Equatable {
     public struct Block: Sendable, Equatable {
@@ -16,6 +16,8 @@ public struct Feedback: Sendable, Equatable {
         public let order: [UInt32]
         /// For each panel of up to `panelColumns` inputs in that order, rows 0 ..< its end of V: [end, width].
         public let panels: [Float]
+        /// D, in that order: how much of an input the earlier ones do not explain.
+        public let variances: [Float]
     }
 
     public let blocks: [Block]
@@ -39,22 +41,24 @@ extension Feedback.Block {
     /// - Parameters:
     ///   - gram: [count, count], symmetric; zero rows belong to inputs that are never used.
     ///   - first: its first input.
+    ///   - unit: neighbours that follow each other in the order, so that they can share a scale that is found when the
+    ///     first of them comes up; a divisor of `count`.
     /// - Throws: `QuernError` `.invalidInput` where the matrix is not that of any inputs.
-    public init(gram: [Double], count: Int, first: Int, with set: InstructionSet = .best) throws(QuernError) {
-        precondition(gram.count == count * count, "a square matrix")
+    public init(
+        gram: [Double], count: Int, first: Int, unit: Int = 1, with set: InstructionSet = .best
+    ) throws(QuernError) {
+        precondition(gram.count == count * count && count % unit == 0, "a square matrix of whole units")
         let diagonal = (0..<count).map { gram[$0 * count + $0] }
         let fault = QuernError(.invalidInput, "the Gram matrix from input \(first) on is not positive definite")
         guard diagonal.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw fault }
-        let order = diagonal.indices.sorted {
-            diagonal[$0] != diagonal[$1] ? diagonal[$0] > diagonal[$1] : $0 < $1
-        }
+        let order = Self.order(diagonal, unit: unit)
         let mean = diagonal.reduce(0, +) / Double(max(count, 1))
         // Where nothing was seen, nothing is fed back.
         var damping = mean > 0 ? mean * Self.usualDamping : 1
         // Rounding may leave a matrix without a factor that in truth has one.
         for _ in 0..<3 {
-            if let panels = Self.panels(gram, order, damping: damping, with: set) {
-                self.init(first: first, order: order.map(UInt32.init), panels: panels)
+            if let (panels, variances) = Self.factors(gram, order, damping: damping, with: set) {
+                self.init(first: first, order: order.map(UInt32.init), panels: panels, variances: variances)
                 return
             }
             damping *= 10
@@ -62,10 +66,21 @@ extension Feedback.Block {
         throw fault
     }
 
+    private static func order(_ diagonal: [Double], unit: Int) -> [Int] {
+        func descending(_ values: [Double]) -> [Int] {
+            values.indices.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
+        }
+        let units = stride(from: 0, to: diagonal.count, by: unit).map { Array(diagonal[$0..<$0 + unit]) }
+        return descending(units.map { $0.reduce(0, +) }).flatMap { index in
+            descending(units[index]).map { index * unit + $0 }
+        }
+    }
+
+    /// V by panels, and D.
     /// - Returns: nil where the matrix is not positive definite.
-    private static func panels(
+    private static func factors(
         _ gram: [Double], _ order: [Int], damping: Double, with set: InstructionSet
-    ) -> [Float]? {
+    ) -> (panels: [Float], variances: [Float])? {
         let count = order.count
         // An odd number of cache lines: rows below each other do not compete for the same places.
         let stride = (count + 31) / 32 * 32 + 8
@@ -83,7 +98,8 @@ extension Feedback.Block {
             }
         }
         guard quern_factor(set.rawValue, matrix, count, stride) == count else { return nil }
-        let inverse = (0..<count).map { 1 / matrix[$0 * stride + $0] }
+        let roots = (0..<count).map { matrix[$0 * stride + $0] }
+        let inverse = roots.map { 1 / $0 }
         var panels: [Float] = []
         panels.reserveCapacity(Feedback.panelValues(count))
         for first in Swift.stride(from: 0, to: count, by: Feedback.panelColumns) {
@@ -96,20 +112,21 @@ extension Feedback.Block {
                 }
             }
         }
-        return panels
+        return (panels, roots.reversed().map { Float($0 * $0) })
     }
 }
 
 extension Feedback {
-    /// Little-endian: for each block its first input and their count, the order, then the panels in single precision.
+    /// Little-endian: for each block its first input and their count, the order, then in single precision the variances
+    /// and the panels.
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(blocks.reduce(0) { $0 + 8 + 4 * ($1.order.count + $1.panels.count) })
+        bytes.reserveCapacity(blocks.reduce(0) { $0 + 8 + 4 * (2 * $1.order.count + $1.panels.count) })
         for block in blocks {
             for word in [UInt32(block.first), UInt32(block.order.count)] + block.order {
                 withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
             }
-            for value in block.panels {
+            for value in [block.variances, block.panels].joined() {
                 withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
             }
         }
@@ -128,10 +145,14 @@ extension Feedback {
             let count = Int(head[1])
             guard count > 0, count <= columns - first, let order = Self.words(bytes, place + 8, count),
                 Set(order).count == count, order.allSatisfy({ $0 < UInt32(count) }),
-                let panels = Self.words(bytes, place + 8 + 4 * count, Self.panelValues(count))
+                let variances = Self.words(bytes, place + 8 + 4 * count, count),
+                let panels = Self.words(bytes, place + 8 + 8 * count, Self.panelValues(count))
             else { throw fault }
-            blocks.append(Block(first: first, order: order, panels: panels.map { Float(bitPattern: $0) }))
-            place += 8 + 4 * (count + panels.count)
+            blocks.append(
+                Block(
+                    first: first, order: order, panels: panels.map { Float(bitPattern: $0) },
+                    variances: variances.map { Float(bitPattern: $0) }))
+            place += 8 + 4 * (2 * count + panels.count)
             first += count
         }
         guard place == bytes.count else { throw fault }

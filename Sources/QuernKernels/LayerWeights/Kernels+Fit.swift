@@ -34,42 +34,11 @@ extension Kernels {
         precondition(blocks.isEmpty || blocks.reduce(0) { $0 + $1.order.count } == columns, "every column once")
         let floats = withUnsafePointer(to: layout) { quern_fit_scratch($0, columns) }
         let done = withUnsafeTemporaryAllocation(of: Float.self, capacity: floats) { scratch in
-            withFeedback(blocks[...], []) { feedback in
-                withImportance(importance) { importance in
-                    var aid = quern_weight_aid(
-                        importance: importance, feedback: feedback.baseAddress, blocks: feedback.count)
-                    var (layout, parts) = (layout, parts)
-                    return quern_fit(
-                        set.rawValue, &layout, values, count, columns, &aid, scratch.baseAddress, &parts)
-                }
+            withAid(importance, blocks) { aid in
+                var (aid, layout, parts) = (aid, layout, parts)
+                return quern_fit(set.rawValue, &layout, values, count, columns, &aid, scratch.baseAddress, &parts)
             }
         }
         precondition(done, "no kernel for \(format) with \(set)")
-    }
-
-    private static func withImportance<Result>(
-        _ importance: [Float]?, _ body: (UnsafePointer<Float>?) -> Result
-    ) -> Result {
-        guard let importance else { return body(nil) }
-        return importance.withUnsafeBufferPointer { body($0.baseAddress) }
-    }
-
-    /// Runs `body` with the blocks as C has them.
-    private static func withFeedback<Result>(
-        _ blocks: ArraySlice<Feedback.Block>, _ made: [quern_feedback],
-        _ body: (UnsafeBufferPointer<quern_feedback>) -> Result
-    ) -> Result {
-        guard let block = blocks.first else { return made.withUnsafeBufferPointer(body) }
-        return block.order.withUnsafeBufferPointer { order in
-            block.panels.withUnsafeBufferPointer { panels in
-                withFeedback(
-                    blocks.dropFirst(),
-                    made + [
-                        quern_feedback(
-                            first: block.first, count: order.count, order: order.baseAddress,
-                            panels: panels.baseAddress)
-                    ], body)
-            }
-        }
     }
 }

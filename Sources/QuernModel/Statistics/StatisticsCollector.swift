@@ -48,7 +48,9 @@ public final class StatisticsCollector: ActivationObserver {
     ) {
         var statistics: [InputStatistics] = []
         var indices: [String: Int] = [:]
-        for input in inputs.calibrated(processOutput: processOutput, isTensor: isTensor) {
+        for input in inputs.calibrated(
+            processOutput: processOutput, keepsGram: gram != nil, isTensor: isTensor)
+        {
             guard indices.updateValue(statistics.count, forKey: input.name) == nil else { continue }
             statistics.append(
                 InputStatistics(
