@@ -20,18 +20,10 @@ struct SpanEncoder {
     private struct Making {
         /// Its place among the outputs of the span.
         let index: Int
-        let type: ElementType
         let isCopy: Bool
         let writer: PartWriter
-        /// Vectors of the importance matrix, one after the other.
-        let importance: [Float]?
-        /// Which of them rows have.
-        let weights: Importance?
-        let refinement: Refinement?
-        /// Of the factor item that was asked for last.
-        var feedback: (item: Int, feedback: Feedback)?
+        var encoder: BlockEncoder
         let rescaler: Rescaler
-        let rowBytes: Int
         /// Summed row by row; 0 where rows are taken over as they are.
         var error = EncodingError()
     }
@@ -44,11 +36,10 @@ struct SpanEncoder {
         var (makings, weights) = try begin()
         let rowBytes = reader.count / span.rows
         // Rows that can only be encoded together stay together.
-        let refined = makings.contains { $0.refinement != nil } ? Kernels.refinedRows : 1
-        let multiple = max(refined, weights.map(\.encoder.rowMultiple).max() ?? 1)
+        let multiple = (weights.map(\.encoder.rowMultiple) + makings.map(\.encoder.rowMultiple)).max() ?? 1
         let rowsPerChunk = max(1, Self.chunkElements / span.columns / multiple) * multiple
         let encodes = !weights.isEmpty || makings.contains { !$0.isCopy }
-        let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.type.isQuantized }
+        let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.encoder.type.isQuantized }
 
         for first in stride(from: 0, to: span.rows, by: rowsPerChunk) {
             let rows = min(rowsPerChunk, span.rows - first)
@@ -140,25 +131,12 @@ struct SpanEncoder {
     }
 
     private func begin(_ output: EncodeOutput, of type: ElementType, _ index: Int) throws -> Making {
-        let isCopy = output.isCopy(span)
-        guard isCopy || (EncodableTypes.contains(span.sourceType) && EncodableTypes.contains(type)) else {
-            throw QuernError(
-                .unsupported, "cannot make \(type) from \(span.sourceType)", at: span.tensor,
-                remedy: "Choose another type for this tensor")
-        }
-        guard span.columns % type.blockSize == 0, let rowBytes = type.bytes(elements: span.columns) else {
-            throw QuernError(
-                .invalidInput, "rows of \(span.columns) are not whole blocks of \(type)", at: span.tensor)
-        }
-        let weights = output.weights(span)
         let rescaler = try Rescaler(output.rescalings, columns: span.columns, findings)
         return Making(
-            index: index, type: type, isCopy: isCopy, writer: try makeWriter(output),
-            importance: try weights.map { importance in
-                var vectors = try vectors(importance)
-                rescaler.divide(&vectors, columns: span.columns, first: 0, matrix: importance.matrix)
-                return vectors
-            }, weights: weights, refinement: output.refinement(span), rescaler: rescaler, rowBytes: rowBytes)
+            index: index, isCopy: output.isCopy(span), writer: try makeWriter(output),
+            encoder: try BlockEncoder(
+                output, of: type, span: span, rescaler: rescaler, findings: findings, vectors: vectors),
+            rescaler: rescaler)
     }
 
     /// The vectors of an importance matrix, held to cover all rows of the span.
@@ -183,68 +161,13 @@ struct SpanEncoder {
         _ values: UnsafeBufferPointer<Float>, firstRow: Int, _ making: inout Making, _ scratch: Scratch
     ) throws {
         let rows = values.count / span.columns
-        let encoded = try scratch.encoded.bytes(rows * making.rowBytes)
-        if let importance = making.importance, let weights = making.weights {
-            // Rows of several matrices may share a chunk; a call gets those of one.
-            var row = 0
-            while row < rows {
-                let tensorRow = span.firstRow + firstRow + row
-                let count = min(rows - row, weights.rowsPerMatrix - tensorRow % weights.rowsPerMatrix)
-                let start = weights.matrix(of: tensorRow) * span.columns
-                try encode(
-                    UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns]),
-                    tensorRow: tensorRow, importance: importance[start..<start + span.columns], &making,
-                    into: UnsafeMutableRawBufferPointer(
-                        rebasing: encoded[row * making.rowBytes..<(row + count) * making.rowBytes]))
-                row += count
-            }
-        } else {
-            Kernels.encode(making.type, rows: values, columns: span.columns, importance: nil, into: encoded)
-        }
+        let encoded = try scratch.encoded.bytes(rows * making.encoder.rowBytes)
+        try making.encoder.encode(values, firstRow: span.firstRow + firstRow, into: encoded)
         try making.writer.append(UnsafeRawBufferPointer(encoded))
         let decoded = try scratch.decoded.floats(values.count)
-        Kernels.decode(making.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
+        Kernels.decode(making.encoder.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
         making.error = Kernels.error(
             original: values, decoded: UnsafeBufferPointer(decoded), columns: span.columns, after: making.error)
-    }
-
-    /// Encodes rows of one matrix.
-    private func encode(
-        _ values: UnsafeBufferPointer<Float>, tensorRow: Int, importance: ArraySlice<Float>, _ making: inout Making,
-        into encoded: UnsafeMutableRawBufferPointer
-    ) throws {
-        guard let refinement = making.refinement else {
-            importance.withUnsafeBufferPointer {
-                Kernels.encode(making.type, rows: values, columns: span.columns, importance: $0, into: encoded)
-            }
-            return
-        }
-        let feedback = try feedback(refinement, tensorRow: tensorRow, &making)
-        let importance = Array(importance)
-        let step = Kernels.refinedRows
-        for row in stride(from: 0, to: values.count / span.columns, by: step) {
-            let end = min(row + step, values.count / span.columns)
-            Kernels.refine(
-                making.type, rows: UnsafeBufferPointer(rebasing: values[row * span.columns..<end * span.columns]),
-                columns: span.columns, importance: importance, feedback: feedback,
-                into: UnsafeMutableRawBufferPointer(
-                    rebasing: encoded[row * making.rowBytes..<end * making.rowBytes]))
-        }
-    }
-
-    private func feedback(_ refinement: Refinement, tensorRow: Int, _ making: inout Making) throws -> Feedback {
-        guard let item = refinement.factor(of: tensorRow) else {
-            throw QuernError(.invalidInput, "the work item has no factor for row \(tensorRow)", at: span.tensor)
-        }
-        if let known = making.feedback, known.item == item { return known.feedback }
-        // Never two at a time.
-        making.feedback = nil
-        let feedback = try findings.feedback(findings.factor(of: item), columns: span.columns)
-        guard feedback.isMade(of: making.type.blockSize, columns: span.columns) else {
-            throw QuernError(.invalidInput, "the factor is not one of whole blocks", at: span.tensor)
-        }
-        making.feedback = (item, feedback)
-        return feedback
     }
 
     private func checkFinite(_ values: UnsafeBufferPointer<Float>, firstRow: Int) throws {

@@ -1,0 +1,116 @@
+import QuernFormats
+import QuernJobs
+import QuernKernels
+import QuernStore
+
+/// Encodes rows of a tensor to blocks of a type, by what is known of the tensor's inputs.
+struct BlockEncoder {
+    let type: ElementType
+    let rowBytes: Int
+    private let span: Span
+    private let findings: Findings
+    /// Vectors of the importance matrix, one after the other.
+    private let importance: [Float]?
+    /// Which of them rows have.
+    private let weights: Importance?
+    private let refinement: Refinement?
+    /// Of the factor item that was asked for last.
+    private var feedback: (item: Int, feedback: Feedback)?
+
+    /// Rows that are best encoded together, or a multiple.
+    var rowMultiple: Int { refinement == nil ? 1 : Kernels.refinedRows }
+
+    /// - Parameters:
+    ///   - rescaler: of the rows that will be encoded.
+    ///   - vectors: what the vectors of an importance matrix are.
+    /// - Throws: what `vectors` throws; `.unsupported` and `.invalidInput` where the span cannot become such blocks.
+    init(
+        _ output: EncodeOutput, of type: ElementType, span: Span, rescaler: Rescaler, findings: Findings,
+        vectors: (Importance) throws -> [Float]
+    ) throws {
+        guard output.isCopy(span) || (EncodableTypes.contains(span.sourceType) && EncodableTypes.contains(type)) else {
+            throw QuernError(
+                .unsupported, "cannot make \(type) from \(span.sourceType)", at: span.tensor,
+                remedy: "Choose another type for this tensor")
+        }
+        guard span.columns % type.blockSize == 0, let rowBytes = type.bytes(elements: span.columns) else {
+            throw QuernError(
+                .invalidInput, "rows of \(span.columns) are not whole blocks of \(type)", at: span.tensor)
+        }
+        self.type = type
+        self.rowBytes = rowBytes
+        self.span = span
+        self.findings = findings
+        weights = output.weights(span)
+        importance = try weights.map { importance in
+            var vectors = try vectors(importance)
+            rescaler.divide(&vectors, columns: span.columns, first: 0, matrix: importance.matrix)
+            return vectors
+        }
+        refinement = output.refinement(span)
+    }
+
+    /// - Parameters:
+    ///   - values: whole rows.
+    ///   - firstRow: the first of them in the tensor.
+    ///   - encoded: `rowBytes` for each.
+    mutating func encode(
+        _ values: UnsafeBufferPointer<Float>, firstRow: Int, into encoded: UnsafeMutableRawBufferPointer
+    ) throws {
+        guard let importance, let weights else {
+            Kernels.encode(type, rows: values, columns: span.columns, importance: nil, into: encoded)
+            return
+        }
+        // Rows of several matrices may come together; a call gets those of one.
+        let rows = values.count / span.columns
+        var row = 0
+        while row < rows {
+            let tensorRow = firstRow + row
+            let count = min(rows - row, weights.rowsPerMatrix - tensorRow % weights.rowsPerMatrix)
+            let start = weights.matrix(of: tensorRow) * span.columns
+            try encode(
+                UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns]),
+                tensorRow: tensorRow, importance: importance[start..<start + span.columns],
+                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<(row + count) * rowBytes]))
+            row += count
+        }
+    }
+
+    /// Encodes rows of one matrix.
+    private mutating func encode(
+        _ values: UnsafeBufferPointer<Float>, tensorRow: Int, importance: ArraySlice<Float>,
+        into encoded: UnsafeMutableRawBufferPointer
+    ) throws {
+        guard let refinement else {
+            importance.withUnsafeBufferPointer {
+                Kernels.encode(type, rows: values, columns: span.columns, importance: $0, into: encoded)
+            }
+            return
+        }
+        let feedback = try feedback(refinement, tensorRow: tensorRow)
+        let importance = Array(importance)
+        let rows = values.count / span.columns
+        for row in stride(from: 0, to: rows, by: Kernels.refinedRows) {
+            let end = min(row + Kernels.refinedRows, rows)
+            Kernels.refine(
+                type, rows: UnsafeBufferPointer(rebasing: values[row * span.columns..<end * span.columns]),
+                columns: span.columns, importance: importance, feedback: feedback,
+                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<end * rowBytes]))
+        }
+    }
+
+    private mutating func feedback(_ refinement: Refinement, tensorRow: Int) throws -> Feedback {
+        guard let item = refinement.factor(of: tensorRow) else {
+            throw QuernError(.invalidInput, "the work item has no factor for row \(tensorRow)", at: span.tensor)
+        }
+        if let feedback, feedback.item == item { return feedback.feedback }
+        // Never two at a time.
+        feedback = nil
+        let read = try findings.feedback(findings.factor(of: item), columns: span.columns)
+        guard read.isMade(of: type.blockSize, columns: span.columns) else {
+            throw QuernError(.invalidInput, "the factor is not one of whole blocks", at: span.tensor)
+        }
+        feedback = (item, read)
+        return read
+    }
+}
