@@ -7,7 +7,7 @@ extension Stage {
     /// Whether the stage computes on a model, which takes a library that not every machine has.
     public var computesOnModels: Bool {
         switch self {
-        case .calibrate, .evaluate: true
+        case .calibrate, .measure, .evaluate: true
         case .digest, .tokenize, .merge, .scan, .balance, .factor, .encode, .assemble, .publish: false
         }
     }
@@ -19,7 +19,7 @@ extension Stage {
     public static func runnable(among stages: Set<Stage> = Set(allCases), logger: Logger) -> Set<Stage> {
         let left = stages.filter { !$0.computesOnModels }
         guard left.count < stages.count, let obstacle = modelObstacle else { return stages }
-        logger.warning("this machine takes no part in calibration and evaluation: \(obstacle)")
+        logger.warning("this machine takes no part in calibration, measuring and evaluation: \(obstacle)")
         return left
     }
 }

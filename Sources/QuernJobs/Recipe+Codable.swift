@@ -4,7 +4,7 @@ import QuernFormats
 /// refused, and keys of things to come are named as such.
 extension Recipe: Codable {
     enum Key: String, RecipeKey {
-        case source, name, targets, imatrix, calibration, encoder, evaluation, split
+        case source, name, targets, imatrix, calibration, encoder, measurement, sensitivity, evaluation, split
         case allowRequantize = "allow_requantize"
         case includeWeights = "include_weights"
         case excludeWeights = "exclude_weights"
@@ -22,6 +22,8 @@ extension Recipe: Codable {
             imatrix: try container.decodeIfPresent(String.self, forKey: .imatrix),
             calibration: try container.decodeIfPresent(Calibration.self, forKey: .calibration),
             encoder: try container.decodeIfPresent(BlockEncoder.self, forKey: .encoder),
+            measurement: try container.decodeIfPresent(Measurement.self, forKey: .measurement),
+            sensitivity: try container.decodeIfPresent(String.self, forKey: .sensitivity),
             evaluation: try container.decodeIfPresent(Evaluation.self, forKey: .evaluation),
             split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
             allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false,
@@ -39,6 +41,8 @@ extension Recipe: Codable {
         try container.encodeIfPresent(imatrix, forKey: .imatrix)
         try container.encodeIfPresent(calibration, forKey: .calibration)
         try container.encodeIfPresent(self.encoder, forKey: .encoder)
+        try container.encodeIfPresent(measurement, forKey: .measurement)
+        try container.encodeIfPresent(sensitivity, forKey: .sensitivity)
         try container.encodeIfPresent(evaluation, forKey: .evaluation)
         try container.encodeIfPresent(split, forKey: .split)
         if allowRequantize { try container.encode(true, forKey: .allowRequantize) }
@@ -57,8 +61,8 @@ extension Recipe.Target: Codable {
         case leaveOutputTensor = "leave_output_tensor"
         case compressedTensors = "compressed_tensors"
         case groupSize = "group_size"
-        case method, ignore, layers
-        static let planned: Set<String> = ["size", "bpw"]
+        case method, ignore, layers, size, bpw
+        static let planned: Set<String> = []
         /// What only one kind of target has.
         static let ofGGUF: [Key] = [.pure, .tensors, .outputTensorType, .tokenEmbeddingType, .leaveOutputTensor]
         static let ofCompressedTensors: [Key] = [.groupSize, .ignore, .layers]
@@ -69,7 +73,7 @@ extension Recipe.Target: Codable {
         guard let scheme = try container.decodeIfPresent(String.self, forKey: .compressedTensors) else {
             try Self.refuse(Key.ofCompressedTensors, of: "gguf", in: container)
             self.init(
-                gguf: try container.decode(String.self, forKey: .gguf),
+                gguf: try Self.preset(in: container),
                 pure: try container.decodeIfPresent(Bool.self, forKey: .pure) ?? false,
                 tensors: try Self.rules(in: container, .tensors, Recipe.TensorRule.init(pattern:type:)),
                 outputTensorType: try container.decodeIfPresent(ElementType.self, forKey: .outputTensorType),
@@ -78,12 +82,23 @@ extension Recipe.Target: Codable {
                 method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest)
             return
         }
-        try Self.refuse([.gguf] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
+        try Self.refuse([.gguf, .size, .bpw] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
         self.init(
             compressedTensors: scheme, groupSize: try container.decodeIfPresent(Int.self, forKey: .groupSize),
             method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest,
             ignore: try container.decodeIfPresent([String].self, forKey: .ignore) ?? [],
             layers: try Self.rules(in: container, .layers, Recipe.LayerRule.init(pattern:scheme:)))
+    }
+
+    /// A preset, or a size in its place.
+    private static func preset(in container: KeyedDecodingContainer<Key>) throws -> String {
+        if container.contains(.size) {
+            try refuse([.gguf, .bpw], of: Key.size.rawValue, in: container)
+            return "size:\(try container.decode(String.self, forKey: .size))"
+        }
+        guard container.contains(.bpw) else { return try container.decode(String.self, forKey: .gguf) }
+        try refuse([.gguf], of: Key.bpw.rawValue, in: container)
+        return "bpw:\(try container.decode(Double.self, forKey: .bpw))"
     }
 
     private static func refuse(
@@ -256,6 +271,23 @@ extension Recipe.Evaluation: Codable {
         try container.encode(text, forKey: .text)
         try container.encode(chunkTokens, forKey: .chunkTokens)
         try container.encodeIfPresent(chunks, forKey: .chunks)
+    }
+}
+
+extension Recipe.Measurement: Codable {
+    enum Key: String, RecipeKey {
+        case chunks
+        static let planned: Set<String> = []
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.strictContainer(of: Key.self)
+        self.init(chunks: try container.decodeIfPresent(Int.self, forKey: .chunks) ?? Self.usualChunks)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        try container.encode(chunks, forKey: .chunks)
     }
 }
 

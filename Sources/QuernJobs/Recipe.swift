@@ -14,6 +14,10 @@ public struct Recipe: Sendable, Equatable {
     public var calibration: Calibration?
     /// How GGUF types are written; nil: refined where a text is calibrated on, reference otherwise.
     public var encoder: BlockEncoder?
+    /// How it is measured what tensors cost in each type; nil where nobody asks. Takes a calibration.
+    public var measurement: Measurement?
+    /// A file that says what tensors cost in each type, for targets of a given size.
+    public var sensitivity: String?
     /// The text that artifacts are judged by.
     public var evaluation: Evaluation?
     public var split: SplitLimits?
@@ -29,7 +33,8 @@ public struct Recipe: Sendable, Equatable {
 
     public init(
         source: String, name: String? = nil, targets: [Target], imatrix: String? = nil,
-        calibration: Calibration? = nil, encoder: BlockEncoder? = nil, evaluation: Evaluation? = nil,
+        calibration: Calibration? = nil, encoder: BlockEncoder? = nil,
+        measurement: Measurement? = nil, sensitivity: String? = nil, evaluation: Evaluation? = nil,
         split: SplitLimits? = nil,
         allowRequantize: Bool = false,
         includeWeights: [String] = [], excludeWeights: [String] = [], pruneLayers: [Int] = [],
@@ -41,6 +46,8 @@ public struct Recipe: Sendable, Equatable {
         self.imatrix = imatrix
         self.calibration = calibration
         self.encoder = encoder
+        self.measurement = measurement
+        self.sensitivity = sensitivity
         self.evaluation = evaluation
         self.split = split
         self.allowRequantize = allowRequantize
@@ -210,6 +217,16 @@ public struct Recipe: Sendable, Equatable {
             self.maxBlock = maxBlock
             self.budget = budget
         }
+    }
+
+    /// How much of the text that is calibrated on also measures how predictions move.
+    public struct Measurement: Sendable, Equatable {
+        /// Chunks, from the first on.
+        public var chunks: Int
+
+        public static let usualChunks = 8
+
+        public init(chunks: Int = usualChunks) { self.chunks = chunks }
     }
 
     /// Text to compare artifacts with the source by, and how much of it.

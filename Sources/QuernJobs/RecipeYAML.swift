@@ -21,6 +21,8 @@ extension Recipe {
             imatrix: try fields[.imatrix]?.text(),
             calibration: try fields[.calibration].map(Calibration.init(yaml:)),
             encoder: try fields[.encoder]?.encoder(),
+            measurement: try fields[.measurement].map(Measurement.init(yaml:)),
+            sensitivity: try fields[.sensitivity]?.text(),
             evaluation: try fields[.evaluation].map(Evaluation.init(yaml:)),
             split: try fields[.split].map(SplitLimits.init(yaml:)),
             allowRequantize: try fields[.allowRequantize]?.flag() ?? false,
@@ -39,6 +41,8 @@ extension Recipe {
         if let imatrix { root.append(("imatrix", imatrix.node)) }
         if let calibration { root.append(("calibration", calibration.node)) }
         if let encoder { root.append(("encoder", encoder.rawValue.node)) }
+        if let measurement { root.append(("measurement", measurement.node)) }
+        if let sensitivity { root.append(("sensitivity", sensitivity.node)) }
         if let evaluation { root.append(("evaluation", evaluation.node)) }
         if let split { root.append(("split", split.node)) }
         if allowRequantize { root.append(("allow_requantize", Node("true"))) }
@@ -56,7 +60,7 @@ extension Recipe.Target {
         guard let scheme = fields[.compressedTensors] else {
             try fields.refuse(Key.ofCompressedTensors, of: .gguf)
             self.init(
-                gguf: try fields.required(.gguf).text(),
+                gguf: try Self.preset(fields),
                 pure: try fields[.pure]?.flag() ?? false,
                 tensors: try fields[.tensors]?.tensorRules() ?? [],
                 outputTensorType: try fields[.outputTensorType]?.elementType(),
@@ -65,12 +69,23 @@ extension Recipe.Target {
                 method: try fields[.method]?.method() ?? .nearest)
             return
         }
-        try fields.refuse([.gguf] + Key.ofGGUF, of: .compressedTensors)
+        try fields.refuse([.gguf, .size, .bpw] + Key.ofGGUF, of: .compressedTensors)
         self.init(
             compressedTensors: try scheme.text(), groupSize: try fields[.groupSize]?.index(),
             method: try fields[.method]?.method() ?? .nearest,
             ignore: try fields[.ignore]?.list().map { try $0.text() } ?? [],
             layers: try fields[.layers]?.layerRules() ?? [])
+    }
+
+    /// A preset, or a size in its place.
+    private static func preset(_ fields: RecipeFields<Key>) throws -> String {
+        if let size = fields[.size] {
+            try fields.refuse([.gguf, .bpw], of: .size)
+            return "size:\(try size.text())"
+        }
+        guard let bits = fields[.bpw] else { return try fields.required(.gguf).text() }
+        try fields.refuse([.gguf], of: .bpw)
+        return "bpw:\(try bits.text())"
     }
 
     fileprivate var node: Node {
@@ -165,6 +180,18 @@ extension Recipe.Evaluation {
     fileprivate var node: Node {
         var fields: [(Node, Node)] = [("text", text.node), ("chunk_tokens", Node(String(chunkTokens)))]
         if let chunks { fields.append(("chunks", Node(String(chunks)))) }
+        return Node(fields)
+    }
+}
+
+extension Recipe.Measurement {
+    fileprivate init(yaml value: RecipeValue) throws {
+        let fields = try RecipeFields<Key>(value)
+        self.init(chunks: try fields[.chunks]?.count() ?? Self.usualChunks)
+    }
+
+    fileprivate var node: Node {
+        let fields: [(Node, Node)] = [("chunks", Node(String(chunks)))]
         return Node(fields)
     }
 }

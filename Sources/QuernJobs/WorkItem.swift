@@ -17,6 +17,8 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
     case balance
     /// Factor the Gram matrix of an input.
     case factor
+    /// Find out what it costs to have tensors in one type or another.
+    case measure
     /// Encode spans of the source into parts.
     case encode
     /// Write one artifact file from its header and parts.
@@ -36,6 +38,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
     case scan(ScanWork)
     case balance(BalanceWork)
     case factor(FactorWork)
+    case measure(MeasureWork)
     case encode(EncodeWork)
     case assemble(AssembleWork)
     case evaluate(EvaluateWork)
@@ -50,6 +53,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
         case .scan: .scan
         case .balance: .balance
         case .factor: .factor
+        case .measure: .measure
         case .encode: .encode
         case .assemble: .assemble
         case .evaluate: .evaluate
@@ -67,6 +71,7 @@ public enum WorkResult: Sendable, Codable, Equatable {
     case scan(ScanResult)
     case balance(BalanceResult)
     case factor(FactorResult)
+    case measure(MeasureResult)
     case encode(EncodeResult)
     case assemble(AssembleResult)
     case evaluate(EvaluateResult)

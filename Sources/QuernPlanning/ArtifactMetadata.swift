@@ -45,6 +45,9 @@ enum ArtifactMetadata {
     /// Which encoder made the tensors, where it is not llama.cpp's.
     private static let encoderKey = "quantize.encoder"
 
+    /// The size for which types were chosen, where it was no preset that chose them.
+    private static let goalKey = "quantize.types"
+
     /// The source's key-values with those that a preset changes.
     ///
     /// llama-quantize moves the keys it sets to the end, so a quantized artifact of a converted checkpoint has the
@@ -52,11 +55,12 @@ enum ArtifactMetadata {
     /// there they keep their place.
     /// - Parameters:
     ///   - encoder: that made its tensors.
+    ///   - goal: the size for which types were chosen; nil for those of a preset.
     ///   - overrides: what a user wants to stand there.
     ///   - blockCount: of the artifact, where it is not the source's.
     static func make(
         source: SourceModel, preset: Preset, statistics: Statistics?, encoder: Recipe.BlockEncoder = .reference,
-        overrides: [MetadataOverride] = [], blockCount: Int? = nil
+        goal: String? = nil, overrides: [MetadataOverride] = [], blockCount: Int? = nil
     ) -> [(key: String, value: GGUFValue)] {
         let staysInPlace = source.isConverted && !preset.baseType.isQuantized
         // A conversion that takes over experts in MXFP4 is of that type, whatever the rest has.
@@ -68,8 +72,9 @@ enum ArtifactMetadata {
         var metadata = source.metadata.filter { !$0.key.hasPrefix("split.") }
         let blocks =
             blockCount.map { [(key: source.blockCountKey, value: GGUFValue.uint32(UInt32(clamping: $0)))] } ?? []
-        let own: [(key: String, value: GGUFValue)] =
-            encoder == .reference ? [] : [(encoderKey, .string(GGUFString("quern \(encoder.version)")))]
+        var own: [(key: String, value: GGUFValue)] = []
+        if encoder != .reference { own.append((encoderKey, .string(GGUFString("quern \(encoder.version)")))) }
+        if let goal { own.append((goalKey, .string(GGUFString("measured, for \(goal)")))) }
         for change in changes + overrides.map(\.entry) + entries(statistics) + own + blocks {
             if let place = metadata.firstIndex(where: { $0.key == change.key }) {
                 if staysInPlace {

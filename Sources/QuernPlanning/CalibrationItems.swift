@@ -5,6 +5,8 @@ import QuernStore
 /// The work items of a calibration: cut the text, go through groups of chunks, add up.
 struct CalibrationItems {
     let items: [PlannedItem]
+    /// Ordinal of the first, the item that cuts the text.
+    var tokenize: Int { merged - items.count + 1 }
     /// Ordinal of the last, the merge item.
     let merged: Int
     /// Inputs that statistics are taken of.

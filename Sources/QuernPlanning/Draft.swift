@@ -8,6 +8,8 @@ struct Draft {
         /// As the artifact is called.
         let name: String
         let preset: Preset
+        /// What stands for it in metadata, where types are chosen for a size.
+        var goal: String?
         let tensors: [PlannedTensor]
         var outputs: [EncodeOutput]
         var types: [ElementType] { outputs.compactMap(\.encoding.type) }
@@ -49,9 +51,11 @@ struct Draft {
     }
 
     /// Chooses a target's types and notes what refuses them.
+    /// - Parameter types: by name, what is settled already.
     /// - Throws: `QuernError` `.usage` for a pattern that is no regular expression.
     mutating func add(
-        _ target: Recipe.GGUFTarget, name: String, preset: Preset, encoder: Recipe.BlockEncoder, allowRequantize: Bool
+        _ target: Recipe.GGUFTarget, name: String, preset: Preset, types: [String: ElementType] = [:],
+        encoder: Recipe.BlockEncoder, allowRequantize: Bool
     ) throws {
         var chooser = TypeChooser(
             preset: preset, target: target, rules: try target.tensors.map(TensorNameRule.init), model: model,
@@ -63,7 +67,11 @@ struct Draft {
             var type = tensor.type
             var importance: Importance?
             do throws(QuernError) {
-                type = try chooser.type(of: tensor, facts[index])
+                if let settled = types[tensor.name] {
+                    type = settled
+                } else {
+                    type = try chooser.type(of: tensor, facts[index])
+                }
                 try check(tensor, type, allowRequantize: allowRequantize)
                 _ = try ranges[index].get()
                 if type != tensor.type, type.usesImportance || (encoder == .refined && type.isRefined) {
@@ -86,7 +94,8 @@ struct Draft {
             outputs.append(EncodeOutput(type: type, importance: importance))
         }
         warn(name, unweighted)
-        choices.append(Choice(name: name, preset: preset, tensors: planned, outputs: outputs))
+        let goal = try target.goal == nil ? nil : target.preset
+        choices.append(Choice(name: name, preset: preset, goal: goal, tensors: planned, outputs: outputs))
     }
 
     /// Every tensor with all that the targets want of it; only where nothing was refused.

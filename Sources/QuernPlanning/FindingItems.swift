@@ -115,6 +115,14 @@ struct FindingItems {
                 label: "balance inputs\(expert) of \(input.tensor)"), to: \.balances, key)
     }
 
+    /// All rows of a tensor.
+    /// - Parameter used: files of the item, to which those of the tensor are added.
+    func span(of tensor: SourceTensor, outputs: [EncodeOutput], _ used: inout ItemFiles) throws -> Span {
+        var span = try span(of: tensor, matrix: nil, &used)
+        span.outputs = outputs
+        return span
+    }
+
     /// - Parameter used: files of the item, to which those of the tensor are added.
     private func span(of tensor: SourceTensor, matrix: Int?, _ used: inout ItemFiles) throws -> Span {
         var cursor = TensorCursor(tensor)

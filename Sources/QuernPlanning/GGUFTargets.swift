@@ -28,21 +28,46 @@ struct GGUFTargets {
     /// - Parameters:
     ///   - names: of all targets of the recipe.
     ///   - name: of the artifacts.
+    ///   - sensitivity: what tensors cost, for targets of a given size.
     init(
         recipe: Recipe, names: [String], source unpruned: SourceModel, name: String, origin: ImportanceVectors.Origin,
-        calibration: CalibrationItems?
+        calibration: CalibrationItems?, sensitivity: SensitivityFile?
     ) throws {
         let model = ModelFacts(
             architecture: unpruned.architecture, metadata: recipe.overrides.applied(to: unpruned.metadata))
         let source = try unpruned.pruned(Set(recipe.pruneLayers))
         let keepsSplit = recipe.split?.keep ?? false
         var findings = FindingItems(
-            firstOrdinal: source.files.count + (calibration?.items.count ?? 0), files: source.files)
+            firstOrdinal: (recipe.targets.isEmpty ? 0 : source.files.count) + (calibration?.items.count ?? 0),
+            files: source.files)
         var draft = try Draft(
             source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
+        let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
+        func layout(
+            of choice: Draft.Choice, stem: String, encoder: Recipe.BlockEncoder
+        ) throws -> ArtifactLayout {
+            try ArtifactLayout(
+                stem: stem,
+                metadata: ArtifactMetadata.make(
+                    source: source, preset: choice.preset, statistics: statistics,
+                    encoder: encoder, goal: choice.goal, overrides: recipe.overrides,
+                    blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
+                openKey: calibration == nil ? nil : ArtifactMetadata.chunksKey, tensors: choice.tensors,
+                types: choice.types, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
+        }
+        var expected: [String: Double] = [:]
         for case (.gguf(let target), let name) in zip(recipe.targets, names) {
+            var chosen: [String: ElementType] = [:]
+            if let goal = try target.goal, target.tensors.isEmpty {
+                let sizes = try GoalSizes(goal, target, draft, recipe) {
+                    try layout(of: $0, stem: name, encoder: $1)
+                }
+                let allocation = try sizes.allocation(sensitivity)
+                chosen = allocation.types
+                expected[name] = allocation.divergence
+            }
             try draft.add(
-                target, name: name, preset: try Preset(named: target.preset), encoder: recipe.encoder ?? .reference,
+                target, name: name, preset: try target.base, types: chosen, encoder: recipe.encoder ?? .reference,
                 allowRequantize: recipe.allowRequantize)
             if target.method.balance != nil, let calibration {
                 try draft.balance(calibration, &findings, allowRequantize: recipe.allowRequantize)
@@ -50,24 +75,18 @@ struct GGUFTargets {
             if recipe.encoder == .refined, let calibration { draft.refine(calibration, &findings) }
         }
         self.findings = findings
-        let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
         targets = try draft.choices.map { choice in
             let target = choice.name
             guard draft.refusals.allSatisfy({ $0.target != target }) else {
                 return Target(report: TargetPlan(target: target, files: [], tensors: choice.tensors), planned: nil)
             }
-            let layout = try ArtifactLayout(
-                stem: "\(name)-\(target)",
-                metadata: ArtifactMetadata.make(
-                    source: source, preset: choice.preset, statistics: statistics,
-                    encoder: choice.outputs.contains { $0.refinement != nil } ? .refined : .reference,
-                    overrides: recipe.overrides,
-                    blockCount: recipe.pruneLayers.isEmpty ? nil : source.blockCount),
-                openKey: calibration == nil ? nil : ArtifactMetadata.chunksKey, tensors: choice.tensors,
-                types: choice.types, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
+            let isRefined = choice.outputs.contains { $0.refinement != nil }
+            let layout = try layout(
+                of: choice, stem: "\(name)-\(target)", encoder: isRefined ? .refined : .reference)
             let files = layout.files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) }
             return Target(
-                report: TargetPlan(target: target, files: files, tensors: choice.tensors),
+                report: TargetPlan(
+                    target: target, files: files, tensors: choice.tensors, divergence: expected[target]),
                 planned: PlannedTarget(target: target, files: layout.files.map { Self.planned($0, choice) }))
         }
         self.source = source

@@ -41,9 +41,14 @@ public struct TargetPlan: Sendable {
     public let files: [PlannedArtifact.File]
     /// In the order of the artifact.
     public let tensors: [PlannedTensor]
+    /// What it is expected to diverge by, in nats, where types were chosen by what they cost.
+    public let divergence: Double?
     public var bytes: UInt64 { files.reduce(0) { $0 + $1.bytes } }
 
-    public init(target: String, files: [PlannedArtifact.File], tensors: [PlannedTensor]) {
+    public init(
+        target: String, files: [PlannedArtifact.File], tensors: [PlannedTensor], divergence: Double? = nil
+    ) {
+        self.divergence = divergence
         self.target = target
         self.files = files
         self.tensors = tensors

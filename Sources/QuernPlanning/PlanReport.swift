@@ -9,6 +9,8 @@ public struct PlanReport: Sendable, Codable, Equatable {
         public let bytes: UInt64
         public let files: [PlannedArtifact.File]
         public let tensors: [Tensor]
+        /// What it is expected to diverge by, in nats, where types were chosen by what they cost.
+        public let divergence: Double?
     }
 
     public struct Tensor: Sendable, Codable, Equatable {
@@ -47,7 +49,7 @@ public struct PlanReport: Sendable, Codable, Equatable {
                 tensors: target.tensors.map {
                     Tensor(
                         name: $0.name, shape: $0.shape, sourceType: $0.sourceType, type: $0.type, bytes: $0.bytes)
-                })
+                }, divergence: target.divergence)
         }
         workItems = plan.items.count
         peakMemoryBytes = plan.peakMemory

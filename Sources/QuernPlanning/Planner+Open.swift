@@ -17,7 +17,8 @@ extension Planner {
         return try plan(
             recipe: recipe, source: source, checkpoint: checkpoint, importance: importance,
             calibrationText: try recipe.calibration.map { SourceFile(try FileByteSource(path: $0.text)) },
-            evaluationText: try recipe.evaluation.map { SourceFile(try FileByteSource(path: $0.text)) })
+            evaluationText: try recipe.evaluation.map { SourceFile(try FileByteSource(path: $0.text)) },
+            sensitivity: try recipe.sensitivity.map(SensitivityFile.read))
     }
 
     /// The checkpoint as it stands, where a target is made of safetensors.

@@ -11,12 +11,13 @@ public enum Planner {
     ///   - importance: what `recipe.imatrix` names; nil where it names nothing.
     ///   - calibrationText: what `recipe.calibration` names, likewise.
     ///   - evaluationText: what `recipe.evaluation` names, likewise.
+    ///   - sensitivity: what `recipe.sensitivity` names, likewise.
     /// - Returns: a plan whose `refusals` say what cannot be made, for all targets at once.
     /// - Throws: `QuernError` `.usage` where the recipe itself is wrong (unknown or repeated presets, a bad pattern or
     ///   name), `.invalidInput` where the source contradicts itself.
     public static func plan(
         recipe: Recipe, source: SourceModel?, checkpoint: StoredCheckpoint? = nil, importance: ImportanceMatrix?,
-        calibrationText: SourceFile? = nil, evaluationText: SourceFile? = nil
+        calibrationText: SourceFile? = nil, evaluationText: SourceFile? = nil, sensitivity: SensitivityFile? = nil
     ) throws -> Plan {
         let sourceName = source?.name ?? checkpoint?.name ?? ""
         let name = try artifactName(recipe, sourceName)
@@ -28,7 +29,21 @@ public enum Planner {
         let origin = try importanceOrigin(recipe, importance, calibration)
         let gguf = try source.map {
             try GGUFTargets(
-                recipe: recipe, names: names, source: $0, name: name, origin: origin, calibration: calibration)
+                recipe: recipe, names: names, source: $0, name: name, origin: origin, calibration: calibration,
+                sensitivity: sensitivity)
+        }
+        let files = source?.files ?? checkpoint?.files ?? []
+        // Without targets nobody asks what the files are.
+        let hashed = recipe.targets.isEmpty ? 0 : files.count
+        var findings =
+            gguf?.findings
+            ?? FindingItems(firstOrdinal: hashed + (calibration?.items.count ?? 0), files: files)
+        let measured = try source.flatMap { model in
+            try recipe.measurement.map {
+                try MeasureItems(
+                    $0, recipe: recipe, source: model, calibration: calibration, importance: ImportanceVectors(origin),
+                    &findings)
+            }
         }
         let statistics = try source.flatMap { model in
             checkpoint == nil ? nil : try LayerStatistics(model: model, calibration: calibration, origin: origin)
@@ -36,7 +51,7 @@ public enum Planner {
         var compressed = checkpoint.map {
             CompressedDraft(
                 checkpoint: $0, statistics: statistics, firstEncoding: gguf?.encodingCount ?? 0,
-                findings: gguf?.findings ?? FindingItems(firstOrdinal: $0.files.count, files: $0.files))
+                findings: findings)
         }
         for case (.compressedTensors(let target), let name) in zip(recipe.targets, names) {
             try compressed?.add(target, name: name)
@@ -72,12 +87,12 @@ public enum Planner {
         var vectors = gguf?.vectors ?? ImportanceVectors(origin)
         if let others = compressed?.statistics?.vectors { vectors.formUnion(others) }
         let work = try WorkItems(
-            files: source?.files ?? checkpoint?.files ?? [], calibration: calibration,
-            findings: (compressed?.findings ?? gguf?.findings)?.items ?? [],
+            files: files, calibration: calibration,
+            findings: (compressed?.findings ?? findings).items, measured: measured,
             evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
             encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
             cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
-            recipe: resolved(recipe, name: name, names: names), statistics: vectors.digest)
+            recipe: resolved(recipe, name: name, names: names, rules: chosenTypes(targets)), statistics: vectors.digest)
         let blobs = (gguf?.source.blobs ?? [:]).merging(vectors.blobs) { first, _ in first }
             .merging(work.blobs) { first, _ in first }
         return Plan(
@@ -86,17 +101,23 @@ public enum Planner {
     }
 
     /// The recipe as the manifest has it: names in full, nothing of the machine.
-    private static func resolved(_ recipe: Recipe, name: String, names: [String]) -> Recipe {
+    /// - Parameter rules: types that were chosen for sizes, by target.
+    private static func resolved(
+        _ recipe: Recipe, name: String, names: [String], rules: [String: [Recipe.TensorRule]]
+    ) -> Recipe {
         var resolved = recipe
         resolved.source = baseName(recipe.source)
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
+        resolved.sensitivity = recipe.sensitivity.map(baseName)
         if let text = recipe.evaluation?.text { resolved.evaluation?.text = baseName(text) }
         for (index, name) in names.enumerated() {
             switch resolved.targets[index] {
             case .gguf(var target):
-                target.preset = (try? Preset(named: target.preset).name) ?? name
+                target.preset = (try? Preset(named: target.preset).name) ?? target.preset
+                // With the types in it, the recipe repeats the artifact without measurements.
+                if (try? target.goal) != nil, target.tensors.isEmpty { target.tensors = rules[name] ?? [] }
                 resolved.targets[index] = .gguf(target)
             case .compressedTensors(var target):
                 target.scheme = target.scheme.uppercased()
@@ -109,13 +130,27 @@ public enum Planner {
         return resolved
     }
 
+    /// Rules that choose the very types that a target has.
+    private static func chosenTypes(_ targets: [TargetPlan]) -> [String: [Recipe.TensorRule]] {
+        let rules = targets.filter { $0.divergence != nil }.map { target in
+            let rules = target.tensors.compactMap { tensor -> Recipe.TensorRule? in
+                guard case .element(let type) = tensor.type, type.isQuantized else { return nil }
+                return Recipe.TensorRule(
+                    pattern: "^\(tensor.name.replacing(".", with: "\\."))$", type: type)
+            }
+            return (target.target, rules)
+        }
+        return Dictionary(rules, uniquingKeysWith: { first, _ in first })
+    }
+
     /// The recipe with what its methods ask for.
     /// - Throws: `QuernError` `.usage` for a method without what it needs.
     private static func completed(_ recipe: Recipe) throws -> Recipe {
         var recipe = recipe
         let makesGGUF = recipe.targets.contains { if case .gguf = $0 { true } else { false } }
-        if recipe.encoder == nil, makesGGUF, recipe.calibration != nil { recipe.encoder = .refined }
-        if recipe.encoder == .refined, makesGGUF {
+        let choosesTypes = makesGGUF || recipe.measurement != nil
+        if recipe.encoder == nil, choosesTypes, recipe.calibration != nil { recipe.encoder = .refined }
+        if recipe.encoder == .refined, choosesTypes {
             guard recipe.calibration != nil else {
                 throw QuernError(
                     .usage, "the refined encoder needs to know what layers read", at: "encoder",
@@ -158,7 +193,7 @@ public enum Planner {
         }
         let schemes = try recipe.targets.map { target in
             switch target {
-            case .gguf(let target): try Preset(named: target.preset).name
+            case .gguf(let target): try target.artifactName
             case .compressedTensors(let target): target.name
             }
         }

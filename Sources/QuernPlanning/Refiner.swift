@@ -40,6 +40,19 @@ struct Refiner {
         return Refinement(factors: factors, rowsPerMatrix: importance.rowsPerMatrix)
     }
 
+    /// What some matrices of a tensor read, at equal distances; none where nobody knows.
+    func inputs(of tensor: SourceTensor, importance: Importance, most: Int) -> [MeasureWork.Input] {
+        guard let input = input(of: tensor), tensor.rows % importance.rowsPerMatrix == 0 else { return [] }
+        let matrices = tensor.rows / importance.rowsPerMatrix
+        let some = min(matrices, most)
+        return (0..<some).map { index in
+            let matrix = (matrices - 1) * index / max(some - 1, 1)
+            return MeasureWork.Input(
+                reference: reference(to: input, of: tensor, matrix: importance.firstMatrix + matrix),
+                firstRow: matrix * importance.rowsPerMatrix, rows: importance.rowsPerMatrix)
+        }
+    }
+
     /// Whether all is there to refine a tensor, but its Gram matrix is cut where blocks of the type go on.
     func isCut(_ tensor: SourceTensor, in type: ElementType) -> Bool {
         guard type.isRefined, let input = input(of: tensor) else { return false }

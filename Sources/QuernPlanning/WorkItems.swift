@@ -44,10 +44,11 @@ struct WorkItems {
     /// - Parameters:
     ///   - encodings: one for every tensor, in the order of the artifacts.
     ///   - findings: what comes between calibration and encoding.
+    ///   - measured: what tensors cost; nil where nobody asks.
     ///   - evaluation: makes the items of an evaluation of artifacts, the first with the ordinal given; nil for none.
     ///   - recipe: as resolved, without a path.
     init(
-        files: [SourceFile], calibration: CalibrationItems?, findings: [PlannedItem],
+        files: [SourceFile], calibration: CalibrationItems?, findings: [PlannedItem], measured: MeasureItems?,
         evaluation: (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)?, targets: [PlannedTarget],
         encodings: [TensorEncodings],
         cutter: SpanCutter, recipe: Recipe, statistics: Digest?
@@ -74,6 +75,7 @@ struct WorkItems {
         }
         items += calibration?.items ?? []
         items += findings
+        items += measured?.items ?? []
         let encode = try EncodeItems(
             targets.isEmpty ? [] : encodings, files: files, cutter: cutter, firstOrdinal: items.count)
         items += encode.items
@@ -95,11 +97,12 @@ struct WorkItems {
             recipe: try Self.json(recipe), encoder: (recipe.encoder ?? .reference).version, statistics: statistics,
             merged: calibration?.merged, sources: sources, artifacts: artifacts,
             evaluation: judged?.reference)
+        let measuring = items.indices.filter { items[$0].payload.stage == .measure }
         items.append(
             PlannedItem(
                 payload: .publish(work), cost: 1, memory: Self.buffers + (judged?.reference.memory ?? 0),
                 dependencies: sources.map(\.ordinal) + (calibration.map { [$0.merged] } ?? [])
-                    + artifacts.flatMap(\.files) + (judged?.reference.groups ?? []), label: "manifest"))
+                    + artifacts.flatMap(\.files) + (judged?.reference.groups ?? []) + measuring, label: "manifest"))
     }
 
     private mutating func assemble(

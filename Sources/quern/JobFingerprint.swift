@@ -11,7 +11,9 @@ enum JobFingerprint {
         var hasher = SHA256Hasher()
         hasher.update([UInt8](try encoder.encode(recipe)))
         for version in [EncoderVersion.reference, EncoderVersion.refined] { hasher.update([UInt8](version.utf8)) }
-        for path in [recipe.source, recipe.imatrix, recipe.calibration?.text, recipe.evaluation?.text].compactMap(
+        for path in [
+            recipe.source, recipe.imatrix, recipe.calibration?.text, recipe.sensitivity, recipe.evaluation?.text,
+        ].compactMap(
             \.self)
         {
             for line in states(of: path) { hasher.update([UInt8]((line + "\n").utf8)) }

@@ -12,7 +12,9 @@ struct RecipeOptions: ParsableArguments {
     var source: String?
 
     @Option(
-        name: .customLong("to"), help: "Presets and schemes to make, separated by commas: Q4_K_M,W4A16.",
+        name: .customLong("to"),
+        help:
+            "Presets, schemes and sizes to make, separated by commas: Q4_K_M,W4A16,size:4.5GB,bpw:4.25,Q4_K_M:dynamic.",
         completion: .list(Preset.allCases.map(\.name) + Recipe.Target.schemeNames))
     var targets: String?
 
@@ -34,6 +36,13 @@ struct RecipeOptions: ParsableArguments {
             valueName: "reference|refined"),
         completion: .list(Recipe.BlockEncoder.allCases.map(\.rawValue)))
     var encoder: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What tensors cost in each type, as quern sensitivity measured it: for targets of a given size.",
+            valueName: "file"),
+        completion: .file())
+    var sensitivity: String?
 
     @OptionGroup var evaluationOptions: EvaluationOptions
 
@@ -107,7 +116,8 @@ struct RecipeOptions: ParsableArguments {
             guard source == nil, targets == nil else {
                 throw QuernError(.usage, "--recipe takes the place of SOURCE and --to", remedy: "Give one or the other")
             }
-            guard calibrationOptions.isEmpty, evaluationOptions.isEmpty, imatrix == nil, encoder == nil
+            guard calibrationOptions.isEmpty, evaluationOptions.isEmpty, imatrix == nil, encoder == nil,
+                sensitivity == nil
             else {
                 throw QuernError(
                     .usage, "the encoder and what to calibrate and evaluate on stand in the recipe", at: "--recipe",
@@ -121,6 +131,7 @@ struct RecipeOptions: ParsableArguments {
             let folder = URL(fileURLWithPath: recipe).deletingLastPathComponent().path
             parsed.source = Self.absolute(parsed.source, from: folder)
             parsed.imatrix = parsed.imatrix.map { Self.absolute($0, from: folder) }
+            parsed.sensitivity = parsed.sensitivity.map { Self.absolute($0, from: folder) }
             if let text = parsed.calibration?.text {
                 parsed.calibration?.text = Self.absolute(text, from: folder)
             }
@@ -147,6 +158,7 @@ struct RecipeOptions: ParsableArguments {
             },
             imatrix: imatrix.map { Self.absolute($0, from: folder) },
             calibration: try calibrationOptions.calibration(from: folder), encoder: try chosenEncoder(),
+            sensitivity: sensitivity.map { Self.absolute($0, from: folder) },
             evaluation: try evaluationOptions.evaluation(from: folder), split: try splitLimits(),
             allowRequantize: allowRequantize,
             includeWeights: includeWeights, excludeWeights: excludeWeights, pruneLayers: try prunedLayers(),

@@ -172,6 +172,13 @@ import Testing
             case .scan: .scan(ScanResult(weights: 1.5, input: 2))
             case .balance: .balance(BalanceResult(vector: Sample.digest("b")))
             case .factor: .factor(FactorResult(factor: [Sample.digest("f")]))
+            case .measure:
+                .measure(
+                    MeasureResult(tensors: [
+                        TensorCosts(
+                            tensor: "t", probe: .q3_K, divergence: 0.5,
+                            types: [.init(type: .q2_K, bytes: 84, divergence: 1)])
+                    ]))
             case .encode: .encode(EncodeResult(parts: [Sample.part("p")]))
             case .assemble:
                 .assemble(AssembleResult(file: "f", size: 1, sha256: Sample.digest("a"), tensors: []))

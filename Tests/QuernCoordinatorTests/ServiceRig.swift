@@ -93,7 +93,7 @@ struct ServiceRig {
     func completion(of claim: Claim) throws -> Completion {
         let output = ArtifactFolder(root: folder.path("out"), subfolder: claim.lease.item.job.rawValue)
         switch claim.payload {
-        case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .encode, .evaluate:
+        case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .measure, .encode, .evaluate:
             return Sample.completion("part \(claim.lease.item.ordinal)")
         case .assemble(let work):
             try output.write(Self.artifact, as: work.file)

@@ -22,6 +22,7 @@ import Testing
         calibration: .init(
             text: "~/text: 1.txt", chunkTokens: 128, chunks: 20, processOutput: true,
             gram: .init(maxBlock: 256, budget: 3_000_000)),
+        encoder: .refined, measurement: .init(chunks: 5), sensitivity: "costs.json",
         evaluation: .init(text: "other.txt", chunkTokens: 64, chunks: 3),
         split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
         includeWeights: ["ffn", "no"], excludeWeights: ["attn"], pruneLayers: [0, 7],
@@ -30,6 +31,14 @@ import Testing
             .init(key: "d", value: .bool(false)),
             .init(key: "e", value: .string("x=y:z")),
         ])
+
+    @Test func sizesStandForPresets() throws {
+        let recipe = try Recipe(yaml: "source: x\ntargets: [{size: 4.5GB}, {bpw: 4.25}, {gguf: 'Q4_K_M:dynamic'}]")
+        #expect(recipe.targets.map(\.name) == ["size:4.5GB", "bpw:4.25", "Q4_K_M:dynamic"])
+        let json = #"{"source": "x", "targets": [{"size": "4.5GB"}, {"bpw": 4.25}, {"gguf": "Q4_K_M:dynamic"}]}"#
+        #expect(try JSONDecoder().decode(Recipe.self, from: Data(json.utf8)) == recipe)
+        #expect(try Recipe(yaml: recipe.yaml()) == recipe)
+    }
 
     @Test func readsYAML() throws {
         let recipe = try Recipe(
@@ -55,6 +64,9 @@ import Testing
                 imatrix: stats.gguf
                 calibration: { text: "~/text: 1.txt", chunk_tokens: 128, chunks: 20, process_output: true,
                                gram: { max_block: 256, budget: 3MB } }
+                encoder: refined
+                measurement: { chunks: 5 }
+                sensitivity: costs.json
                 evaluation: { text: other.txt, chunk_tokens: 64, chunks: 3 }
                 allow_requantize: yes
                 """#)
@@ -93,7 +105,9 @@ import Testing
         ("source: x\ntargets: [{gguf: Q8_0, layers: {a: W8A8}}]", "has no 'layers'", .usage),
         ("source: x\ntargets: [{compressed_tensors: W8A8, layers: [{pattern: a}]}]", "'scheme' is missing", .usage),
         ("source: x\ntargets: [{compressed_tensors: W8A8, layers: {a: []}}]", "expected text", .usage),
-        ("source: x\ntargets: [{size: 4.5GB}]", "'size' is not yet", .unsupported),
+        ("source: x\ntargets: [{size: 4.5GB, gguf: Q4_K_M}]", "'gguf'", .usage),
+        ("source: x\ntargets: [{size: 4.5GB, bpw: 4}]", "'bpw'", .usage),
+        ("source: x\nencoder: best\ntargets: [{gguf: Q4_K_M}]", "unknown encoder 'best'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),
         ("source: x\ntargets: []\nsplit: {max_size: 5XB}", "split.max_size: '5XB' is no amount", .usage),
@@ -150,7 +164,7 @@ import Testing
         (#"{"source": "a", "targets": [], "workers": 3}"#, QuernError.Code.usage),
         (#"{"source": "a", "targets": [{"gguf": "F16", "pur": true}]}"#, .usage),
         (#"{"source": "a", "targets": [], "calibration": {"text": "a", "tokens": 1}}"#, .usage),
-        (#"{"source": "a", "targets": [{"bpw": 4.25}]}"#, .unsupported),
+        (#"{"source": "a", "targets": [{"bpw": 4.25, "bits": 4}]}"#, .usage),
         (#"{"source": "a", "targets": [], "override_kv": ["a=b"]}"#, .usage),
     ])
     func refusesUnknownJSONKeys(text: String, code: QuernError.Code) throws {

@@ -114,3 +114,22 @@ struct BlockEncoder {
         return read
     }
 }
+
+extension Importance {
+    /// The vectors, held to cover all rows of a span.
+    func read(for span: Span, _ blobs: BlobAccess, _ control: WorkControl) throws -> [Float] {
+        guard let digest else {
+            throw QuernError(.internalFault, "its importance is not known yet", at: span.tensor)
+        }
+        let bytes = try blobs.get(digest, control)
+        let matrices = bytes.count / 4 / span.columns
+        guard rowsPerMatrix > 0, bytes.count == matrices * span.columns * 4,
+            matrix(of: span.firstRow + span.rows - 1) < matrices
+        else {
+            throw QuernError(
+                .invalidInput, "the importance matrix does not have the shape of the tensor", at: span.tensor,
+                remedy: "Compute it for this very model")
+        }
+        return bytes.littleEndianFloats
+    }
+}

@@ -16,7 +16,7 @@ struct EncodeStage {
     func run() throws -> StageOutcome {
         let files = SourceFiles(work.files)
         let control = context.control
-        let vectors = try MergedVectors(work, context: context)
+        let vectors = try MergedVectors(work.spans, context: context)
         let findings = Findings(context)
         let spans = try work.spans.map(vectors.resolve).map { span in
             (span: span, reader: try span.reader(of: files, in: context))

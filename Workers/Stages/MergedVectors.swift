@@ -8,9 +8,9 @@ struct MergedVectors {
     /// Of the indices' blobs: making them again brings the vectors back.
     private let digests: [Digest]
 
-    /// Reads the indices that an item's spans ask for.
-    init(_ work: EncodeWork, context: StageContext) throws {
-        let items = work.spans.flatMap(\.outputs).compactMap { output -> Int? in
+    /// Reads the indices that spans ask for.
+    init(_ spans: [Span], context: StageContext) throws {
+        let items = spans.flatMap(\.outputs).compactMap { output -> Int? in
             if case .merged(let item, _)? = output.importance?.vectors { item } else { nil }
         }
         var indices: [Int: VectorIndex] = [:]

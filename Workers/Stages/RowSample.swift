@@ -77,7 +77,9 @@ struct RowSample {
         return loss
     }
 
-    private static func squares(
+    /// dᵀHd, added up over rows d.
+    /// - Parameter gram: as for `loss`.
+    static func squares(
         _ differences: UnsafeBufferPointer<Float>, columns: Int, gram: [(columns: Range<Int>, values: [Float])],
         _ scratch: Scratch
     ) throws -> Double {

@@ -139,22 +139,7 @@ struct SpanEncoder {
             rescaler: rescaler)
     }
 
-    /// The vectors of an importance matrix, held to cover all rows of the span.
-    private func vectors(_ importance: Importance) throws -> [Float] {
-        guard let digest = importance.digest else {
-            throw QuernError(.internalFault, "its importance is not known yet", at: span.tensor)
-        }
-        let bytes = try blobs.get(digest, control)
-        let matrices = bytes.count / 4 / span.columns
-        guard importance.rowsPerMatrix > 0, bytes.count == matrices * span.columns * 4,
-            importance.matrix(of: span.firstRow + span.rows - 1) < matrices
-        else {
-            throw QuernError(
-                .invalidInput, "the importance matrix does not have the shape of the tensor", at: span.tensor,
-                remedy: "Compute it for this very model")
-        }
-        return bytes.littleEndianFloats
-    }
+    private func vectors(_ importance: Importance) throws -> [Float] { try importance.read(for: span, blobs, control) }
 
     /// Encodes a chunk, appends it to the part and adds up what was lost.
     private func encode(

@@ -54,6 +54,7 @@ extension WorkPayload {
         case .scan(let work): try ScanStage(work: work, context: context).run()
         case .balance(let work): try BalanceStage(work: work, context: context).run()
         case .factor(let work): try FactorStage(work: work, context: context).run()
+        case .measure(let work): try MeasureStage(work: work, context: context).run()
         case .encode(let work): try EncodeStage(work: work, context: context).run()
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
         case .evaluate(let work): try EvaluateStage(work: work, context: context).run()
@@ -67,6 +68,7 @@ extension WorkPayload {
         switch self {
         case .calibrate(let work): max(1, work.maximumChunks)
         case .evaluate(let work): max(1, work.maximumChunks)
+        case .measure(let work): max(1, work.maximumChunks)
         case .digest, .tokenize, .merge, .scan, .balance, .factor, .encode, .assemble, .publish: nil
         }
     }
@@ -85,6 +87,7 @@ extension WorkPayload {
         case .scan(let work): return work.memory
         case .balance(let work): return work.memory
         case .factor(let work): return work.memory
+        case .measure(let work): return work.memory
         case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
         case .encode(let work):
             guard !streaming else { return buffers }

@@ -19,8 +19,6 @@ public final class Evaluator {
 
     /// Bytes of logits, of all models together.
     private static let logitBytes = 192 << 20
-    /// Positions that a thread scores at a time.
-    private static let scoredTogether = 8
 
     /// What the last digits of scores depend on.
     public var arithmetic: String { models[0].arithmetic }
@@ -107,31 +105,11 @@ public final class Evaluator {
                 return buffer
             }
             defer { logits.forEach(crew.buffers.give) }
-            let parts = try score(logits, next: tokens[rows.lowerBound + 1..<rows.upperBound + 1], number, rows)
+            let parts = try PositionScores.pieces(
+                of: logits, vocabulary: vocabulary, next: tokens[rows.lowerBound + 1..<rows.upperBound + 1],
+                names: names, chunk: number, rows: rows, crew)
             for part in parts { scores.append(part) }
         }
-    }
-
-    /// Scores of rows of logits, a few rows to each piece.
-    private func score(
-        _ logits: [FloatBuffer], next tokens: ArraySlice<Int32>, _ chunk: Int, _ rows: Range<Int>
-    ) throws -> [PositionScores] {
-        let pieces = (rows.count + Self.scoredTogether - 1) / Self.scoredTogether
-        let found = Mutex([PositionScores?](repeating: nil, count: pieces))
-        let (vocabulary, names) = (vocabulary, names)
-        try crew.forEach(pieces, tick: { _ in }) { piece, _ in
-            let first = piece * Self.scoredTogether
-            let count = min(Self.scoredTogether, rows.count - first)
-            let buffers = logits.map {
-                UnsafeBufferPointer(start: $0.base + first * vocabulary, count: count * vocabulary)
-            }
-            let next = tokens[tokens.startIndex + first..<tokens.startIndex + first + count]
-            let scores = try PositionScores(
-                reference: buffers[0], candidates: Array(buffers.dropFirst()), tokens: next,
-                origin: .init(names: names, chunk: chunk, position: rows.lowerBound + first))
-            found.withLock { $0[piece] = scores }
-        }
-        return found.withLock { $0.compactMap { $0 } }
     }
 
     /// For each chunk how far the residual streams are apart.

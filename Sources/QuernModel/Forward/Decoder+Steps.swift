@@ -5,7 +5,8 @@ final class DecoderPass {
     fileprivate let states: [ChunkState]
     fileprivate let ropes: RopeTables
     fileprivate let context: PassContext
-    fileprivate var next = 0
+    /// The layer that comes next.
+    fileprivate(set) var next = 0
     /// What comes next, its weights loaded while threads had nothing else to do.
     fileprivate var loaded: HalfLayer?
 
@@ -35,6 +36,25 @@ extension Decoder {
         return DecoderPass(
             states: try embed(chunks, progress),
             ropes: RopeTables(loader: loader, positions: chunks.map(\.count).max() ?? 1), context: context)
+    }
+
+    /// A pass where others of decoders of the same shape are, all at the same layer: copies of their chunks, one pass after
+    /// the other.
+    func begin(at passes: [DecoderPass]) -> DecoderPass {
+        let width = graph.hiddenSize
+        let states = passes.flatMap(\.states).enumerated().map { index, state in
+            let copy = ChunkState(index: index, positions: state.positions, hiddenSize: width)
+            copy.residual.base.update(from: state.residual.base, count: state.positions * width)
+            return copy
+        }
+        let context = PassContext(
+            graph: graph, engine: engine, loader: loader, crew: crew, observer: nil,
+            last: passes.first?.context.last ?? .whole)
+        let pass = DecoderPass(
+            states: states, ropes: RopeTables(loader: loader, positions: states.map(\.positions).max() ?? 1),
+            context: context)
+        pass.next = passes.first?.next ?? 0
+        return pass
     }
 
     /// Runs the next layer; there must be one.

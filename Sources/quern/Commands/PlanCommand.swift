@@ -36,6 +36,9 @@ struct PlanCommand: AsyncParsableCommand {
             let bits = elements > 0 ? Double(target.bytes) * 8 / Double(elements) : 0
             Console.line(
                 "\(target.target): \(Console.size(target.bytes)), \(Console.fixed(bits, digits: 2)) bits per weight")
+            if let divergence = target.divergence {
+                Console.line("  expected mean KL divergence: \(Console.fixed(divergence, digits: 6))")
+            }
             for file in target.files { Console.line("  \(file.name)  \(Console.size(file.bytes))") }
             let rows = target.tensors.map {
                 [

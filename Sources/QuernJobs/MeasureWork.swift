@@ -1,0 +1,102 @@
+import QuernFormats
+import QuernStore
+
+/// Find out what it costs to have each tensor of a layer in one type or another.
+public struct MeasureWork: Sendable, Codable, Equatable {
+    public let model: ModelReference
+    /// The files that the extents of spans mean.
+    public let files: [SourceFile]
+    /// Ordinal of the tokenize item.
+    public let tokens: Int
+    public let chunkTokens: Int
+    /// The chunks to look at are the text's first ones.
+    public let firstChunk: Int
+    public let maximumChunks: Int
+    /// Nil for embeddings and head.
+    public let layer: Int?
+    /// All of them in that layer.
+    public let tensors: [Tensor]
+    /// Peak bytes, as the plan estimates them.
+    public let memory: Int64
+
+    public struct Tensor: Sendable, Codable, Equatable {
+        /// All rows; an output for each type.
+        public let span: Span
+        /// The output whose effect on predictions is measured; the others are inferred from what they do to the outputs of
+        /// the layer.
+        public let probe: Int
+        /// What its matrices read, for those whose Gram matrix is known; empty where it is not.
+        public let inputs: [Input]
+        public init(span: Span, probe: Int, inputs: [Input]) {
+            self.span = span
+            self.probe = probe
+            self.inputs = inputs
+        }
+    }
+
+    /// Rows that are looked at, of one matrix, and what they read.
+    public struct Input: Sendable, Codable, Equatable {
+        public let reference: StatisticsReference
+        /// The first row of the matrix in the tensor.
+        public let firstRow: Int
+        public let rows: Int
+        public init(reference: StatisticsReference, firstRow: Int, rows: Int) {
+            self.reference = reference
+            self.firstRow = firstRow
+            self.rows = rows
+        }
+    }
+
+    public init(
+        model: ModelReference, files: [SourceFile], tokens: Int, chunkTokens: Int, firstChunk: Int = 0,
+        maximumChunks: Int, layer: Int?, tensors: [Tensor], memory: Int64
+    ) {
+        self.model = model
+        self.files = files
+        self.tokens = tokens
+        self.chunkTokens = chunkTokens
+        self.firstChunk = firstChunk
+        self.maximumChunks = maximumChunks
+        self.layer = layer
+        self.tensors = tensors
+        self.memory = memory
+    }
+}
+
+public struct MeasureResult: Sendable, Codable, Equatable {
+    /// In the order of the work.
+    public let tensors: [TensorCosts]
+    public init(tensors: [TensorCosts]) { self.tensors = tensors }
+}
+
+/// What a tensor costs in the types that were looked at.
+public struct TensorCosts: Sendable, Codable, Equatable {
+    public let tensor: String
+    /// The type whose divergence was measured.
+    public let probe: ElementType
+    /// Mean Kullback–Leibler divergence, in nats, of the model with this one tensor in that type.
+    public let divergence: Double
+    /// In ascending order of bytes.
+    public let types: [TypeCost]
+
+    public init(tensor: String, probe: ElementType, divergence: Double, types: [TypeCost]) {
+        self.tensor = tensor
+        self.probe = probe
+        self.divergence = divergence
+        self.types = types
+    }
+
+    public struct TypeCost: Sendable, Codable, Equatable {
+        public let type: ElementType
+        /// Of the whole tensor.
+        public let bytes: UInt64
+        /// The divergence to be expected, in nats: that of the probe times the ratio of what both do to the outputs of the
+        /// layer.
+        public let divergence: Double
+        public init(type: ElementType, bytes: UInt64, divergence: Double) {
+            self.type = type
+            self.bytes = bytes
+            self.divergence = divergence
+        }
+    }
+}

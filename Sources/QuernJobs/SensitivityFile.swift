@@ -1,0 +1,78 @@
+import Foundation
+import QuernFormats
+
+/// What tensors of a model cost in each type, as measured: enough to choose types for any size, again and again.
+///
+/// It hangs on the machines that measured, in its last digits.
+public struct SensitivityFile: Sendable, Codable, Equatable {
+    /// The version of the format that is written.
+    public static let currentFormat = 1
+
+    public let formatVersion: Int
+    /// The source's name without its folder.
+    public let source: String
+    /// Version of the encoders.
+    public let encoder: String
+    /// Base name of the text.
+    public let text: String
+    public let chunkTokens: Int
+    /// Of the text, that divergences are means over.
+    public let chunks: Int
+    /// By layer.
+    public let tensors: [TensorCosts]
+
+    public init(
+        source: String, encoder: String, text: String, chunkTokens: Int, chunks: Int, tensors: [TensorCosts]
+    ) {
+        formatVersion = Self.currentFormat
+        self.source = source
+        self.encoder = encoder
+        self.text = text
+        self.chunkTokens = chunkTokens
+        self.chunks = chunks
+        self.tensors = tensors
+    }
+
+    /// - Throws: `.notFound` where there is no such file, and as `parse`.
+    public static func read(path: String) throws -> SensitivityFile {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw QuernError(.notFound, "cannot read the sensitivity file", at: path, remedy: "Check the path")
+        }
+        return try parse([UInt8](data), name: path)
+    }
+
+    /// Its bytes: sorted keys, a line end at the end.
+    public func json() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    }
+
+    /// - Parameter name: of the file, for errors.
+    /// - Throws: `.invalidInput` where `json` is something else, `.unsupported` where it is of a newer release.
+    public static func parse(_ json: [UInt8], name: String) throws -> SensitivityFile {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        do {
+            let file = try decoder.decode(SensitivityFile.self, from: Data(json))
+            guard file.formatVersion == currentFormat else {
+                throw QuernError(
+                    .unsupported, "format version \(file.formatVersion) is not known", at: name,
+                    remedy: "Use the release of quern that wrote it, or measure again")
+            }
+            guard
+                file.tensors.allSatisfy({ tensor in
+                    !tensor.types.isEmpty && tensor.types.allSatisfy { $0.divergence.isFinite && $0.divergence >= 0 }
+                })
+            else {
+                throw QuernError(
+                    .invalidInput, "it has a cost that is no number of at least 0", at: name, remedy: "Measure again")
+            }
+            return file
+        } catch let error as DecodingError {
+            throw QuernError(
+                .invalidInput, error.explanation, at: name, remedy: "Give a file that quern sensitivity wrote")
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import QuernFormats
+import QuernJobs
+
+/// A size for which types are chosen by what they cost, in place of a preset's mixture.
+package struct SizeGoal: Sendable, Equatable {
+    package enum Limit: Sendable, Equatable {
+        /// Of all files of the artifact.
+        case bytes(UInt64)
+        /// Over all weights of the model.
+        case bitsPerWeight(Double)
+        /// As large as the preset makes it.
+        case preset(Preset)
+    }
+    package let limit: Limit
+    /// As the artifact is called.
+    package let name: String
+
+    /// What tells such targets from presets.
+    static let forms = "size:4.5GB, bpw:4.25 or Q4_K_M:dynamic"
+
+    /// - Parameter text: `size:4.5GB`, `bpw:4.25` or `Q4_K_M:dynamic`.
+    /// - Returns: nil for what has no colon.
+    /// - Throws: `QuernError` `.usage` for other things with a colon.
+    package init?(_ text: String) throws {
+        guard let colon = text.firstIndex(of: ":") else { return nil }
+        let (before, after) = (text[..<colon], String(text[text.index(after: colon)...]))
+        switch (before.lowercased(), after.lowercased()) {
+        case ("size", _):
+            limit = .bytes(try ByteCount.parse(after))
+            name = after.uppercased()
+        case ("bpw", _):
+            guard let bits = Double(after), bits.isFinite, bits > 0 else {
+                throw QuernError(.usage, "'\(after)' is no number of bits", at: text, remedy: "Write bpw:4.25")
+            }
+            limit = .bitsPerWeight(bits)
+            name = "\(after)bpw"
+        case (_, "dynamic"):
+            let preset = try Preset(named: String(before))
+            limit = .preset(preset)
+            name = "\(preset.name)-dynamic"
+        default:
+            throw QuernError(.usage, "unknown target '\(text)'", remedy: "Sizes are written \(Self.forms)")
+        }
+    }
+}
+
+extension Recipe.GGUFTarget {
+    /// The size for which types are chosen; nil for a preset.
+    var goal: SizeGoal? { get throws { try SizeGoal(preset) } }
+
+    /// What decides where nothing else does: the preset, or what is nearest to it.
+    var base: Preset {
+        get throws {
+            guard let goal = try goal else { return try Preset(named: preset) }
+            // Of what cannot be chosen, little is lost.
+            return if case .preset(let preset) = goal.limit { preset } else { .q8_0 }
+        }
+    }
+
+    /// As the artifact is called.
+    var artifactName: String { get throws { try goal?.name ?? Preset(named: preset).name } }
+}

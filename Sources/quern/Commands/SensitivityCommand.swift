@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernPlanning
+
+/// Measures what tensors cost in each type.
+struct SensitivityCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sensitivity",
+        abstract: "Measure what each tensor costs in each type, so that types can be chosen for any size.",
+        discussion: """
+            Example: quern sensitivity ./Llama-3.1-8B-Instruct --text calibration.txt
+                     quern quantize ./Llama-3.1-8B-Instruct --to size:4.5GB --calibration calibration.txt \\
+                         --sensitivity Llama-3.1-8B-Instruct.sensitivity.json --output ./out
+            """)
+
+    @Argument(help: "A Hugging Face checkpoint folder (safetensors) or a .gguf file.", completion: .file())
+    var source: String
+
+    @Option(help: "Text to calibrate and to measure on.", completion: .file())
+    var text: String
+
+    @Option(help: "File to write; NAME.sensitivity.json otherwise.", completion: .file())
+    var output: String?
+
+    @Option(help: "Chunks of the text to calibrate on; all otherwise.")
+    var chunks: Int?
+
+    @Option(help: "Chunks of the text to measure on; 8 otherwise.")
+    var measuredChunks: Int?
+
+    @Option(help: "Tokens in a chunk; 512 otherwise.")
+    var chunkTokens: Int?
+
+    @OptionGroup var options: LocalRunOptions<Help>
+
+    func run() async throws {
+        let settings = try Settings.load()
+        let here = FileManager.default.currentDirectoryPath
+        let model = RecipeOptions.absolute(source, from: here)
+        let base = URL(fileURLWithPath: model).lastPathComponent
+        let name = base.hasSuffix(".gguf") ? String(base.dropLast(5)) : base
+        let file = RecipeOptions.absolute(output ?? "\(name).sensitivity.json", from: here)
+        let recipe = Recipe(
+            source: model, targets: [],
+            calibration: Recipe.Calibration(
+                text: RecipeOptions.absolute(text, from: here),
+                chunkTokens: chunkTokens ?? Recipe.Calibration.usualChunkTokens, chunks: chunks),
+            measurement: Recipe.Measurement(chunks: measuredChunks ?? Recipe.Measurement.usualChunks))
+        let written = Written()
+        var run = try options.run(recipe, settings: settings, usualState: file + ".quern") { $0 + "/measured" }
+        run.collect = { job, store, _ in
+            let made = try await SensitivityFile(of: job.id, recipe: recipe, source: name, in: store)
+            try WholeFile.write(made.json(), to: file)
+            await written.set(made)
+        }
+        let start = ContinuousClock().now
+        let record = try await run.finish()
+        guard let made = await written.file else { return }
+        if options.json {
+            try Console.json(
+                Finished(job: record.id.rawValue, output: file, tensors: made.tensors.count, chunks: made.chunks))
+        } else if !options.quiet {
+            Console.line("\(file)  \(made.tensors.count) tensors, \(made.chunks) chunks")
+            let seconds = (ContinuousClock().now - start) / .seconds(1)
+            Console.error("done in \(Console.duration(seconds: seconds))")
+        }
+    }
+
+    enum Help: LocalRunHelp {
+        static let workers: ArgumentHelp = "Threads; all cores otherwise."
+        static let memory: ArgumentHelp = "Memory for work in progress: 4GB."
+        static let state: ArgumentHelp = "Folder for state and statistics; kept, and used again by later jobs."
+    }
+
+    /// Carries what was made out of the run.
+    private actor Written {
+        private(set) var file: SensitivityFile?
+        func set(_ file: SensitivityFile) { self.file = file }
+    }
+
+    private struct Finished: Encodable {
+        let event = "done"
+        let job: String
+        let output: String
+        let tensors: Int
+        let chunks: Int
+    }
+}
+
+extension SensitivityFile {
+    /// What the measuring of a finished job left.
+    init(of job: JobID, recipe: Recipe, source: String, in store: any JobStore) async throws {
+        let items = try await store.items(of: job)
+        let ordinals = items.filter { [.tokenize, .measure].contains($0.stage) }.map(\.ordinal)
+        let results = try await store.results(of: job, ordinals: ordinals)
+        var tensors: [TensorCosts] = []
+        var chunks = 0
+        for (_, result) in results.sorted(by: { $0.key < $1.key }) {
+            switch result {
+            case .tokenize(let text): chunks = text.chunks
+            case .measure(let measured): tensors += measured.tensors
+            default: break
+            }
+        }
+        self.init(
+            source: source, encoder: (recipe.encoder ?? .refined).version,
+            text: URL(fileURLWithPath: recipe.calibration?.text ?? "").lastPathComponent,
+            chunkTokens: recipe.calibration?.chunkTokens ?? Recipe.Calibration.usualChunkTokens,
+            chunks: min(chunks, recipe.measurement?.chunks ?? chunks), tensors: tensors)
+    }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernStore
+import TestSupport
+import Testing
+
+/// Types chosen for a size by what was measured, as users do it, on the sample checkpoint.
+@Suite(.serialized) struct SensitivityTests {
+    private static let text = Fixtures.sample + "/calibration.txt"
+
+    private func run(_ arguments: [String]) async throws -> QuernProcess.Outcome {
+        let outcome = try await QuernProcess.run(arguments)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        return outcome
+    }
+
+    private func measure(_ folder: TemporaryFolder, _ name: String, workers: Int) async throws -> SensitivityFile {
+        _ = try await run([
+            "sensitivity", Fixtures.sample, "--text", Self.text, "--chunks", "20", "--measured-chunks", "2", "--quiet",
+            "--output", folder.path(name), "--workers", "\(workers)",
+        ])
+        return try SensitivityFile.read(path: folder.path(name))
+    }
+
+    @Test func predictsWhatAnArtifactDivergesBy() async throws {
+        let folder = try TemporaryFolder()
+        let file = try await measure(folder, "s.json", workers: 1)
+        #expect(file.tensors.count == 30 && file.chunks == 2 && file.encoder == EncoderVersion.refined)
+        for tensor in file.tensors {
+            #expect(tensor.divergence > 0)
+            #expect(tensor.types.first { $0.type == tensor.probe }?.divergence == tensor.divergence)
+            let (low, high) = (tensor.types.first?.divergence ?? 0, tensor.types.last?.divergence ?? 1)
+            #expect(high < low / 20)
+        }
+        #expect(try await measure(folder, "again.json", workers: 3) == file)
+
+        let target = ["--to", "Q3_K_M:dynamic", "--calibration", Self.text, "--calibration-chunks", "20"]
+        let given = ["--sensitivity", folder.path("s.json")]
+        let planned = try await run(["plan", Fixtures.sample, "--json"] + target + given)
+        let report = try JSONDecoder().decode(PlannedTargets.self, from: Data(planned.output.utf8))
+        let expected = try #require(report.targets.first?.divergence)
+        let made = try await run(
+            [
+                "quantize", Fixtures.sample, "--output", folder.path("out"), "--json", "--evaluation",
+                Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "6",
+            ] + target + given)
+        #expect(made.output.contains("Q3_K_M-dynamic"))
+        let results = try JobResults.parse(
+            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/report.json")))))
+        let divergence = try #require(results.evaluation?.candidates.first?.divergence.mean.value)
+        #expect(divergence > expected / 2 && divergence < expected * 2)
+        // llama.cpp's own Q3_K_M of the same size comes to .02.
+        #expect(divergence < 0.006)
+
+        // The recipe that the manifest names makes the same file.
+        let manifest = try Manifest.parse(
+            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/manifest.json")))))
+        var recipe = manifest.recipe
+        recipe.source = Fixtures.sample
+        recipe.calibration?.text = Self.text
+        recipe.evaluation = nil
+        recipe.sensitivity = nil
+        try recipe.yaml().write(toFile: folder.path("recipe.yaml"), atomically: true, encoding: .utf8)
+        _ = try await run([
+            "quantize", "--recipe", folder.path("recipe.yaml"), "--output", folder.path("again"), "--quiet",
+        ])
+        let name = "tiny-llama-Q3_K_M-dynamic.gguf"
+        #expect(try FolderDigests.of(folder.path("out"))[name] == FolderDigests.of(folder.path("again"))[name])
+    }
+
+    private struct PlannedTargets: Decodable {
+        struct Target: Decodable { let divergence: Double? }
+        let targets: [Target]
+    }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import QuernFormats
+import QuernJobs
+import QuernPlanning
+import TestSupport
+import Testing
+
+/// Plans of targets whose types are chosen for a size.
+struct AllocationPlanTests {
+    /// Costs that grow towards the last layer and fall by four with each bit.
+    private static func sensitivity(_ source: SourceModel) -> SensitivityFile {
+        SensitivityFile(
+            source: "tiny-llama", encoder: EncoderVersion.refined, text: "t", chunkTokens: 512, chunks: 8,
+            tensors: source.tensors.filter { $0.shape.count == 2 }.enumerated().map { index, tensor in
+                let types: [ElementType] = [.q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .q8_0]
+                return TensorCosts(
+                    tensor: tensor.name, probe: .q3_K, divergence: Double(index + 1),
+                    types: types.enumerated().map { step, type in
+                        TensorCosts.TypeCost(
+                            type: type, bytes: UInt64(type.bytes(elements: tensor.elements) ?? 0),
+                            divergence: Double(index + 1) / Double(1 << (2 * step)))
+                    })
+            })
+    }
+
+    private func plan(
+        _ target: String, rules: [Recipe.TensorRule] = [], sensitivity: SensitivityFile? = nil, measured: Bool = true
+    ) throws -> Plan {
+        let source = try SourceModel.open(path: Fixtures.sample)
+        let text = CalibrationPlanTests.text
+        return try Planner.plan(
+            recipe: Recipe(
+                source: Fixtures.sample, name: "m", targets: [.init(gguf: target, tensors: rules)],
+                calibration: .init(text: text.path, chunks: 4)),
+            source: source, importance: nil, calibrationText: text,
+            sensitivity: measured ? sensitivity ?? Self.sensitivity(source) : nil)
+    }
+
+    @Test(arguments: [2_000_000, 2_345_678, 3_000_000] as [UInt64])
+    func sizesAreMet(bytes: UInt64) throws {
+        let target = try #require(try plan("size:\(bytes)").targets.first)
+        #expect(target.bytes <= bytes && Double(target.bytes) > 0.995 * Double(bytes))
+        #expect(target.target == "\(bytes)" && target.files.map(\.name) == ["m-\(bytes).gguf"])
+        #expect(try #require(target.divergence) > 0)
+    }
+
+    @Test(arguments: [3.5, 4.25, 6])
+    func bitsAreMet(bits: Double) throws {
+        let target = try #require(try plan("bpw:\(bits)").targets.first)
+        let all = target.tensors.reduce(0) { $0 + $1.weights }
+        let found = 8 * Double(target.tensors.reduce(0) { $0 + $1.bytes }) / Double(all)
+        #expect(found <= bits && found > 0.995 * bits)
+    }
+
+    @Test(arguments: ["Q2_K", "Q4_K_M", "Q6_K"])
+    func presetsLendTheirSize(preset: String) throws {
+        let usual = try MethodPlan.plan(Fixtures.sample, [.init(gguf: preset)]) { $0.encoder = .reference }
+        let size = try #require(usual.targets.first?.bytes)
+        let target = try #require(try plan("\(preset):dynamic").targets.first)
+        #expect(target.bytes <= size && Double(target.bytes) > 0.995 * Double(size))
+        #expect(target.files.map(\.name) == ["m-\(preset)-dynamic.gguf"])
+    }
+
+    /// What costs more gets more bits, and a smaller size is expected to lose more.
+    @Test func bitsGoWhereTheyCount() throws {
+        let plans = try [2_000_000, 2_500_000].map { try #require(try plan("size:\($0)").targets.first) }
+        func type(_ name: String) -> TensorType? { plans[0].tensors.first { $0.name == name }?.type }
+        guard case .element(let first)? = type("blk.0.ffn_up.weight"),
+            case .element(let last)? = type("blk.3.ffn_up.weight")
+        else { throw QuernError(.internalFault, "no such tensors") }
+        #expect((first.bytes(elements: 256) ?? 0) <= (last.bytes(elements: 256) ?? 0))
+        #expect(try #require(plans[0].divergence) > (try #require(plans[1].divergence)))
+    }
+
+    /// The recipe of the manifest makes the same without measurements.
+    @Test func repeatsWithoutMeasurements() throws {
+        let plan = try plan("Q4_K_M:dynamic")
+        let json = try #require(plan.publishWork?.recipe)
+        let recipe = try JSONDecoder().decode(Recipe.self, from: Data(json.utf8))
+        guard case .gguf(let target)? = recipe.targets.first else { throw QuernError(.internalFault, "no target") }
+        #expect(target.preset == "Q4_K_M:dynamic" && !target.tensors.isEmpty)
+        let again = try self.plan(target.preset, rules: target.tensors, measured: false)
+        #expect(again.targets.first?.tensors == plan.targets.first?.tensors)
+        #expect(again.targets.first?.files == plan.targets.first?.files)
+    }
+
+    @Test(
+        arguments: [
+            ("size:100kB", "no choice of types is so small"), ("bpw:1", "no choice of types is so small"),
+            ("size:much", "much"), ("bpw:none", "is no number of bits"), ("bpw:-1", "is no number of bits"),
+            ("Q4_K_M:static", "unknown target 'Q4_K_M:static'"), ("Q9:dynamic", "unknown preset 'Q9'"),
+        ])
+    func refusals(target: String, message: String) throws {
+        let error = #expect(throws: QuernError.self) { try plan(target) }
+        #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+        if message.hasPrefix("no choice") { #expect(error?.remedy.contains("The smallest possible is 1") == true) }
+    }
+
+    @Test func asksForMeasurementsOfThisModel() throws {
+        let none = #expect(throws: QuernError.self) { try plan("bpw:4", measured: false) }
+        #expect(none?.message == "which types cost least has not been measured")
+        let source = try SourceModel.open(path: Fixtures.sample)
+        let whole = Self.sensitivity(source)
+        let other = SensitivityFile(
+            source: "o", encoder: whole.encoder, text: "t", chunkTokens: 512, chunks: 8,
+            tensors: whole.tensors.dropLast())
+        let error = #expect(throws: QuernError.self) { try plan("bpw:4", sensitivity: other) }
+        #expect(error?.message.contains("has nothing for it") == true)
+    }
+
+    /// A measuring job: one item for each layer and one for embeddings and head, behind what it needs.
+    @Test func measuringIsWork() throws {
+        let source = try SourceModel.open(path: Fixtures.sample)
+        let text = CalibrationPlanTests.text
+        let plan = try Planner.plan(
+            recipe: Recipe(
+                source: Fixtures.sample, targets: [], calibration: .init(text: text.path, chunks: 4),
+                measurement: .init(chunks: 3)),
+            source: source, importance: nil, calibrationText: text)
+        var layers: [Int?] = []
+        for item in plan.items {
+            guard case .measure(let work) = item.payload else { continue }
+            layers.append(work.layer)
+            #expect(work.maximumChunks == 3 && item.memory > 0)
+            guard case .tokenize = plan.items[work.tokens].payload else {
+                throw QuernError(.internalFault, "other items")
+            }
+            for tensor in work.tensors {
+                #expect(tensor.span.outputs[tensor.probe].encoding.type == .q3_K)
+                for factor in tensor.span.outputs.flatMap({ $0.refinement?.factors ?? [] }) {
+                    #expect(item.dependencies.contains(factor) && plan.items[factor].payload.stage == .factor)
+                }
+            }
+        }
+        #expect(layers == [nil, 0, 1, 2, 3])
+        let measured = plan.items.indices.filter { plan.items[$0].payload.stage == .measure }
+        #expect(Set(measured).isSubset(of: plan.items.last?.dependencies ?? []))
+    }
+}
