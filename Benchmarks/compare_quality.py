@@ -34,7 +34,7 @@ def judge(options, base, file, logits):
     found = []
     for text in options.evaluation:
         # It now and then ends without a word.
-        for _ in range(3):
+        for _ in range(12):
             output = run([options.llama_perplexity, "-m", file, "-f", text, "-c", str(options.chunk_tokens),
                           "--chunks", str(options.chunks), "-t", str(options.threads), "--kl-divergence",
                           "--kl-divergence-base", logits[text]])

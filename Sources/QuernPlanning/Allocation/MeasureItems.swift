@@ -32,56 +32,68 @@ struct MeasureItems {
             throw QuernError(.usage, "at least one chunk is needed", at: "measurement.chunks")
         }
         let graph = try DecoderGraph.of(source, toBe: "measured", remedy: "Choose types by a preset.")
-        let refiner = recipe.encoder == .refined ? Refiner(calibration, tensors: source.tensors) : nil
-        let reference = source.reference(path: recipe.source)
-        var importance = importance
+        var outputs = TypeOutputs(
+            refiner: recipe.encoder == .refined ? Refiner(calibration, tensors: source.tensors) : nil,
+            importance: importance)
         var layers: [Int?: [SourceTensor]] = [:]
         for tensor in source.tensors where TypeLadder(tensor) != nil {
             layers[TensorFacts(tensor).block, default: []].append(tensor)
         }
-        var items: [PlannedItem] = []
-        for (layer, tensors) in layers.sorted(by: { ($0.key ?? -1) < ($1.key ?? -1) }) {
+        items = try layers.sorted(by: { ($0.key ?? -1) < ($1.key ?? -1) }).map { layer, tensors in
             var files = ItemFiles()
-            var needed: Set<Int> = [calibration.tokenize, calibration.merged]
-            var bytes = 0.0
-            let measured = try tensors.map { tensor in
-                let vectors = try importance.importance(for: tensor, TensorFacts(tensor))
-                let types = TypeLadder(tensor).map { $0.types(hasImportance: vectors != nil) } ?? []
-                let outputs = types.map { type in
-                    let refinement = vectors.flatMap {
-                        refiner?.refinement(of: tensor, in: type, importance: $0, &findings)
-                    }
-                    needed.formUnion(refinement?.factors ?? [])
-                    return EncodeOutput(
-                        encoding: .blocks(type), importance: type.usesImportance || refinement != nil ? vectors : nil,
-                        refinement: refinement)
-                }
-                let probe = types.firstIndex(of: TypeLadder.probe(of: types)) ?? 0
-                bytes += Double(types[probe].bytes(elements: tensor.elements) ?? 0)
-                bytes = max(bytes, 24 * Double(tensor.columns) * Double(tensor.columns))
-                return MeasureWork.Tensor(
-                    span: try findings.span(of: tensor, outputs: outputs, &files), probe: probe,
-                    inputs: vectors.flatMap { refiner?.inputs(of: tensor, importance: $0, most: Self.matrices) } ?? [])
-            }
-            let streams = measurement.chunks * (tensors.count + 1)
+            let measured = try tensors.map { try outputs.tensor($0, most: Self.matrices, &files, &findings) }
             let size = ForwardSize(
-                model: source, graph: graph, inputs: [], chunks: streams, chunkTokens: tokenize.chunkTokens)
-            let heads = Double(layer == nil ? tensors.count + 1 : 1)
-            let head = 4 * Double(graph.hiddenSize) * Double(graph.vocabularySize)
-            let memory =
-                size.memory
-                + Int64(clamping: 2 * bytes + heads * min(head, Self.logits) + Self.logits + Self.buffers)
-            items.append(
-                PlannedItem(
-                    payload: .measure(
-                        MeasureWork(
-                            model: reference, files: files.chosen(from: source.files), tokens: calibration.tokenize,
-                            chunkTokens: tokenize.chunkTokens, maximumChunks: measurement.chunks, layer: layer,
-                            tensors: measured, memory: memory)),
-                    cost: max(1, Int64(clamping: size.operations / 512)), memory: memory,
-                    dependencies: needed.sorted(),
-                    label: layer.map { "measure layer \($0)" } ?? "measure embeddings and head"))
+                model: source, graph: graph, inputs: [], chunks: measurement.chunks * (tensors.count + 1),
+                chunkTokens: tokenize.chunkTokens)
+            let memory = size.memory + Self.memory(of: measured, layer: layer, graph)
+            let factors = measured.flatMap(\.span.outputs).flatMap { $0.refinement?.factors ?? [] }
+            return PlannedItem(
+                payload: .measure(
+                    MeasureWork(
+                        model: source.reference(path: recipe.source), files: files.chosen(from: source.files),
+                        tokens: calibration.tokenize, chunkTokens: tokenize.chunkTokens,
+                        maximumChunks: measurement.chunks, layer: layer, tensors: measured, memory: memory)),
+                cost: max(1, Int64(clamping: size.operations / 512)), memory: memory,
+                dependencies: Set([calibration.tokenize, calibration.merged] + factors).sorted(),
+                label: layer.map { "measure layer \($0)" } ?? "measure embeddings and head")
         }
-        self.items = items
+    }
+
+    /// Bytes beside those of the forward pass: the tensors as they are tried, twice; of one of them the Gram matrix in
+    /// double and single precision with its factor; logits, and heads.
+    private static func memory(of tensors: [MeasureWork.Tensor], layer: Int?, _ graph: DecoderGraph) -> Int64 {
+        let tried = tensors.reduce(0.0) { sum, tensor in
+            let probe = tensor.span.outputs[tensor.probe].encoding
+            return sum + 2 * Double(probe.bytes(rows: tensor.span.rows, columns: tensor.span.columns) ?? 0)
+        }
+        let widest = Double(tensors.map(\.span.columns).max() ?? 0)
+        let heads = Double(layer == nil ? tensors.count + 1 : 1)
+        let head = 4 * Double(graph.hiddenSize) * Double(graph.vocabularySize)
+        return Int64(clamping: tried + 24 * widest * widest + heads * min(head, logits) + logits + buffers)
+    }
+}
+
+/// Tensors in all types that they may be given.
+private struct TypeOutputs {
+    let refiner: Refiner?
+    var importance: ImportanceVectors
+
+    mutating func tensor(
+        _ tensor: SourceTensor, most matrices: Int, _ files: inout ItemFiles, _ findings: inout FindingItems
+    ) throws -> MeasureWork.Tensor {
+        let vectors = try importance.importance(for: tensor, TensorFacts(tensor))
+        let types = TypeLadder(tensor)?.types(hasImportance: vectors != nil) ?? []
+        let outputs = types.map { type in
+            let refinement = vectors.flatMap {
+                refiner?.refinement(of: tensor, in: type, importance: $0, &findings)
+            }
+            return EncodeOutput(
+                encoding: .blocks(type), importance: type.usesImportance || refinement != nil ? vectors : nil,
+                refinement: refinement)
+        }
+        return MeasureWork.Tensor(
+            span: try findings.span(of: tensor, outputs: outputs, &files),
+            probe: types.firstIndex(of: TypeLadder.probe(of: types)) ?? 0,
+            inputs: vectors.flatMap { refiner?.inputs(of: tensor, importance: $0, most: matrices) } ?? [])
     }
 }
