@@ -13,7 +13,8 @@ extension Planner {
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
-        resolved.sensitivity = recipe.sensitivity.map(baseName)
+        // What follows from it stands in the targets.
+        resolved.sensitivity = nil
         if let text = recipe.evaluation?.text { resolved.evaluation?.text = baseName(text) }
         for (index, name) in names.enumerated() {
             switch resolved.targets[index] {
