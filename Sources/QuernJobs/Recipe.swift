@@ -64,6 +64,15 @@ public struct Recipe: Sendable, Equatable {
         /// Errors of columns are made good by other columns, as Gram matrices say.
         case refined
 
+        /// Without regard to case.
+        /// - Throws: `QuernError` `.usage` for an unknown name.
+        public init(named name: String) throws {
+            guard let encoder = Self(rawValue: name.lowercased()) else {
+                throw QuernError(.usage, "unknown encoder '\(name)'", remedy: "There are reference and refined")
+            }
+            self = encoder
+        }
+
         /// The version that manifests name.
         public var version: String { self == .refined ? EncoderVersion.refined : EncoderVersion.reference }
     }

@@ -74,11 +74,7 @@ struct RecipeValue {
     }
 
     func encoder() throws -> Recipe.BlockEncoder {
-        let name = try text()
-        guard let encoder = Recipe.BlockEncoder(rawValue: name.lowercased()) else {
-            throw refusal("unknown encoder '\(name)'", remedy: "There are reference and refined")
-        }
-        return encoder
+        try parsed { try Recipe.BlockEncoder(named: $0) }
     }
 
     func list() throws -> [RecipeValue] {

@@ -1,7 +1,7 @@
 /// What tells an encoder how the errors of a tensor's columns are made good by other columns.
 public struct Refinement: Sendable, Codable, Equatable, Hashable {
     /// Ordinals of the factor items of what the tensor's matrices read: one for each matrix, or one for all.
-    public var factors: [Int]
+    public let factors: [Int]
     /// Rows of the tensor in each matrix.
     public let rowsPerMatrix: Int
     public init(factors: [Int], rowsPerMatrix: Int) {
@@ -17,8 +17,8 @@ public struct Refinement: Sendable, Codable, Equatable, Hashable {
 
     /// The items for some rows of the tensor, each once.
     public func items(of rows: Range<Int>) -> Set<Int> {
-        Set(
-            stride(from: rows.lowerBound / rowsPerMatrix * rowsPerMatrix, to: rows.upperBound, by: rowsPerMatrix)
-                .compactMap { factor(of: $0) })
+        let step = max(rowsPerMatrix, 1)
+        return Set(
+            stride(from: rows.lowerBound / step * step, to: rows.upperBound, by: step).compactMap { factor(of: $0) })
     }
 }

@@ -157,7 +157,8 @@ struct RecipeOptions: ParsableArguments {
                         tokenEmbeddingType: embedding, leaveOutputTensor: leaveOutputTensor)
             },
             imatrix: imatrix.map { Self.absolute($0, from: folder) },
-            calibration: try calibrationOptions.calibration(from: folder), encoder: try chosenEncoder(),
+            calibration: try calibrationOptions.calibration(from: folder),
+            encoder: try encoder.map { try Recipe.BlockEncoder(named: $0) },
             sensitivity: sensitivity.map { Self.absolute($0, from: folder) },
             evaluation: try evaluationOptions.evaluation(from: folder), split: try splitLimits(),
             allowRequantize: allowRequantize,
@@ -169,16 +170,6 @@ struct RecipeOptions: ParsableArguments {
     private static func scheme(_ name: String, layers: [Recipe.LayerRule], of source: String) -> Recipe.Target? {
         if source.lowercased().hasSuffix(".gguf"), (try? Preset(named: name)) != nil { return nil }
         return Recipe.Target(schemeNamed: name, layers: layers)
-    }
-
-    private func chosenEncoder() throws -> Recipe.BlockEncoder? {
-        try encoder.map { name in
-            guard let encoder = Recipe.BlockEncoder(rawValue: name.lowercased()) else {
-                throw QuernError(
-                    .usage, "unknown encoder '\(name)'", at: "--encoder", remedy: "There are reference and refined")
-            }
-            return encoder
-        }
     }
 
     private func prunedLayers() throws -> [Int] {

@@ -22,6 +22,7 @@ struct MeasureStage {
             throw StageContext.missing(work.tokens, at: "measuring")
         }
         let files = SourceFiles(work.files)
+        let findings = Findings(context)
         let vectors = try MergedVectors(work.tensors.map(\.span), context: context)
         let model = try work.model.open()
         let named = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
@@ -32,7 +33,7 @@ struct MeasureStage {
                 throw QuernError(.internalFault, "the work item asks about no tensor", at: tensor.span.tensor)
             }
             let coder = try TensorCoder(
-                tensor, span: try vectors.resolve(tensor.span), files: files, context: context)
+                tensor, span: try vectors.resolve(tensor.span), files: files, findings: findings, context: context)
             try vectors.healing {
                 try context.scratch.withScratch { scratch in
                     shares.append(try coder.losses(rows: Self.sampledRows, scratch))
@@ -80,11 +81,16 @@ private struct TensorCoder {
     let tensor: MeasureWork.Tensor
     let span: Span
     let reader: SpanReader
+    /// Of the item: tensors and types that share a factor follow each other.
+    let findings: Findings
     let context: StageContext
 
-    init(_ tensor: MeasureWork.Tensor, span: Span, files: SourceFiles, context: StageContext) throws {
+    init(
+        _ tensor: MeasureWork.Tensor, span: Span, files: SourceFiles, findings: Findings, context: StageContext
+    ) throws {
         self.tensor = tensor
         self.span = span
+        self.findings = findings
         self.context = context
         reader = try span.reader(of: files, in: context)
     }
@@ -93,7 +99,6 @@ private struct TensorCoder {
         guard let type = output.encoding.type else {
             throw QuernError(.internalFault, "only types of GGUF are measured", at: span.tensor)
         }
-        let findings = Findings(context)
         return try BlockEncoder(
             output, of: type, span: span, rescaler: Rescaler([], columns: span.columns, findings), findings: findings
         ) { try $0.read(for: span, context.blobs, context.control) }

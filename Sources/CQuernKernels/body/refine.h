@@ -5,7 +5,7 @@
 // the scales. Then the codes of the block are chosen column by column. With H = V D Vᵀ the loss is Σ D_j (what is left of
 // column j when it is rounded)²: of a few sizes of the block's scales the one with the least of it is kept.
 
-/// Sizes of scales beside the encoder's own that are tried. More of them gain less than a hundredth.
+/// Sizes of scales that are tried, the encoder's own among them. More of them gain less than a hundredth.
 enum { refine_trials = 5 };
 
 typedef struct {
