@@ -8,7 +8,15 @@ extension Stage {
     public var computesOnModels: Bool {
         switch self {
         case .calibrate, .measure, .evaluate: true
-        case .digest, .tokenize, .merge, .scan, .balance, .factor, .encode, .assemble, .publish: false
+        case .digest, .tokenize, .merge, .scan, .balance, .factor, .collect, .encode, .assemble, .publish: false
+        }
+    }
+
+    /// Whether the stage reads or writes artifacts, which only workers beside their folder can.
+    var needsArtifacts: Bool {
+        switch self {
+        case .assemble, .evaluate, .publish: true
+        case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .measure, .collect, .encode: false
         }
     }
 

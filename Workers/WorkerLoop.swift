@@ -79,9 +79,7 @@ extension WorkerLoop {
     private func session() async throws -> SessionGrant {
         if let grant { return grant }
         if let opening { return try await opening.value }
-        let possible: [Stage] =
-            artifacts == nil
-            ? [.digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .encode] : Stage.allCases
+        let possible = Stage.allCases.filter { artifacts != nil || !$0.needsArtifacts }
         let stages = possible.filter { configuration.stages?.contains($0) ?? true }
         let request = SessionRequest(
             node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)

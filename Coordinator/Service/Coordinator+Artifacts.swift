@@ -22,7 +22,9 @@ extension Coordinator {
                 reports = manifest.reports.map {
                     OutputFile(target: nil, name: $0.name, bytes: $0.size, sha256: $0.sha256)
                 }
-            case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .measure, .encode, .evaluate: break
+            case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .measure, .collect, .encode,
+                .evaluate:
+                break
             }
         }
         var files = job.artifacts.flatMap { artifact in

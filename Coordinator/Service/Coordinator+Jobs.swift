@@ -17,17 +17,16 @@ extension Coordinator: JobService {
         let recipe = submission.recipe
         let plan = try await threads.run { [makePlan, roots = settings.sourceRoots] in
             try SourceRoots.check(recipe, allowed: roots)
-            return try makePlan(recipe)
+            return try makePlan(recipe, nil)
         }
         try Self.refuse(plan)
-        let planned = plan.targets.map { PlannedArtifact(target: $0.target, files: $0.files) }
-        try await admit(planned)
+        try await admit(plan.targets.reduce(0) { $0 + $1.bytes })
         for (_, bytes) in plan.blobs { try await blobs.put(bytes) }
         let id = try await store.insert(
             NewJob(
                 id: submission.idempotencyKey.map { JobID.of(idempotencyKey: $0) } ?? .random(), name: plan.name,
                 recipe: recipe, priority: submission.priority, idempotencyKey: submission.idempotencyKey,
-                items: plan.items, artifacts: planned))
+                items: plan.items, artifacts: plan.artifacts))
         for warning in plan.warnings { logger.warning("\(warning)", metadata: ["job": "\(id)"]) }
         count { $0.submissions += 1 }
         bell.ring()
@@ -45,7 +44,7 @@ extension Coordinator: JobService {
     }
 
     /// - Throws: `.unsupported`, listing what cannot be made and why.
-    private static func refuse(_ plan: Plan) throws {
+    static func refuse(_ plan: Plan) throws {
         guard !plan.refusals.isEmpty else { return }
         throw QuernError(
             .unsupported, "the plan was refused: \(Refusal.summary(plan.refusals))", at: plan.name,
@@ -54,9 +53,11 @@ extension Coordinator: JobService {
 
     /// - Throws: `.outOfSpace` where the disk cannot hold the new files beside all that running jobs still have to
     ///   write.
-    private func admit(_ planned: [PlannedArtifact]) async throws {
-        let needed = planned.flatMap(\.files).reduce(UInt64(0)) { $0 + $1.bytes }
-        let running = try await store.jobs(limit: 1000).filter { !$0.state.isFinal }
+    /// - Parameters:
+    ///   - needed: bytes of all files.
+    ///   - job: whose files they are, where it is there already.
+    func admit(_ needed: UInt64, besides job: JobID? = nil) async throws {
+        let running = try await store.jobs(limit: 1000).filter { !$0.state.isFinal && $0.id != job }
         let (free, reserved) = try await threads.run { [artifacts] in
             var reserved: UInt64 = 0
             for job in running {
@@ -126,7 +127,7 @@ enum SourceRoots {
     static func check(_ recipe: Recipe, allowed roots: [String]?) throws {
         let paths = [
             ("source", recipe.source), ("imatrix", recipe.imatrix), ("calibration.text", recipe.calibration?.text),
-            ("evaluation.text", recipe.evaluation?.text),
+            ("evaluation.text", recipe.evaluation?.text), ("sensitivity", recipe.sensitivity),
         ]
         for (field, path) in paths {
             guard let path else { continue }

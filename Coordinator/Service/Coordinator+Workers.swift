@@ -54,7 +54,13 @@ extension Coordinator: WorkerService {
     }
 
     public func complete(_ lease: Lease, _ completion: Completion) async throws {
-        try await withConflictsCounted { try await store.complete(lease, completion) }
+        var continuation: JobContinuation?
+        if case .collect(let collected) = completion.result {
+            continuation = try await self.continuation(after: lease, by: collected.costs)
+        }
+        try await withConflictsCounted { [continuation] in
+            try await store.complete(lease, completion, continuing: continuation)
+        }
         count { $0.completions += 1 }
         // Children that were counted down are ready now; those that wait for many become so by the resolver.
         bell.ring()

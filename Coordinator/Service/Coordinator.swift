@@ -13,8 +13,8 @@ import Synchronization
 /// Any number of coordinators may work on one job store. Each answers calls whether or not `run()` is running; leader
 /// duties, and wake-ups that come from other processes, need `run()`.
 public final class Coordinator: Sendable {
-    /// Makes a plan of a recipe whose paths are absolute; blocking.
-    public typealias PlanMaker = @Sendable (Recipe) throws -> Plan
+    /// Makes a plan of a recipe whose paths are absolute, once the job has measured them with what tensors cost; blocking.
+    public typealias PlanMaker = @Sendable (Recipe, SensitivityFile?) throws -> Plan
 
     public let settings: CoordinatorSettings
     let store: any JobStore
@@ -56,8 +56,8 @@ public final class Coordinator: Sendable {
     }
 
     /// Reads the headers of a recipe's source and plans its targets; blocking.
-    @Sendable public static func plan(_ recipe: Recipe) throws -> Plan {
-        try Planner.plan(recipe)
+    @Sendable public static func plan(_ recipe: Recipe, costs: SensitivityFile?) throws -> Plan {
+        try Planner.plan(recipe, costs: costs)
     }
 
     /// A count that grows with every change of a job: look at it, then at the job, then wait for a larger one.

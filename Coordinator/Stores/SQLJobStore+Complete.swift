@@ -3,16 +3,26 @@ import QuernJobs
 import QuernStore
 
 extension SQLJobStore {
-    public func complete(_ lease: Lease, _ completion: Completion) async throws {
+    public func complete(
+        _ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?
+    ) async throws {
+        try continuation?.validate(of: lease.item.job)
         let result = try JSONText.encode(completion.result)
         let digest = Digest(of: Array(result.utf8)).hex
         let entries = try completion.cache.sorted { $0.key.hex < $1.key.hex }.map { entry -> [SQLValue] in
             [.text(entry.key.hex), .text(entry.part.digest.hex), .text(try JSONText.encode(entry.part))]
         }
+        let payloads = try continuation?.items.map { try JSONText.encode($0.payload) } ?? []
+        let artifacts = try JSONText.encode(continuation?.artifacts ?? [])
 
         /// - Returns: whether nothing is left to run; nil where the item is to be locked with all that depends on it.
         @Sendable func save(in transaction: JobTransaction, withDependents: Bool) throws -> Bool? {
-            if withDependents { try transaction.lockDependents(of: lease.item) }
+            if withDependents {
+                try transaction.lockDependents(of: lease.item)
+            } else if continuation != nil {
+                // None is to be done or undone before its new dependents are there to be told.
+                try transaction.lockItems(of: lease.item.job)
+            }
             guard let row = try transaction.load(lease.item) else { throw unknownItem(lease) }
             let mutations = try decide(
                 row.life, .completed(lease, digest: digest), at: row.now, policy: settings.retry)
@@ -28,6 +38,9 @@ extension SQLJobStore {
                 """, lease.item.parameters + [.text(result)])
             try transaction.insertRows(
                 "cache (key, digest, part)", entries, suffix: "ON CONFLICT (key) DO NOTHING")
+            if let continuation {
+                try transaction.add(continuation, to: lease.item.job, payloads: payloads, artifacts: artifacts)
+            }
             return try transaction.isQuiet(lease.item.job)
         }
         var isQuiet = try await write { try save(in: $0, withDependents: false) }
@@ -74,6 +87,14 @@ extension JobTransaction {
             SELECT CAST($2 AS bigint) UNION
             SELECT d.child FROM item_dependencies d JOIN below b ON d.parent = b.ordinal WHERE d.job = $1)
         """
+
+    /// Locks the job and all its items, in the one order.
+    fileprivate func lockItems(of job: JobID) throws {
+        _ = try lockJob(job)
+        guard !dialect.forUpdate.isEmpty else { return }
+        _ = try connection.rows(
+            "SELECT 1 FROM work_items WHERE job = $1 ORDER BY ordinal \(dialect.forUpdate)", [.text(job.rawValue)])
+    }
 
     /// Locks the job, the item and all that depends on it, in the one order.
     fileprivate func lockDependents(of item: WorkItemID) throws {

@@ -7,11 +7,10 @@ extension SQLJobStore {
         let recipe = try JSONText.encode(job.recipe)
         let artifacts = try JSONText.encode(job.artifacts)
         let payloads = try job.items.map { try JSONText.encode($0.payload) }
-        let largestCountedFanIn = settings.largestCountedFanIn
 
         let inserted = try await write { transaction in
             guard try transaction.insertRow(of: job, recipe: recipe, artifacts: artifacts) else { return false }
-            try transaction.insertItems(of: job, payloads: payloads, largestCountedFanIn: largestCountedFanIn)
+            try transaction.insertItems(job.items, of: job.id, payloads: payloads)
             try transaction.announce(job.id, .submitted, nil, job.name)
             return true
         }
@@ -52,21 +51,43 @@ extension JobTransaction {
         return true
     }
 
-    fileprivate func insertItems(of job: NewJob, payloads: [String], largestCountedFanIn: Int) throws {
-        let id = SQLValue.text(job.id.rawValue)
+    /// Adds what a job goes on with, whose items are all locked; unless it is there already.
+    func add(_ continuation: JobContinuation, to id: JobID, payloads: [String], artifacts: String) throws {
+        let counted = try connection.rows("SELECT item_count FROM jobs WHERE id = $1", [.text(id.rawValue)])
+        guard try counted.first?.int(0) == continuation.firstOrdinal else { return }
+        let done = try connection.rows(
+            "SELECT ordinal FROM work_items WHERE job = $1 AND state = 'done'", [.text(id.rawValue)]
+        ).map { try $0.int(0) }
+        try insertItems(
+            continuation.items, of: id, firstOrdinal: continuation.firstOrdinal, done: Set(done), payloads: payloads)
+        try connection.run(
+            "UPDATE jobs SET item_count = item_count + $2, cost_total = cost_total + $3, artifacts = $4 WHERE id = $1",
+            [
+                .text(id.rawValue), .integer(continuation.items.count),
+                .integer(continuation.items.reduce(Int64(0)) { $0 + $1.cost }), .text(artifacts),
+            ])
+    }
+
+    /// - Parameter done: ordinals of items that nothing need wait for any more.
+    fileprivate func insertItems(
+        _ planned: [PlannedItem], of job: JobID, firstOrdinal: Int = 0, done: Set<Int> = [], payloads: [String]
+    ) throws {
+        let id = SQLValue.text(job.rawValue)
         var items: [[SQLValue]] = []
         var texts: [[SQLValue]] = []
         var edges: [[SQLValue]] = []
-        for (ordinal, item) in job.items.enumerated() {
+        for (index, item) in planned.enumerated() {
+            let ordinal = firstOrdinal + index
             let dependencies = Set(item.dependencies).sorted()
-            let isFanIn = dependencies.count > largestCountedFanIn
-            let state = dependencies.isEmpty ? ItemState.ready : .blocked
+            let left = dependencies.count { !done.contains($0) }
+            let isFanIn = dependencies.count > settings.largestCountedFanIn
+            let state = left == 0 ? ItemState.ready : .blocked
             items.append([
                 id, .integer(ordinal), .text(item.payload.stage.rawValue), .text(state.rawValue),
                 .integer(item.cost), .integer(item.memory), .integer(isFanIn ? 1 : 0),
-                .integer(isFanIn ? 0 : dependencies.count),
+                .integer(isFanIn ? 0 : left),
             ])
-            texts.append([id, .integer(ordinal), .text(item.label), .text(payloads[ordinal])])
+            texts.append([id, .integer(ordinal), .text(item.label), .text(payloads[index])])
             for parent in dependencies { edges.append([id, .integer(ordinal), .integer(parent)]) }
         }
         try insertRows(

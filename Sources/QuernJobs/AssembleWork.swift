@@ -125,19 +125,22 @@ public struct PublishWork: Sendable, Codable, Equatable {
     public let statistics: Digest?
     /// Ordinal of the merge item; nil without calibration.
     public let merged: Int?
+    /// Ordinal of the collect item; nil where nobody asks what tensors cost.
+    public let costs: Int?
     /// Ordinals of digest items, in the order of the source's files.
     public let sources: [SourceReference]
     public let artifacts: [ArtifactReference]
     /// nil where nothing is evaluated.
     public let evaluation: EvaluationReference?
     public init(
-        recipe: String, encoder: String, statistics: Digest?, merged: Int? = nil, sources: [SourceReference],
-        artifacts: [ArtifactReference], evaluation: EvaluationReference? = nil
+        recipe: String, encoder: String, statistics: Digest?, merged: Int? = nil, costs: Int? = nil,
+        sources: [SourceReference], artifacts: [ArtifactReference], evaluation: EvaluationReference? = nil
     ) {
         self.recipe = recipe
         self.encoder = encoder
         self.statistics = statistics
         self.merged = merged
+        self.costs = costs
         self.sources = sources
         self.artifacts = artifacts
         self.evaluation = evaluation
@@ -167,7 +170,8 @@ public struct PublishResult: Sendable, Codable, Equatable {
     /// Of `manifest.json`.
     public let sha256: Digest
     public let size: UInt64
-    /// What was written beside it: `report.html`, and `report.json` where the job has measured something.
+    /// What was written beside it: `report.html`, and where the job has measured something `report.json` and
+    /// `sensitivity.json`.
     public let reports: [ReportFile]
     /// What was measured of the artifacts; nil where nothing was.
     public let evaluation: EvaluationSummary?

@@ -137,7 +137,7 @@ extension WorkResult {
     /// Whether the item made `blob`, so that doing it again brings the blob back.
     public func names(_ blob: Digest) -> Bool {
         switch self {
-        case .digest, .scan, .measure, .assemble, .publish: false
+        case .digest, .scan, .measure, .collect, .assemble, .publish: false
         case .tokenize(let result): result.tokens == blob
         case .calibrate(let result): result.statistics.contains(blob)
         case .merge(let result): result.index == blob || result.statistics.contains(blob)

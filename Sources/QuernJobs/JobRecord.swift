@@ -23,7 +23,7 @@ public struct NewJob: Sendable, Codable {
     public let priority: Int
     /// A second submission with the same key is answered with the first one's job.
     public let idempotencyKey: String?
-    /// In order of ordinal; the last is the publish item.
+    /// In order of ordinal; the last is the publish item, or one whose result decides what follows it.
     public let items: [PlannedItem]
     public let artifacts: [PlannedArtifact]
     public init(
@@ -35,6 +35,21 @@ public struct NewJob: Sendable, Codable {
         self.recipe = recipe
         self.priority = priority
         self.idempotencyKey = idempotencyKey
+        self.items = items
+        self.artifacts = artifacts
+    }
+}
+
+/// What a job goes on with once it is known what the rest of it is.
+public struct JobContinuation: Sendable, Equatable {
+    /// Items of the job before these.
+    public let firstOrdinal: Int
+    /// In order of ordinal; the last is the publish item.
+    public let items: [PlannedItem]
+    /// All of the job's.
+    public let artifacts: [PlannedArtifact]
+    public init(firstOrdinal: Int, items: [PlannedItem], artifacts: [PlannedArtifact]) {
+        self.firstOrdinal = firstOrdinal
         self.items = items
         self.artifacts = artifacts
     }

@@ -29,8 +29,9 @@ public protocol JobStore: Sendable {
     func closeAllSessions() async throws
 
     func claim(_ session: SessionID, limit: Int) async throws -> [Claim]
+    /// - Parameter continuation: what the job goes on with; where it was stored before, that is kept.
     /// - Throws: `.conflict` where the lease was lost, unless this very lease completed before with the same result.
-    func complete(_ lease: Lease, _ completion: Completion) async throws
+    func complete(_ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?) async throws
     func fail(_ lease: Lease, _ failure: WorkFailure) async throws
     func release(_ lease: Lease) async throws
     func lookUp(_ keys: [Digest]) async throws -> [Digest: Part]
@@ -45,4 +46,10 @@ public protocol JobStore: Sendable {
 
     /// Yields now and then when there may be new work or news; a hint, never a promise.
     func wakeUps() -> AsyncStream<Void>
+}
+
+extension JobStore {
+    public func complete(_ lease: Lease, _ completion: Completion) async throws {
+        try await complete(lease, completion, continuing: nil)
+    }
 }

@@ -5,6 +5,8 @@ import QuernFormats
 ///
 /// It hangs on the machines that measured, in its last digits.
 public struct SensitivityFile: Sendable, Codable, Equatable {
+    /// As jobs with targets write it beside their artifacts.
+    public static let fileName = "sensitivity.json"
     /// The version of the format that is written.
     public static let currentFormat = 1
 

@@ -19,13 +19,15 @@ public enum Stage: String, Sendable, Codable, CaseIterable {
     case factor
     /// Find out what it costs to have tensors in one type or another.
     case measure
+    /// Put together what was measured.
+    case collect
     /// Encode spans of the source into parts.
     case encode
     /// Write one artifact file from its header and parts.
     case assemble
     /// Run chunks through the source and the artifacts, and compare what they predict.
     case evaluate
-    /// Write the manifest, which makes the output whole. Always the last item of a job.
+    /// Write the manifest, which makes the output whole. The last item of a plan that is whole.
     case publish
 }
 
@@ -39,6 +41,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
     case balance(BalanceWork)
     case factor(FactorWork)
     case measure(MeasureWork)
+    case collect(CollectWork)
     case encode(EncodeWork)
     case assemble(AssembleWork)
     case evaluate(EvaluateWork)
@@ -54,6 +57,7 @@ public enum WorkPayload: Sendable, Codable, Equatable {
         case .balance: .balance
         case .factor: .factor
         case .measure: .measure
+        case .collect: .collect
         case .encode: .encode
         case .assemble: .assemble
         case .evaluate: .evaluate
@@ -72,6 +76,7 @@ public enum WorkResult: Sendable, Codable, Equatable {
     case balance(BalanceResult)
     case factor(FactorResult)
     case measure(MeasureResult)
+    case collect(CollectResult)
     case encode(EncodeResult)
     case assemble(AssembleResult)
     case evaluate(EvaluateResult)

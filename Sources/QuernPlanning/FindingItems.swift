@@ -2,7 +2,7 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
-/// Work items that find out what weights are rounded by, each once for all who ask.
+/// Work items that find out what weights are rounded by, each once for all who ask, and what that costs.
 struct FindingItems {
     private(set) var items: [PlannedItem] = []
     private let firstOrdinal: Int
@@ -160,12 +160,17 @@ struct FindingItems {
                 label: "scan \(tensors.map(\.name).joined(separator: ", "))"), to: \.scans, key)
     }
 
+    /// - Returns: its ordinal.
+    mutating func add(_ item: PlannedItem) -> Int {
+        items.append(item)
+        return firstOrdinal + items.count - 1
+    }
+
     private mutating func add<Key: Hashable>(
         _ item: PlannedItem, to known: WritableKeyPath<FindingItems, [Key: Int]>, _ key: Key
     ) -> Int {
-        let ordinal = firstOrdinal + items.count
+        let ordinal = add(item)
         self[keyPath: known][key] = ordinal
-        items.append(item)
         return ordinal
     }
 }

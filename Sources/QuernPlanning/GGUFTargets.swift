@@ -28,18 +28,18 @@ struct GGUFTargets {
     /// - Parameters:
     ///   - names: of all targets of the recipe.
     ///   - name: of the artifacts.
-    ///   - sensitivity: what tensors cost, for targets of a given size.
+    ///   - findings: to which those for the targets are added.
+    ///   - sensitivity: what tensors cost, for targets of a given size; nil where that is yet to be measured: the smallest
+    ///     types stand for those that will be chosen.
     init(
         recipe: Recipe, names: [String], source unpruned: SourceModel, name: String, origin: ImportanceVectors.Origin,
-        calibration: CalibrationItems?, sensitivity: SensitivityFile?
+        calibration: CalibrationItems?, findings: FindingItems, sensitivity: SensitivityFile?
     ) throws {
         let model = ModelFacts(
             architecture: unpruned.architecture, metadata: recipe.overrides.applied(to: unpruned.metadata))
         let source = try unpruned.pruned(Set(recipe.pruneLayers))
         let keepsSplit = recipe.split?.keep ?? false
-        var findings = FindingItems(
-            firstOrdinal: (recipe.targets.isEmpty ? 0 : source.files.count) + (calibration?.items.count ?? 0),
-            files: source.files)
+        var findings = findings
         var draft = try Draft(
             source: source, model: model, importance: ImportanceVectors(origin), keepsOrder: keepsSplit)
         let statistics = ArtifactMetadata.Statistics(origin, recipe, name: name)
@@ -56,15 +56,21 @@ struct GGUFTargets {
                 types: choice.types, limits: recipe.split, sourceFiles: keepsSplit ? draft.files : nil)
         }
         var expected: [String: Double] = [:]
+        var bounds: [String: ClosedRange<UInt64>] = [:]
         for case (.gguf(let target), let name) in zip(recipe.targets, names) {
             var chosen: [String: ElementType] = [:]
-            if let goal = try target.goal, target.tensors.isEmpty {
+            if try target.choosesTypes, let goal = try target.goal {
                 let sizes = try GoalSizes(goal, target, draft, recipe) {
                     try layout(of: $0, stem: name, encoder: $1)
                 }
-                let allocation = try sizes.allocation(sensitivity)
-                chosen = allocation.types
-                expected[name] = allocation.divergence
+                if let sensitivity {
+                    let allocation = try sizes.allocation(sensitivity)
+                    chosen = allocation.types
+                    expected[name] = allocation.divergence
+                } else {
+                    chosen = try sizes.smallestTypes()
+                    bounds[name] = try sizes.bounds()
+                }
             }
             try draft.add(
                 target, name: name, preset: try target.base, types: chosen, encoder: recipe.encoder ?? .reference,
@@ -83,6 +89,11 @@ struct GGUFTargets {
             let isRefined = choice.outputs.contains { $0.refinement != nil }
             let layout = try layout(
                 of: choice, stem: "\(name)-\(target)", encoder: isRefined ? .refined : .reference)
+            if let bounds = bounds[target] {
+                return Target(
+                    report: TargetPlan(target: target, files: [], tensors: [], bounds: bounds),
+                    planned: PlannedTarget(target: target, files: layout.files.map { Self.planned($0, choice) }))
+            }
             let files = layout.files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) }
             return Target(
                 report: TargetPlan(

@@ -12,10 +12,13 @@ public struct Plan: Sendable {
     public let refusals: [Refusal]
     /// What the user should know and nothing fails for.
     public let warnings: [String]
-    /// In order of ordinal; empty where there are refusals.
+    /// In order of ordinal; empty where there are refusals. Where types are yet to be measured for, the last is the collect
+    /// item, and a plan made with its result begins with all of these.
     public let items: [PlannedItem]
     /// What items refer to and no item makes: headers, importance vectors, computed tensors.
     public let blobs: [Digest: [UInt8]]
+    /// What a job store keeps of the targets.
+    public var artifacts: [PlannedArtifact] { targets.map { PlannedArtifact(target: $0.target, files: $0.files) } }
     /// Peak bytes of memory for one worker slot.
     public let peakMemory: Int64
 
@@ -41,13 +44,18 @@ public struct TargetPlan: Sendable {
     public let files: [PlannedArtifact.File]
     /// In the order of the artifact.
     public let tensors: [PlannedTensor]
+    /// The bytes that all files may come to, where types are yet to be chosen; there are no files and tensors then.
+    public let bounds: ClosedRange<UInt64>?
     /// What it is expected to diverge by, in nats, where types were chosen by what they cost.
     public let divergence: Double?
-    public var bytes: UInt64 { files.reduce(0) { $0 + $1.bytes } }
+    /// Where types are yet to be chosen, the most there may be.
+    public var bytes: UInt64 { bounds?.upperBound ?? files.reduce(0) { $0 + $1.bytes } }
 
     public init(
-        target: String, files: [PlannedArtifact.File], tensors: [PlannedTensor], divergence: Double? = nil
+        target: String, files: [PlannedArtifact.File], tensors: [PlannedTensor], bounds: ClosedRange<UInt64>? = nil,
+        divergence: Double? = nil
     ) {
+        self.bounds = bounds
         self.divergence = divergence
         self.target = target
         self.files = files

@@ -5,8 +5,10 @@ import QuernJobs
 public struct PlanReport: Sendable, Codable, Equatable {
     public struct Target: Sendable, Codable, Equatable {
         public let target: String
-        /// Of all files.
+        /// Of all files; the most there may be where types are yet to be chosen.
         public let bytes: UInt64
+        /// The least there may be, where types are yet to be chosen.
+        public let smallest: UInt64?
         public let files: [PlannedArtifact.File]
         public let tensors: [Tensor]
         /// What it is expected to diverge by, in nats, where types were chosen by what they cost.
@@ -45,7 +47,7 @@ public struct PlanReport: Sendable, Codable, Equatable {
         source = plan.sourceName
         targets = plan.targets.map { target in
             Target(
-                target: target.target, bytes: target.bytes, files: target.files,
+                target: target.target, bytes: target.bytes, smallest: target.bounds?.lowerBound, files: target.files,
                 tensors: target.tensors.map {
                     Tensor(
                         name: $0.name, shape: $0.shape, sourceType: $0.sourceType, type: $0.type, bytes: $0.bytes)

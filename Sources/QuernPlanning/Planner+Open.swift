@@ -6,8 +6,9 @@ import QuernStore
 extension Planner {
     /// Reads what a recipe names - the headers of its source, its importance matrix, how large its texts are - and
     /// plans its targets. Blocking.
+    /// - Parameter costs: what the items of a plan without it have measured.
     /// - Throws: what opening and planning throw; `.notFound` for a text that is not there.
-    public static func plan(_ recipe: Recipe) throws -> Plan {
+    public static func plan(_ recipe: Recipe, costs: SensitivityFile? = nil) throws -> Plan {
         let needsModel =
             recipe.calibration != nil || recipe.evaluation != nil
             || recipe.targets.contains { $0.needsModel }
@@ -18,7 +19,7 @@ extension Planner {
             recipe: recipe, source: source, checkpoint: checkpoint, importance: importance,
             calibrationText: try recipe.calibration.map { SourceFile(try FileByteSource(path: $0.text)) },
             evaluationText: try recipe.evaluation.map { SourceFile(try FileByteSource(path: $0.text)) },
-            sensitivity: try recipe.sensitivity.map(SensitivityFile.read))
+            sensitivity: try costs ?? recipe.sensitivity.map(SensitivityFile.read))
     }
 
     /// The checkpoint as it stands, where a target is made of safetensors.

@@ -13,15 +13,16 @@ extension Planner {
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
-        // What follows from it stands in the targets.
+        // What follows from these stands in the targets.
         resolved.sensitivity = nil
+        if (try? recipe.asksForCosts) == true { resolved.measurement = nil }
         if let text = recipe.evaluation?.text { resolved.evaluation?.text = baseName(text) }
         for (index, name) in names.enumerated() {
             switch resolved.targets[index] {
             case .gguf(var target):
                 target.preset = (try? Preset(named: target.preset).name) ?? target.preset
                 // With the types in it, the recipe repeats the artifact without measurements.
-                if (try? target.goal) != nil, target.tensors.isEmpty { target.tensors = rules[name] ?? [] }
+                if (try? target.choosesTypes) == true { target.tensors = rules[name] ?? [] }
                 resolved.targets[index] = .gguf(target)
             case .compressedTensors(var target):
                 target.scheme = target.scheme.uppercased()
@@ -51,6 +52,14 @@ extension Planner {
     /// - Throws: `QuernError` `.usage` for a method without what it needs.
     static func completed(_ recipe: Recipe) throws -> Recipe {
         var recipe = recipe
+        if try recipe.asksForCosts, recipe.measurement == nil {
+            guard recipe.calibration != nil else {
+                throw QuernError(
+                    .usage, "which types cost least is not known", at: recipe.targets.first?.name ?? "targets",
+                    remedy: "Give a text to calibrate and measure on, or what quern sensitivity has measured")
+            }
+            recipe.measurement = Recipe.Measurement()
+        }
         let makesGGUF = recipe.targets.contains { if case .gguf = $0 { true } else { false } }
         let choosesTypes = makesGGUF || recipe.measurement != nil
         if recipe.encoder == nil, choosesTypes, recipe.calibration != nil { recipe.encoder = .refined }

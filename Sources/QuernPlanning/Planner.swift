@@ -11,7 +11,7 @@ public enum Planner {
     ///   - importance: what `recipe.imatrix` names; nil where it names nothing.
     ///   - calibrationText: what `recipe.calibration` names, likewise.
     ///   - evaluationText: what `recipe.evaluation` names, likewise.
-    ///   - sensitivity: what `recipe.sensitivity` names, likewise.
+    ///   - sensitivity: what `recipe.sensitivity` names, likewise, or what the items of a plan without it have measured.
     /// - Returns: a plan whose `refusals` say what cannot be made, for all targets at once.
     /// - Throws: `QuernError` `.usage` where the recipe itself is wrong (unknown or repeated presets, a bad pattern or
     ///   name), `.invalidInput` where the source contradicts itself.
@@ -27,17 +27,10 @@ public enum Planner {
         let recipe = try completed(recipe)
         let calibration = try calibration(recipe, text: calibrationText, model: source)
         let origin = try importanceOrigin(recipe, importance, calibration)
-        let gguf = try source.map {
-            try GGUFTargets(
-                recipe: recipe, names: names, source: $0, name: name, origin: origin, calibration: calibration,
-                sensitivity: sensitivity)
-        }
         let files = source?.files ?? checkpoint?.files ?? []
         // Without targets nobody asks what the files are.
         let hashed = recipe.targets.isEmpty ? 0 : files.count
-        var findings =
-            gguf?.findings
-            ?? FindingItems(firstOrdinal: hashed + (calibration?.items.count ?? 0), files: files)
+        var findings = FindingItems(firstOrdinal: hashed + (calibration?.items.count ?? 0), files: files)
         let measured = try source.flatMap { model in
             try recipe.measurement.map {
                 try MeasureItems(
@@ -45,6 +38,13 @@ public enum Planner {
                     &findings)
             }
         }
+        let isOpen = try sensitivity == nil && recipe.asksForCosts
+        let gguf = try source.map {
+            try GGUFTargets(
+                recipe: recipe, names: names, source: $0, name: name, origin: origin, calibration: calibration,
+                findings: findings, sensitivity: sensitivity)
+        }
+        findings = gguf?.findings ?? findings
         let statistics = try source.flatMap { model in
             checkpoint == nil ? nil : try LayerStatistics(model: model, calibration: calibration, origin: origin)
         }
@@ -88,15 +88,17 @@ public enum Planner {
         if let others = compressed?.statistics?.vectors { vectors.formUnion(others) }
         let work = try WorkItems(
             files: files, calibration: calibration,
-            findings: (compressed?.findings ?? findings).items, measured: measured,
+            findings: (compressed?.findings ?? findings).items, collect: measured?.collect,
             evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
             encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
             cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
             recipe: resolved(recipe, name: name, names: names, rules: chosenTypes(targets)), statistics: vectors.digest)
         let blobs = (gguf?.source.blobs ?? [:]).merging(vectors.blobs) { first, _ in first }
             .merging(work.blobs) { first, _ in first }
+        // What follows the measuring is planned with what it finds.
+        let items = isOpen ? Array(work.items.prefix((measured?.collect ?? 0) + 1)) : work.items
         return Plan(
-            name: name, sourceName: sourceName, targets: targets, refusals: [], warnings: warnings, items: work.items,
+            name: name, sourceName: sourceName, targets: targets, refusals: [], warnings: warnings, items: items,
             blobs: blobs, peakMemory: work.items.map(\.memory).max() ?? 0)
     }
 

@@ -44,11 +44,11 @@ struct WorkItems {
     /// - Parameters:
     ///   - encodings: one for every tensor, in the order of the artifacts.
     ///   - findings: what comes between calibration and encoding.
-    ///   - measured: what tensors cost; nil where nobody asks.
+    ///   - collect: ordinal of the one that knows what tensors cost; nil where nobody asks.
     ///   - evaluation: makes the items of an evaluation of artifacts, the first with the ordinal given; nil for none.
     ///   - recipe: as resolved, without a path.
     init(
-        files: [SourceFile], calibration: CalibrationItems?, findings: [PlannedItem], measured: MeasureItems?,
+        files: [SourceFile], calibration: CalibrationItems?, findings: [PlannedItem], collect: Int?,
         evaluation: (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)?, targets: [PlannedTarget],
         encodings: [TensorEncodings],
         cutter: SpanCutter, recipe: Recipe, statistics: Digest?
@@ -75,7 +75,6 @@ struct WorkItems {
         }
         items += calibration?.items ?? []
         items += findings
-        items += measured?.items ?? []
         let encode = try EncodeItems(
             targets.isEmpty ? [] : encodings, files: files, cutter: cutter, firstOrdinal: items.count)
         items += encode.items
@@ -95,14 +94,14 @@ struct WorkItems {
         items += judged?.items ?? []
         let work = PublishWork(
             recipe: try Self.json(recipe), encoder: (recipe.encoder ?? .reference).version, statistics: statistics,
-            merged: calibration?.merged, sources: sources, artifacts: artifacts,
+            merged: calibration?.merged, costs: collect, sources: sources, artifacts: artifacts,
             evaluation: judged?.reference)
-        let measuring = items.indices.filter { items[$0].payload.stage == .measure }
         items.append(
             PlannedItem(
                 payload: .publish(work), cost: 1, memory: Self.buffers + (judged?.reference.memory ?? 0),
                 dependencies: sources.map(\.ordinal) + (calibration.map { [$0.merged] } ?? [])
-                    + artifacts.flatMap(\.files) + (judged?.reference.groups ?? []) + measuring, label: "manifest"))
+                    + (collect.map { [$0] } ?? []) + artifacts.flatMap(\.files) + (judged?.reference.groups ?? []),
+                label: "manifest"))
     }
 
     private mutating func assemble(

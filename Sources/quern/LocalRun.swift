@@ -77,7 +77,8 @@ struct LocalRun: Sendable {
             // A part that was made twice may have begun a file again that was whole already.
             folder.removePartials(owner: record.id.rawValue)
             // A run killed while it wrote these began them under marks of their own.
-            folder.removePartials(of: [Manifest.fileName, Report.fileName, JobResults.fileName])
+            folder.removePartials(
+                of: [Manifest.fileName, Report.fileName, JobResults.fileName, SensitivityFile.fileName])
             try? FileManager.default.removeItem(atPath: state)
         }
         return record
@@ -131,8 +132,8 @@ struct LocalRun: Sendable {
     }
 
     /// Plans, and refuses what would never get the memory or the library it needs.
-    @Sendable private func planForThisMachine(_ recipe: Recipe) throws -> Plan {
-        let plan = try Coordinator.plan(recipe)
+    @Sendable private func planForThisMachine(_ recipe: Recipe, costs: SensitivityFile?) throws -> Plan {
+        let plan = try Coordinator.plan(recipe, costs: costs)
         if plan.items.contains(where: { $0.payload.stage.computesOnModels }), let obstacle = Stage.modelObstacle {
             throw obstacle
         }
@@ -141,7 +142,8 @@ struct LocalRun: Sendable {
                 .usage, "a single work item needs \(Console.size(plan.peakMemory)) of memory", at: "--memory",
                 remedy: "Allow at least that much")
         }
-        if plan.refusals.isEmpty {
+        // What is planned with costs was warned of when it was planned without.
+        if plan.refusals.isEmpty, costs == nil {
             for warning in plan.warnings { Console.error("quern: warning: \(warning)") }
         }
         return plan

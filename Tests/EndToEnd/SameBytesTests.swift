@@ -12,6 +12,8 @@ import Testing
         case compressed
         /// Numbers that hang on what other items find out: statistics, factors, largest weights.
         case found
+        /// Types that hang on what is measured: most of the job is planned while it runs.
+        case chosen
 
         var arguments: [String] {
             switch self {
@@ -27,6 +29,11 @@ import Testing
                     "--to",
                     "W4A16_GPTQ,W4A16_ASYM_IMATRIX,W4A16_G64_AWQ_GPTQ,W8A8_SMOOTHQUANT,NVFP4,Q4_K_M,GPTQ_INT4_GPTQ",
                     "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
+                ]
+            case .chosen:
+                [
+                    "--to", "Q3_K_M:dynamic,Q8_0,bpw:3", "--calibration", Fixtures.sample + "/calibration.txt",
+                    "--calibration-chunks", "10",
                 ]
             case .compressed:
                 [

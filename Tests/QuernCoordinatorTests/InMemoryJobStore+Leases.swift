@@ -88,13 +88,18 @@ extension InMemoryJobStore {
             inputs: results(of: item.job, ordinals: row.dependencies).mapValues(row.plan.payload.input))
     }
 
-    func complete(_ lease: Lease, _ completion: Completion) throws {
+    func complete(_ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?) throws {
+        try continuation?.validate(of: lease.item.job)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let digest = Digest(of: Array(try encoder.encode(completion.result))).hex
         guard try follow(lease, .completed(lease, digest: digest)) else { return }
         change(lease.item) { $0.result = completion.result }
         for entry in completion.cache where cache[entry.key] == nil { cache[entry.key] = entry.part }
+        if let continuation, jobs[lease.item.job]?.items.count == continuation.firstOrdinal {
+            add(continuation.items, to: lease.item.job)
+            jobs[lease.item.job]?.artifacts = continuation.artifacts
+        }
         let isQuiet = jobs[lease.item.job]?.items.contains { $0.life.state == .ready || $0.life.state == .leased }
         if isQuiet == false { _ = settle(lease.item.job) }
     }

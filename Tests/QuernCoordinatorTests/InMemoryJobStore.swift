@@ -30,6 +30,7 @@ actor InMemoryJobStore: JobStore {
 
     struct Job {
         let plan: NewJob
+        var artifacts: [PlannedArtifact]
         var life: JobLife
         let created: Int64
         var finished: Int64?
@@ -68,23 +69,29 @@ actor InMemoryJobStore: JobStore {
             earlier.plan.id == job.id || job.idempotencyKey.map { $0 == earlier.plan.idempotencyKey } ?? false
         }
         if let earlier { return earlier.plan.id }
-        var items = job.items.enumerated().map { ordinal, plan in
-            let dependencies = Set(plan.dependencies).sorted()
-            let life = ItemLife(
-                id: WorkItemID(job: job.id, ordinal: ordinal), label: plan.label,
-                state: dependencies.isEmpty ? .ready : .blocked, dependenciesLeft: dependencies.count,
-                memory: plan.memory)
-            return Item(
-                life: life, plan: plan, dependencies: dependencies,
-                isFanIn: dependencies.count > settings.largestCountedFanIn)
-        }
-        for child in items.indices {
-            for parent in items[child].dependencies { items[parent].dependents.append(child) }
-        }
-        jobs[job.id] = Job(plan: job, life: JobLife(id: job.id, state: .running), created: now, items: items)
+        jobs[job.id] = Job(
+            plan: job, artifacts: job.artifacts, life: JobLife(id: job.id, state: .running), created: now, items: [])
+        add(job.items, to: job.id)
         rejoinShare(job.id)
         announce(job.id, .submitted, nil, job.name)
         return job.id
+    }
+
+    func add(_ planned: [PlannedItem], to id: JobID) {
+        var items = jobs[id]?.items ?? []
+        for plan in planned {
+            let dependencies = Set(plan.dependencies).sorted()
+            let left = dependencies.count { items[$0].life.state != .done }
+            let life = ItemLife(
+                id: WorkItemID(job: id, ordinal: items.count), label: plan.label,
+                state: left == 0 ? .ready : .blocked, dependenciesLeft: left, memory: plan.memory)
+            for parent in dependencies { items[parent].dependents.append(items.count) }
+            items.append(
+                Item(
+                    life: life, plan: plan, dependencies: dependencies,
+                    isFanIn: dependencies.count > settings.largestCountedFanIn))
+        }
+        jobs[id]?.items = items
     }
 
     func results(of id: JobID, ordinals: [Int]) -> [Int: WorkResult] {
@@ -113,7 +120,7 @@ actor InMemoryJobStore: JobStore {
         return JobRecord(
             id: job.plan.id, name: job.plan.name, state: job.life.state, priority: job.plan.priority,
             recipe: job.plan.recipe, created: job.created, finished: job.finished, failure: job.failure,
-            progress: .init(items: states, costDone: done, costTotal: total), artifacts: job.plan.artifacts)
+            progress: .init(items: states, costDone: done, costTotal: total), artifacts: job.artifacts)
     }
 
     func items(of id: JobID) -> [ItemRecord] {

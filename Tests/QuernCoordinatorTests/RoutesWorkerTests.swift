@@ -174,11 +174,8 @@ import Testing
             case .factor: .factor(FactorResult(factor: [Sample.digest("f")]))
             case .measure:
                 .measure(
-                    MeasureResult(tensors: [
-                        TensorCosts(
-                            tensor: "t", probe: .q3_K, divergence: 0.5,
-                            types: [.init(type: .q2_K, bytes: 84, divergence: 1)])
-                    ]))
+                    MeasureResult(tensors: Sample.costs.tensors))
+            case .collect: .collect(CollectResult(costs: Sample.costs))
             case .encode: .encode(EncodeResult(parts: [Sample.part("p")]))
             case .assemble:
                 .assemble(AssembleResult(file: "f", size: 1, sha256: Sample.digest("a"), tensors: []))

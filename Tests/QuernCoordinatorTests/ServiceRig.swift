@@ -46,7 +46,7 @@ struct ServiceRig {
     }
 
     /// Three spans, one file, the manifest. The name `refused` is refused; the name of an error code throws it.
-    @Sendable static func plan(_ recipe: Recipe) throws -> Plan {
+    @Sendable static func plan(_ recipe: Recipe, costs: SensitivityFile? = nil) throws -> Plan {
         let name = recipe.name ?? "tiny"
         if let code = QuernError.Code(rawValue: name) {
             throw QuernError(
@@ -93,7 +93,7 @@ struct ServiceRig {
     func completion(of claim: Claim) throws -> Completion {
         let output = ArtifactFolder(root: folder.path("out"), subfolder: claim.lease.item.job.rawValue)
         switch claim.payload {
-        case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .measure, .encode, .evaluate:
+        case .digest, .tokenize, .calibrate, .merge, .scan, .balance, .factor, .measure, .collect, .encode, .evaluate:
             return Sample.completion("part \(claim.lease.item.ordinal)")
         case .assemble(let work):
             try output.write(Self.artifact, as: work.file)

@@ -93,7 +93,7 @@ import Testing
     /// Space is reserved when a job is admitted: one that fits alone is refused beside one that took the space.
     @Test func admission() async throws {
         let huge = UInt64(1) << 60
-        let rig = try await ServiceRig.make(planner: { recipe in
+        let rig = try await ServiceRig.make(planner: { recipe, _ in
             let plan = try ServiceRig.plan(recipe)
             guard recipe.name == "huge" else { return plan }
             return .init(

@@ -16,6 +16,22 @@ enum Sample {
             dependencies: dependencies, label: label)
     }
 
+    static let costs = SensitivityFile(
+        source: "tiny", encoder: EncoderVersion.refined, text: "t.txt", chunkTokens: 512, chunks: 2,
+        tensors: [
+            TensorCosts(
+                tensor: "t", probe: .q3_K, divergence: 0.5, types: [.init(type: .q2_K, bytes: 84, divergence: 1)])
+        ])
+
+    static func collect(after dependencies: [Int]) -> PlannedItem {
+        PlannedItem(
+            payload: .collect(
+                CollectWork(
+                    source: "tiny", encoder: EncoderVersion.refined, text: "t.txt", chunkTokens: 512, maximumChunks: 2,
+                    tokens: 0, measured: [])),
+            cost: 1, memory: 1, dependencies: dependencies, label: "collect")
+    }
+
     static func publish(after dependencies: [Int]) -> PlannedItem {
         PlannedItem(
             payload: .publish(

@@ -24,16 +24,45 @@ struct AllocationPlanTests {
     }
 
     private func plan(
-        _ target: String, rules: [Recipe.TensorRule] = [], sensitivity: SensitivityFile? = nil, measured: Bool = true
+        _ target: String, rules: [Recipe.TensorRule] = [], sensitivity: SensitivityFile? = nil, measured: Bool = true,
+        change: (inout Recipe) -> Void = { _ in }
     ) throws -> Plan {
         let source = try SourceModel.open(path: Fixtures.sample)
         let text = CalibrationPlanTests.text
+        var recipe = Recipe(
+            source: Fixtures.sample, name: "m", targets: [.init(gguf: target, tensors: rules)],
+            calibration: .init(text: text.path, chunks: 4), sensitivity: measured ? "s.json" : nil)
+        change(&recipe)
         return try Planner.plan(
-            recipe: Recipe(
-                source: Fixtures.sample, name: "m", targets: [.init(gguf: target, tensors: rules)],
-                calibration: .init(text: text.path, chunks: 4)),
-            source: source, importance: nil, calibrationText: text,
+            recipe: recipe, source: source, importance: nil, calibrationText: text,
             sensitivity: measured ? sensitivity ?? Self.sensitivity(source) : nil)
+    }
+
+    /// Without costs a plan ends where they are known; the plan with them begins with the same items.
+    @Test(arguments: ["size:2345678", "bpw:3.5", "Q4_K_M:dynamic"])
+    func costsAreMeasuredFirst(target: String) throws {
+        let source = try SourceModel.open(path: Fixtures.sample)
+        let open = try plan(target, measured: false)
+        #expect(open.items.last?.payload.stage == .collect)
+        #expect(open.items.count { $0.payload.stage == .measure } == 5)
+        #expect(!open.items.contains { $0.payload.stage == .encode })
+        let bounds = try #require(open.targets.first?.bounds)
+        let text = CalibrationPlanTests.text
+        let recipe = Recipe(
+            source: Fixtures.sample, name: "m", targets: [.init(gguf: target)],
+            calibration: .init(text: text.path, chunks: 4))
+        let whole = try Planner.plan(
+            recipe: recipe, source: source, importance: nil, calibrationText: text,
+            sensitivity: Self.sensitivity(source))
+        let beginsAlike = whole.items.starts(with: open.items)
+        #expect(beginsAlike && whole.items.last?.payload.stage == .publish)
+        #expect(whole.publishWork?.costs == open.items.count - 1)
+        let bytes = try #require(whole.targets.first?.bytes)
+        #expect(bounds.contains(bytes) && Double(bytes) > 0.995 * Double(bounds.upperBound))
+        // As with a file of the same costs; what measured them is not in the recipe that repeats it.
+        let given = try plan(target)
+        #expect(given.targets.first?.tensors == whole.targets.first?.tensors)
+        #expect(given.publishWork?.recipe == whole.publishWork?.recipe)
     }
 
     @Test(arguments: [2_000_000, 2_345_678, 3_000_000] as [UInt64])
@@ -84,6 +113,15 @@ struct AllocationPlanTests {
         #expect(again.targets.first?.files == plan.targets.first?.files)
     }
 
+    @Test(arguments: [true, false], [("size:100kB", "size:"), ("bpw:1", "bpw:")])
+    func theSmallestPossibleIsPossible(measured: Bool, goal: (target: String, form: String)) throws {
+        let error = #expect(throws: QuernError.self) { _ = try plan(goal.target, measured: measured) }
+        #expect(error?.message == "no choice of types is so small")
+        let smallest = try #require(error?.remedy.split(separator: " ").last.map(String.init))
+        #expect(smallest.hasPrefix(goal.form))
+        #expect(try plan(smallest, measured: measured).targets.count == 1)
+    }
+
     @Test(
         arguments: [
             ("size:100kB", "no choice of types is so small"), ("bpw:1", "no choice of types is so small"),
@@ -93,12 +131,13 @@ struct AllocationPlanTests {
     func refusals(target: String, message: String) throws {
         let error = #expect(throws: QuernError.self) { try plan(target) }
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
-        if message.hasPrefix("no choice") { #expect(error?.remedy.contains("The smallest possible is 1") == true) }
     }
 
     @Test func asksForMeasurementsOfThisModel() throws {
-        let none = #expect(throws: QuernError.self) { try plan("bpw:4", measured: false) }
-        #expect(none?.message == "which types cost least has not been measured")
+        let none = #expect(throws: QuernError.self) {
+            _ = try plan("bpw:4", measured: false) { $0.calibration = nil }
+        }
+        #expect(none?.message == "which types cost least is not known")
         let source = try SourceModel.open(path: Fixtures.sample)
         let whole = Self.sensitivity(source)
         let other = SensitivityFile(
@@ -134,6 +173,8 @@ struct AllocationPlanTests {
         }
         #expect(layers == [nil, 0, 1, 2, 3])
         let measured = plan.items.indices.filter { plan.items[$0].payload.stage == .measure }
-        #expect(Set(measured).isSubset(of: plan.items.last?.dependencies ?? []))
+        let collect = try #require(plan.publishWork?.costs)
+        #expect(Set(measured).isSubset(of: plan.items[collect].dependencies))
+        #expect(plan.items.last?.dependencies.contains(collect) == true)
     }
 }

@@ -61,19 +61,13 @@ struct ChunkGroup {
 
     /// The outcome where somebody has computed the group before; nil where nobody has.
     func known(_ key: Digest) throws -> StageOutcome? {
-        guard let part = try context.lookUp?([key])[key],
-            try context.blobs.contains(part.digest, context.control)
-        else { return nil }
-        return outcome([part.digest])
+        try context.known(key).map(outcome)
     }
 
     /// Keeps what the group leaves.
     func keep(_ bytes: [UInt8], under key: Digest) throws -> StageOutcome {
         let made = try context.blobs.pieces(of: bytes)
-        // A cache entry stands for one blob.
-        let cache =
-            context.lookUp != nil && made.parts.count == 1
-            ? made.parts.map { Completion.CacheEntry(key: key, part: $0) } : []
+        let cache = context.entries(for: made, under: key)
         return StageOutcome { [context, result] in
             try context.blobs.commit(made.writers, context.control)
             return Completion(result: result(made.digests), cache: cache)

@@ -10,6 +10,10 @@ struct FactorStage {
     let context: StageContext
 
     func run() throws -> StageOutcome {
+        let key = try Digest.factorKey(work, in: context)
+        if let known = try context.known(key) {
+            return StageOutcome { Completion(result: .factor(FactorResult(factor: known))) }
+        }
         guard let gram = try work.input.statistics(in: context).gram else {
             throw QuernError(.invalidInput, "the statistics have no Gram matrix of it", at: work.input.tensor)
         }
@@ -33,7 +37,9 @@ struct FactorStage {
         let pieces = try context.blobs.pieces(of: Feedback(blocks: blocks).bytes)
         return StageOutcome { [context] in
             try context.blobs.commit(pieces.writers, context.control)
-            return Completion(result: .factor(FactorResult(factor: pieces.digests)))
+            return Completion(
+                result: .factor(FactorResult(factor: pieces.digests)),
+                cache: context.entries(for: pieces, under: key))
         }
     }
 }
@@ -44,6 +50,29 @@ extension FactorStage {
         for row in s.indices {
             for column in s.indices { square[row * s.count + column] /= s[row] * s[column] }
         }
+    }
+}
+
+extension Digest {
+    /// The name under which a factor is found again.
+    fileprivate static func factorKey(_ work: FactorWork, in context: StageContext) throws -> Digest {
+        let balance = try work.balance.map { ordinal in
+            guard case .balance(let result)? = context.inputs[ordinal] else {
+                throw StageContext.missing(ordinal, at: work.input.tensor)
+            }
+            return result.vector.hex
+        }
+        let content = """
+            quern-factor
+            encoder \(EncoderVersion.refined)
+            statistics \(try context.merged(work.input.merged, at: work.input.tensor).sha256.hex)
+            tensor \(work.input.tensor)
+            matrix \(work.input.matrix)
+            balance \(balance ?? "none")
+            unit \(work.unit)
+
+            """
+        return Digest(of: Array(content.utf8))
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import QuernFormats
 import QuernJobs
 import QuernKernels
@@ -20,6 +21,12 @@ struct MeasureStage {
     func run() throws -> StageOutcome {
         guard case .tokenize(let text)? = context.inputs[work.tokens] else {
             throw StageContext.missing(work.tokens, at: "measuring")
+        }
+        let key = try Digest.costsKey(work, in: context)
+        if let known = try context.known(key) {
+            let bytes = try known.flatMap { try context.blobs.get($0, context.control) }
+            let result = try JSONDecoder().decode(MeasureResult.self, from: Data(bytes))
+            return StageOutcome { Completion(result: .measure(result)) }
         }
         let files = SourceFiles(work.files)
         let findings = Findings(context)
@@ -55,7 +62,12 @@ struct MeasureStage {
         try work.model.checkUnchanged()
         let result = MeasureResult(
             tensors: zip(work.tensors, zip(shares, divergences)).map { Self.costs($0, $1.0, $1.1) })
-        return StageOutcome { Completion(result: .measure(result)) }
+        guard context.lookUp != nil else { return StageOutcome { Completion(result: .measure(result)) } }
+        let pieces = try context.blobs.pieces(of: Array(try JSONEncoder().encode(result)))
+        return StageOutcome { [context] in
+            try context.blobs.commit(pieces.writers, context.control)
+            return Completion(result: .measure(result), cache: context.entries(for: pieces, under: key))
+        }
     }
 
     private static func costs(_ tensor: MeasureWork.Tensor, _ losses: [Double], _ divergence: Double) -> TensorCosts {
@@ -73,6 +85,17 @@ struct MeasureStage {
             tensor: span.tensor, probe: span.outputs[tensor.probe].encoding.type ?? .f32,
             divergence: max(0, divergence),
             types: types.sorted { ($0.bytes, $0.type.rawValue) < ($1.bytes, $1.type.rawValue) })
+    }
+}
+
+extension Digest {
+    /// The name under which costs are found again: by whoever asks for the very same of the same model and statistics.
+    fileprivate static func costsKey(_ work: MeasureWork, in context: StageContext) throws -> Digest {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let inputs = try context.inputs.sorted { $0.key < $1.key }.map { try encoder.encode($0.value) }
+        let content = [Data("quern-costs \(EncoderVersion.refined)".utf8), try encoder.encode(work)] + inputs
+        return Digest(of: Array(content.joined(separator: Data("\n".utf8))))
     }
 }
 

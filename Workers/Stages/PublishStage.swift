@@ -22,7 +22,8 @@ struct PublishStage {
             evaluation: try evaluation(), coverage: calibrated?.coverage ?? [], warnings: calibrated?.warnings ?? [])
         let page = Array(Report(manifest: manifest, results: results).html().utf8)
         let reports =
-            (results.isEmpty ? [] : [(JobResults.fileName, try results.json())]) + [(Report.fileName, page)]
+            (results.isEmpty ? [] : [(JobResults.fileName, try results.json())])
+            + (try costs().map { [(SensitivityFile.fileName, try $0.json())] } ?? []) + [(Report.fileName, page)]
         let result = PublishResult(
             sha256: Digest(of: json), size: UInt64(json.count),
             reports: reports.map { .init(name: $0, sha256: Digest(of: $1), size: UInt64($1.count)) },
@@ -78,6 +79,12 @@ struct PublishStage {
         }
         return try scores.summary(
             names: work.artifacts.map(\.target), chunks: chunks, chunkTokens: reference.chunkTokens)
+    }
+
+    private func costs() throws -> SensitivityFile? {
+        guard let costs = work.costs else { return nil }
+        guard case .collect(let result)? = context.inputs[costs] else { throw missing(costs) }
+        return result.costs
     }
 
     private func statistics() throws -> Digest? { try merged()?.sha256 ?? work.statistics }

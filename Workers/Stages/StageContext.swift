@@ -55,6 +55,7 @@ extension WorkPayload {
         case .balance(let work): try BalanceStage(work: work, context: context).run()
         case .factor(let work): try FactorStage(work: work, context: context).run()
         case .measure(let work): try MeasureStage(work: work, context: context).run()
+        case .collect(let work): try CollectStage(work: work, context: context).run()
         case .encode(let work): try EncodeStage(work: work, context: context).run()
         case .assemble(let work): try AssembleStage(work: work, context: context).run()
         case .evaluate(let work): try EvaluateStage(work: work, context: context).run()
@@ -69,7 +70,7 @@ extension WorkPayload {
         case .calibrate(let work): max(1, work.maximumChunks)
         case .evaluate(let work): max(1, work.maximumChunks)
         case .measure(let work): max(1, work.maximumChunks)
-        case .digest, .tokenize, .merge, .scan, .balance, .factor, .encode, .assemble, .publish: nil
+        case .digest, .tokenize, .merge, .scan, .balance, .factor, .collect, .encode, .assemble, .publish: nil
         }
     }
 
@@ -78,7 +79,7 @@ extension WorkPayload {
     func peakMemory(streaming: Bool) -> Int64 {
         let buffers: Int64 = 8 << 20
         switch self {
-        case .digest: return buffers
+        case .digest, .collect: return buffers
         case .publish(let work): return buffers + (work.evaluation?.memory ?? 0)
         case .tokenize(let work): return work.memory
         case .calibrate(let work): return work.memory

@@ -12,25 +12,16 @@ struct Allocation {
     let divergence: Double
 
     /// - Parameters:
-    ///   - goal: for errors.
-    ///   - tensors: all of the model, in the order of the artifact, each with its bytes where no type is chosen for it.
+    ///   - tensors: all of the model, in the order of the artifact.
     ///   - budget: bytes of the tensors whose types are chosen.
-    ///   - outside: bytes of everything else.
-    /// - Throws: `QuernError` `.usage` where the goal is too small, `.invalidInput` where the measurements are of another
-    ///   model.
-    init(
-        _ sensitivity: SensitivityFile, goal: String, tensors: [SourceTensor], budget: Int64, outside: UInt64
-    ) throws {
+    /// - Returns: nil where no choice is so small.
+    /// - Throws: `QuernError` `.invalidInput` where the measurements are of another model.
+    init?(_ sensitivity: SensitivityFile, tensors: [SourceTensor], budget: Int64) throws {
         let costs = try Self.costs(sensitivity, of: tensors)
         let items = costs.map { tensor in
             tensor.types.map { Knapsack.Choice(bytes: Self.padded($0.bytes), cost: $0.divergence) }
         }
-        guard budget >= 0, let chosen = Knapsack.choose(items, budget: UInt64(budget)) else {
-            let smallest = items.reduce(outside) { $0 + ($1.map(\.bytes).min() ?? 0) }
-            throw QuernError(
-                .usage, "no choice of types is so small", at: goal,
-                remedy: "The smallest possible is \(smallest) bytes: size:\(smallest)")
-        }
+        guard budget >= 0, let chosen = Knapsack.choose(items, budget: UInt64(budget)) else { return nil }
         var types: [String: ElementType] = [:]
         var divergence = 0.0
         for (tensor, choice) in zip(costs, chosen) {

@@ -9,6 +9,18 @@ struct GoalSizes {
     private let recipe: Recipe
     private let layout: (Draft.Choice, Recipe.BlockEncoder) throws -> ArtifactLayout
 
+    /// Bytes of a target.
+    private struct Room {
+        /// That it may have.
+        let limit: UInt64
+        /// Of the tensors whose types are chosen, in the types that it was laid out with.
+        let chosen: UInt64
+        /// Of all else that counts.
+        let outside: UInt64
+        /// Of its files, in the types that it was laid out with.
+        let files: UInt64
+    }
+
     /// - Parameters:
     ///   - draft: of the plan so far.
     ///   - layout: of a choice of types in files.
@@ -30,40 +42,73 @@ struct GoalSizes {
         self.layout = layout
     }
 
-    /// - Throws: `QuernError` `.usage` where nothing was measured, or the goal is too small.
-    func allocation(_ sensitivity: SensitivityFile?) throws -> Allocation {
-        guard let sensitivity else {
-            throw QuernError(
-                .usage, "which types cost least has not been measured", at: target.preset,
-                remedy: "Measure with quern sensitivity, and give the file with --sensitivity")
+    /// - Throws: `QuernError` `.usage` where the goal is too small, `.invalidInput` where the measurements are of another
+    ///   model.
+    func allocation(_ sensitivity: SensitivityFile) throws -> Allocation {
+        let room = try room(smallest: Allocation.smallest(sensitivity, of: draft.tensors))
+        let budget = Int64(clamping: room.limit) - Int64(clamping: room.outside)
+        guard let allocation = try Allocation(sensitivity, tensors: draft.tensors, budget: budget) else {
+            throw try tooSmall(room)
         }
-        let smallest = try Allocation.smallest(sensitivity, of: draft.tensors)
-        let trial = try choice(types: smallest)
-        let chosen = trial.tensors.filter { smallest[$0.name] != nil }
-        let (taken, outside): (UInt64, UInt64)
+        return allocation
+    }
+
+    /// The smallest type of every tensor whose type is chosen.
+    func smallestTypes() throws -> [String: ElementType] {
+        var vectors = draft.vectors
+        let types = try draft.tensors.compactMap { tensor -> (String, ElementType)? in
+            guard let ladder = TypeLadder(tensor) else { return nil }
+            let importance = try vectors.importance(for: tensor, TensorFacts(tensor))
+            return ladder.types(hasImportance: importance != nil).first.map { (tensor.name, $0) }
+        }
+        return Dictionary(types, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// Bytes that the files of the target may come to, whatever the tensors are found to cost.
+    /// - Throws: `QuernError` `.usage` where the goal is too small.
+    func bounds() throws -> ClosedRange<UInt64> {
+        let room = try room(smallest: smallestTypes())
+        guard room.limit >= room.outside + room.chosen else { throw try tooSmall(room) }
+        return room.files...room.files + (room.limit - room.outside - room.chosen)
+    }
+
+    /// - Parameter types: the smallest of the tensors whose types are chosen.
+    private func room(smallest types: [String: ElementType]) throws -> Room {
+        let trial = try choice(types: types)
+        let files = try size(of: trial, encoder: recipe.encoder ?? .reference)
+        let chosen = trial.tensors.filter { types[$0.name] != nil }
+        if case .bitsPerWeight(let bits) = goal.limit {
+            let bytes = chosen.reduce(0) { $0 + $1.bytes }
+            return Room(
+                limit: UInt64(min(bits * Double(Self.weights(trial)) / 8, 1e18)), chosen: bytes,
+                outside: trial.tensors.reduce(0) { $0 + $1.bytes } - bytes, files: files)
+        }
         let limit: UInt64
         switch goal.limit {
         case .bytes(let bytes): limit = bytes
-        case .preset:
+        case .preset, .bitsPerWeight:
             // As anybody makes it.
             var usual = try choice(types: [:])
             usual.goal = nil
             limit = try size(of: usual, encoder: .reference)
-        case .bitsPerWeight(let bits):
-            let weights = trial.tensors.reduce(0) { $0 + $1.weights }
-            limit = UInt64(min(bits * Double(weights) / 8, 1e18))
         }
-        if case .bitsPerWeight = goal.limit {
-            taken = chosen.reduce(0) { $0 + $1.bytes }
-            outside = trial.tensors.reduce(0) { $0 + $1.bytes } - taken
-        } else {
-            taken = chosen.reduce(0) { $0 + Allocation.padded($1.bytes) }
-            outside = try size(of: trial, encoder: recipe.encoder ?? .reference) - taken
-        }
-        return try Allocation(
-            sensitivity, goal: target.preset, tensors: draft.tensors,
-            budget: Int64(clamping: limit) - Int64(clamping: outside), outside: outside)
+        let bytes = chosen.reduce(0) { $0 + Allocation.padded($1.bytes) }
+        return Room(limit: limit, chosen: bytes, outside: files - bytes, files: files)
     }
+
+    private func tooSmall(_ room: Room) throws -> QuernError {
+        let smallest: String
+        if case .bitsPerWeight = goal.limit {
+            let bits = Double(8 * (room.outside + room.chosen)) / Double(Self.weights(try choice(types: [:])))
+            smallest = "bpw:\((bits * 1000).rounded(.up) / 1000)"
+        } else {
+            smallest = "size:\(room.files)"
+        }
+        return QuernError(
+            .usage, "no choice of types is so small", at: target.preset, remedy: "The smallest possible is \(smallest)")
+    }
+
+    private static func weights(_ choice: Draft.Choice) -> Int { choice.tensors.reduce(0) { $0 + $1.weights } }
 
     /// What the draft would have of the target; refusals are those of the target itself, later.
     private func choice(types: [String: ElementType]) throws -> Draft.Choice {

@@ -2,10 +2,11 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
-/// The work items that find out what it costs to have tensors in one type or another: one for each layer, and one for
-/// embeddings and head.
+/// The work items that find out what it costs to have tensors in one type or another: one for each layer, one for
+/// embeddings and head, and one that puts together what they found.
 struct MeasureItems {
-    let items: [PlannedItem]
+    /// Ordinal of the last.
+    let collect: Int
 
     private static let buffers = 16.0 * Double(1 << 20)
     /// Bytes of logits that are held at a time, and of the weights of a head that stay in memory.
@@ -16,7 +17,7 @@ struct MeasureItems {
     /// - Parameters:
     ///   - recipe: with what its methods ask for.
     ///   - source: the model as it is.
-    ///   - findings: to which the factors of what tensors read are added.
+    ///   - findings: to which these are added, and the factors of what tensors read.
     /// - Throws: `QuernError` `.usage` where nothing is calibrated on, `.unsupported` where nothing is known of the forward
     ///   pass.
     init(
@@ -39,7 +40,7 @@ struct MeasureItems {
         for tensor in source.tensors where TypeLadder(tensor) != nil {
             layers[TensorFacts(tensor).block, default: []].append(tensor)
         }
-        items = try layers.sorted(by: { ($0.key ?? -1) < ($1.key ?? -1) }).map { layer, tensors in
+        let items = try layers.sorted(by: { ($0.key ?? -1) < ($1.key ?? -1) }).map { layer, tensors in
             var files = ItemFiles()
             let measured = try tensors.map { try outputs.tensor($0, most: Self.matrices, &files, &findings) }
             let size = ForwardSize(
@@ -57,6 +58,15 @@ struct MeasureItems {
                 dependencies: Set([calibration.tokenize, calibration.merged] + factors).sorted(),
                 label: layer.map { "measure layer \($0)" } ?? "measure embeddings and head")
         }
+        let measured = items.map { findings.add($0) }
+        let work = CollectWork(
+            source: source.name, encoder: (recipe.encoder ?? .reference).version,
+            text: Planner.baseName(recipe.calibration?.text ?? ""), chunkTokens: tokenize.chunkTokens,
+            maximumChunks: measurement.chunks, tokens: calibration.tokenize, measured: measured)
+        collect = findings.add(
+            PlannedItem(
+                payload: .collect(work), cost: 1, memory: Int64(Self.buffers),
+                dependencies: [calibration.tokenize] + measured, label: "collect what was measured"))
     }
 
     /// Bytes beside those of the forward pass: the tensors as they are tried, twice; of one of them the Gram matrix in

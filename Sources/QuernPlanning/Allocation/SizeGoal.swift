@@ -44,9 +44,22 @@ package struct SizeGoal: Sendable, Equatable {
     }
 }
 
+extension Recipe {
+    /// Whether types are chosen by what they cost, and nobody knows yet what that is.
+    var asksForCosts: Bool {
+        get throws {
+            try sensitivity == nil
+                && targets.contains { if case .gguf(let target) = $0 { try target.choosesTypes } else { false } }
+        }
+    }
+}
+
 extension Recipe.GGUFTarget {
     /// The size for which types are chosen; nil for a preset.
     var goal: SizeGoal? { get throws { try SizeGoal(preset) } }
+
+    /// Whether its types are chosen by what they cost: where rules stand beside a size, they name what was chosen before.
+    var choosesTypes: Bool { get throws { try goal != nil && tensors.isEmpty } }
 
     /// What decides where nothing else does: the preset, or what is nearest to it.
     var base: Preset {

@@ -32,6 +32,12 @@ struct PlanCommand: AsyncParsableCommand {
 
     private func show(_ plan: Plan) {
         for target in plan.targets {
+            if let bounds = target.bounds {
+                Console.line(
+                    "\(target.target): types are chosen once tensors are measured, "
+                        + "\(Console.size(bounds.lowerBound)) to \(Console.size(bounds.upperBound))")
+                continue
+            }
             let elements = target.tensors.reduce(0) { $0 + $1.weights }
             let bits = elements > 0 ? Double(target.bytes) * 8 / Double(elements) : 0
             Console.line(

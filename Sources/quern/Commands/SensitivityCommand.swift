@@ -51,7 +51,7 @@ struct SensitivityCommand: AsyncParsableCommand {
         let written = Written()
         var run = try options.run(recipe, settings: settings, usualState: file + ".quern") { $0 + "/measured" }
         run.collect = { job, store, _ in
-            let made = try await SensitivityFile(of: job.id, recipe: recipe, source: name, in: store)
+            let made = try await SensitivityFile(of: job.id, in: store)
             try WholeFile.write(made.json(), to: file)
             await written.set(made)
         }
@@ -91,23 +91,11 @@ struct SensitivityCommand: AsyncParsableCommand {
 
 extension SensitivityFile {
     /// What the measuring of a finished job left.
-    init(of job: JobID, recipe: Recipe, source: String, in store: any JobStore) async throws {
-        let items = try await store.items(of: job)
-        let ordinals = items.filter { [.tokenize, .measure].contains($0.stage) }.map(\.ordinal)
-        let results = try await store.results(of: job, ordinals: ordinals)
-        var tensors: [TensorCosts] = []
-        var chunks = 0
-        for (_, result) in results.sorted(by: { $0.key < $1.key }) {
-            switch result {
-            case .tokenize(let text): chunks = text.chunks
-            case .measure(let measured): tensors += measured.tensors
-            default: break
-            }
+    init(of job: JobID, in store: any JobStore) async throws {
+        let ordinals = try await store.items(of: job).filter { $0.stage == .collect }.map(\.ordinal)
+        guard case .collect(let result)? = try await store.results(of: job, ordinals: ordinals).values.first else {
+            throw QuernError(.internalFault, "the job has measured nothing", at: job.rawValue)
         }
-        self.init(
-            source: source, encoder: (recipe.encoder ?? .refined).version,
-            text: URL(fileURLWithPath: recipe.calibration?.text ?? "").lastPathComponent,
-            chunkTokens: recipe.calibration?.chunkTokens ?? Recipe.Calibration.usualChunkTokens,
-            chunks: min(chunks, recipe.measurement?.chunks ?? chunks), tensors: tensors)
+        self = result.costs
     }
 }
