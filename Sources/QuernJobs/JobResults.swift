@@ -32,13 +32,8 @@ public struct JobResults: Sendable, Codable, Equatable {
 
     public var isEmpty: Bool { evaluation == nil && coverage.isEmpty && warnings.isEmpty }
 
-    /// The bytes of `report.json`: sorted keys, a line end at the end.
-    public func json() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
+    /// The bytes of `report.json`.
+    public func json() throws -> [UInt8] { try JSONFile.bytes(self) }
 
     /// - Throws: `.invalidInput` where `json` is something else.
     public static func parse(_ json: [UInt8]) throws -> JobResults {

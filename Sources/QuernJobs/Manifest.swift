@@ -87,12 +87,8 @@ public struct Manifest: Sendable, Codable, Equatable {
 }
 
 extension Manifest {
-    /// The bytes of `manifest.json`: sorted keys, shortest exact numbers, a line end at the end.
-    public func json() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
+    /// The bytes of `manifest.json`.
+    public func json() throws -> [UInt8] { try JSONFile.bytes(self, keys: .useDefaultKeys) }
 
     /// - Throws: `.invalidInput` where `json` is no manifest, `.unsupported` where its format is newer than this.
     public static func parse(_ json: [UInt8]) throws -> Manifest {

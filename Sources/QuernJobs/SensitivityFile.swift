@@ -43,13 +43,8 @@ public struct SensitivityFile: Sendable, Codable, Equatable {
         return try parse([UInt8](data), name: path)
     }
 
-    /// Its bytes: sorted keys, a line end at the end.
-    public func json() throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        return Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
-    }
+    /// Its bytes.
+    public func json() throws -> [UInt8] { try JSONFile.bytes(self) }
 
     /// - Parameter name: of the file, for errors.
     /// - Throws: `.invalidInput` where `json` is something else, `.unsupported` where it is of a newer release.
