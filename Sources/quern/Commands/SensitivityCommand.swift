@@ -33,7 +33,7 @@ struct SensitivityCommand: AsyncParsableCommand {
     @Option(help: "Tokens in a chunk; 512 otherwise.")
     var chunkTokens: Int?
 
-    @OptionGroup var options: LocalRunOptions<Help>
+    @OptionGroup var options: LocalRunOptions<StatisticsRunHelp>
 
     func run() async throws {
         let settings = try Settings.load()
@@ -48,7 +48,7 @@ struct SensitivityCommand: AsyncParsableCommand {
                 text: RecipeOptions.absolute(text, from: here),
                 chunkTokens: chunkTokens ?? Recipe.Calibration.usualChunkTokens, chunks: chunks),
             measurement: Recipe.Measurement(chunks: measuredChunks ?? Recipe.Measurement.usualChunks))
-        let written = Written()
+        let written = Handover<SensitivityFile>()
         var run = try options.run(recipe, settings: settings, usualState: file + ".quern") { $0 + "/measured" }
         run.collect = { job, store, _ in
             let made = try await SensitivityFile(of: job.id, in: store)
@@ -57,7 +57,7 @@ struct SensitivityCommand: AsyncParsableCommand {
         }
         let start = ContinuousClock().now
         let record = try await run.finish()
-        guard let made = await written.file else { return }
+        guard let made = await written.value else { return }
         if options.json {
             try Console.json(
                 Finished(job: record.id.rawValue, output: file, tensors: made.tensors.count, chunks: made.chunks))
@@ -66,18 +66,6 @@ struct SensitivityCommand: AsyncParsableCommand {
             let seconds = (ContinuousClock().now - start) / .seconds(1)
             Console.error("done in \(Console.duration(seconds: seconds))")
         }
-    }
-
-    enum Help: LocalRunHelp {
-        static let workers: ArgumentHelp = "Threads; all cores otherwise."
-        static let memory: ArgumentHelp = "Memory for work in progress: 4GB."
-        static let state: ArgumentHelp = "Folder for state and statistics; kept, and used again by later jobs."
-    }
-
-    /// Carries what was made out of the run.
-    private actor Written {
-        private(set) var file: SensitivityFile?
-        func set(_ file: SensitivityFile) { self.file = file }
     }
 
     private struct Finished: Encodable {

@@ -53,7 +53,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
     @Option(help: "gguf, or dat for programs of before 2025.")
     var format: ImatrixForm = .gguf
 
-    @OptionGroup var options: LocalRunOptions<Help>
+    @OptionGroup var options: LocalRunOptions<StatisticsRunHelp>
 
     func run() async throws {
         let settings = try Settings.load()
@@ -66,7 +66,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         let calibration = Recipe.Calibration(
             text: text, chunkTokens: chunkTokens ?? Recipe.Calibration.usualChunkTokens, chunks: chunks,
             processOutput: processOutput, gram: try gramLimits())
-        let written = Written()
+        let written = Handover<ImatrixFile>()
         var run = try options.run(
             Recipe(source: model, targets: [], calibration: calibration), settings: settings,
             usualState: file + ".quern"
@@ -84,7 +84,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         }
         let start = ContinuousClock().now
         let record = try await run.finish()
-        guard let matrix = await written.matrix else { return }
+        guard let matrix = await written.value else { return }
         let report = ImatrixReport(matrix)
         for warning in report.warnings { Console.error("quern: warning: \(warning)") }
         if options.json {
@@ -111,18 +111,6 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         return Recipe.GramLimits(
             maxBlock: gramBlock ?? Recipe.GramLimits.usualMaxBlock,
             budget: try gramBudget.map { try ByteCount.parse($0) } ?? Recipe.GramLimits.usualBudget)
-    }
-
-    enum Help: LocalRunHelp {
-        static let workers: ArgumentHelp = "Threads; all cores otherwise."
-        static let memory: ArgumentHelp = "Memory for work in progress: 4GB."
-        static let state: ArgumentHelp = "Folder for state and statistics; kept, and used again by later jobs."
-    }
-
-    /// Carries what was made out of the run.
-    private actor Written {
-        private(set) var matrix: ImatrixFile?
-        func set(_ matrix: ImatrixFile) { self.matrix = matrix }
     }
 
     private struct Finished: Encodable {
