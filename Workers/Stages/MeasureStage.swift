@@ -149,8 +149,7 @@ private struct TensorCoder {
     /// tr(ΔHΔᵀ) of some rows, for each output; Σδ² where nobody knows what the tensor reads.
     func losses(rows: Int, _ scratch: Scratch) throws -> [Double] {
         guard !tensor.inputs.isEmpty else {
-            let all = MeasureRows(first: 0, count: span.rows)
-            return try losses(of: all.spread(rows), gram: nil, scratch)
+            return try losses(of: RowSample.ranges(of: span.rows, most: rows), gram: nil, scratch)
         }
         var sums = [Double](repeating: 0, count: span.outputs.count)
         for input in tensor.inputs {
@@ -162,8 +161,8 @@ private struct TensorCoder {
             let gram = matrices.layout.blocks.enumerated().map { index, columns in
                 (columns: columns, values: matrices.square(block: index).map { Float($0 / count) })
             }
-            let ranges = MeasureRows(first: input.firstRow, count: input.rows)
-                .spread(max(1, rows / tensor.inputs.count))
+            let ranges = RowSample.ranges(of: input.rows, most: max(32, rows / tensor.inputs.count))
+                .map { input.firstRow + $0.lowerBound..<input.firstRow + $0.upperBound }
             for (index, loss) in try losses(of: ranges, gram: gram, scratch).enumerated() { sums[index] += loss }
         }
         return sums
@@ -194,22 +193,6 @@ private struct TensorCoder {
             return try differences.withUnsafeBufferPointer {
                 try RowSample.squares($0, columns: span.columns, gram: gram, scratch)
             }
-        }
-    }
-}
-
-/// Rows of a matrix.
-private struct MeasureRows {
-    let first: Int
-    let count: Int
-
-    /// Runs of 32 at equal distances, about as many rows as asked for.
-    func spread(_ wanted: Int) -> [Range<Int>] {
-        let length = min(32, count)
-        let runs = max(1, min(wanted, count) / length)
-        return (0..<runs).map { run in
-            let start = first + (count - length) * run / max(runs - 1, 1)
-            return start..<start + length
         }
     }
 }

@@ -25,11 +25,14 @@ struct RowSample {
         encoding = reader.encoding
     }
 
-    /// At most `rows` of them, beginning at multiples of a number that divides it.
-    static func ranges(of count: Int, multiple: Int) -> [Range<Int>] {
-        guard count > rows else { return [0..<count] }
+    /// Runs at equal distances: all rows, or at most so many.
+    /// - Parameters:
+    ///   - most: at least 32, and no less than `multiple`.
+    ///   - multiple: runs begin at multiples of it; it divides `most`.
+    static func ranges(of count: Int, most: Int = rows, multiple: Int = 1) -> [Range<Int>] {
+        guard count > most else { return [0..<count] }
         let length = max(32, multiple)
-        let runs = rows / length
+        let runs = most / length
         return (0..<runs).map { run in
             let start = (count - length) * run / max(runs - 1, 1) / multiple * multiple
             return start..<start + length
