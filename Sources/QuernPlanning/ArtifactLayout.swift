@@ -20,6 +20,8 @@ struct ArtifactLayout: Sendable {
     }
 
     let files: [File]
+    /// What tensors are padded to.
+    let alignment: UInt64
 
     /// - Parameters:
     ///   - stem: the file name without `.gguf`.
@@ -34,6 +36,7 @@ struct ArtifactLayout: Sendable {
         types: [ElementType], limits: Recipe.SplitLimits?, sourceFiles: [Int]? = nil
     ) throws {
         let alignment = Self.alignment(metadata)
+        self.alignment = alignment
         let groups =
             sourceFiles.map(Self.runs)
             // As llama-gguf-split cuts: sizes count padded tensor bytes only.
@@ -107,7 +110,7 @@ struct ArtifactLayout: Sendable {
         return UInt64(value)
     }
 
-    private static func pad(_ bytes: UInt64, to alignment: UInt64) -> UInt64 {
+    static func pad(_ bytes: UInt64, to alignment: UInt64) -> UInt64 {
         (bytes + alignment - 1) / alignment * alignment
     }
 }

@@ -90,6 +90,20 @@ struct AllocationPlanTests {
         #expect(target.files.map(\.name) == ["m-\(preset)-dynamic.gguf"])
     }
 
+    /// Tensors are padded as the source's are: to more bytes here than their own.
+    @Test func sizesCountThePaddingOfTheSource() throws {
+        let source = TestSources.llama(blocks: 4, metadata: [("general.alignment", .uint32(32768))])
+        let goals: [UInt64] = [1_800_000, 2_000_000, 2_200_000]
+        for goal in goals {
+            let plan = try Planner.plan(
+                recipe: Recipe(source: "/models/m", targets: [.init(gguf: "size:\(goal)")]), source: source,
+                importance: nil, sensitivity: Self.sensitivity(source))
+            let target = try #require(plan.targets.first)
+            // The smallest step between two types is a padded one.
+            #expect(target.bytes <= goal && target.bytes + 2 * 32768 > goal)
+        }
+    }
+
     /// What costs more gets more bits, and a smaller size is expected to lose more.
     @Test func bitsGoWhereTheyCount() throws {
         let plans = try [2_000_000, 2_500_000].map { try #require(try plan("size:\($0)").targets.first) }

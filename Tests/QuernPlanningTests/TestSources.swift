@@ -50,7 +50,7 @@ enum TestSources {
     /// A dense llama: every matrix is square but the embeddings.
     static func llama(
         blocks: Int, width: Int = 256, heads: UInt32 = 8, keyValueHeads: UInt32 = 2, type: ElementType = .bf16,
-        tied: Bool = false, fileSuffix: String = "gguf"
+        tied: Bool = false, metadata: [(key: String, value: GGUFValue)] = [], fileSuffix: String = "gguf"
     ) -> SourceModel {
         var tensors = [
             Tensor(name: "token_embd.weight", shape: [width, 512], type: type),
@@ -69,7 +69,7 @@ enum TestSources {
                 ("llama.block_count", .uint32(UInt32(blocks))), ("llama.attention.head_count", .uint32(heads)),
                 ("llama.attention.head_count_kv", .uint32(keyValueHeads)), ("general.file_type", .uint32(32)),
                 ("general.quantization_version", .uint32(2)), ("tokenizer.ggml.model", .string("gpt2")),
-            ], fileSuffix: fileSuffix)
+            ] + metadata, fileSuffix: fileSuffix)
     }
 
     /// An importance matrix with an entry for every tensor of at least two dimensions.

@@ -14,12 +14,15 @@ struct Allocation {
     /// - Parameters:
     ///   - tensors: all of the model, in the order of the artifact.
     ///   - budget: bytes of the tensors whose types are chosen.
+    ///   - alignment: what tensors are padded to where they are counted; 1 for nothing.
     /// - Returns: nil where no choice is so small.
     /// - Throws: `QuernError` `.invalidInput` where the measurements are of another model.
-    init?(_ sensitivity: SensitivityFile, tensors: [SourceTensor], budget: Int64) throws {
+    init?(_ sensitivity: SensitivityFile, tensors: [SourceTensor], budget: Int64, alignment: UInt64) throws {
         let costs = try Self.costs(sensitivity, of: tensors)
         let items = costs.map { tensor in
-            tensor.types.map { Knapsack.Choice(bytes: Self.padded($0.bytes), cost: $0.divergence) }
+            tensor.types.map {
+                Knapsack.Choice(bytes: ArtifactLayout.pad($0.bytes, to: alignment), cost: $0.divergence)
+            }
         }
         guard budget >= 0, let chosen = Knapsack.choose(items, budget: UInt64(budget)) else { return nil }
         var types: [String: ElementType] = [:]
@@ -38,12 +41,6 @@ struct Allocation {
             try costs(sensitivity, of: tensors).compactMap { tensor in
                 tensor.types.min { $0.bytes < $1.bytes }.map { (tensor.tensor, $0.type) }
             }, uniquingKeysWith: { first, _ in first })
-    }
-
-    /// What tensors take in a file.
-    static func padded(_ bytes: UInt64) -> UInt64 {
-        let alignment = UInt64(GGUFHeader.defaultAlignment)
-        return (bytes + alignment - 1) / alignment * alignment
     }
 
     /// Costs of the tensors whose types are to be chosen, in their order.

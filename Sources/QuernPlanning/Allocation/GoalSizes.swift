@@ -19,6 +19,8 @@ struct GoalSizes {
         let outside: UInt64
         /// Of its files, in the types that it was laid out with.
         let files: UInt64
+        /// What tensors are padded to where they are counted; 1 for nothing.
+        let alignment: UInt64
     }
 
     /// - Parameters:
@@ -47,7 +49,10 @@ struct GoalSizes {
     func allocation(_ sensitivity: SensitivityFile) throws -> Allocation {
         let room = try room(smallest: Allocation.smallest(sensitivity, of: draft.tensors))
         let budget = Int64(clamping: room.limit) - Int64(clamping: room.outside)
-        guard let allocation = try Allocation(sensitivity, tensors: draft.tensors, budget: budget) else {
+        guard
+            let allocation = try Allocation(
+                sensitivity, tensors: draft.tensors, budget: budget, alignment: room.alignment)
+        else {
             throw try tooSmall(room)
         }
         return allocation
@@ -75,13 +80,15 @@ struct GoalSizes {
     /// - Parameter types: the smallest of the tensors whose types are chosen.
     private func room(smallest types: [String: ElementType]) throws -> Room {
         let trial = try choice(types: types)
-        let files = try size(of: trial, encoder: recipe.encoder ?? .reference)
+        let layout = try layout(trial, recipe.encoder ?? .reference)
+        let files = Self.size(of: layout)
         let chosen = trial.tensors.filter { types[$0.name] != nil }
         if case .bitsPerWeight(let bits) = goal.limit {
+            // Of the tensors alone.
             let bytes = chosen.reduce(0) { $0 + $1.bytes }
             return Room(
                 limit: UInt64(min(bits * Double(Self.weights(trial)) / 8, 1e18)), chosen: bytes,
-                outside: trial.tensors.reduce(0) { $0 + $1.bytes } - bytes, files: files)
+                outside: trial.tensors.reduce(0) { $0 + $1.bytes } - bytes, files: files, alignment: 1)
         }
         let limit: UInt64
         switch goal.limit {
@@ -90,10 +97,11 @@ struct GoalSizes {
             // As anybody makes it.
             var usual = try choice(types: [:])
             usual.goal = nil
-            limit = try size(of: usual, encoder: .reference)
+            limit = Self.size(of: try self.layout(usual, .reference))
         }
-        let bytes = chosen.reduce(0) { $0 + Allocation.padded($1.bytes) }
-        return Room(limit: limit, chosen: bytes, outside: files - bytes, files: files)
+        let bytes = chosen.reduce(0) { $0 + ArtifactLayout.pad($1.bytes, to: layout.alignment) }
+        return Room(
+            limit: limit, chosen: bytes, outside: files - bytes, files: files, alignment: layout.alignment)
     }
 
     private func tooSmall(_ room: Room) throws -> QuernError {
@@ -122,7 +130,5 @@ struct GoalSizes {
         return choice
     }
 
-    private func size(of choice: Draft.Choice, encoder: Recipe.BlockEncoder) throws -> UInt64 {
-        try layout(choice, encoder).files.reduce(0) { $0 + $1.size }
-    }
+    private static func size(of layout: ArtifactLayout) -> UInt64 { layout.files.reduce(0) { $0 + $1.size } }
 }
