@@ -28,6 +28,32 @@ struct KnapsackTests {
         #expect(Knapsack.choose(items, budget: 50) == [1, 1])
     }
 
+    /// At every size of the path, what is on it is what is chosen, and each exchange saves less for a byte than the last.
+    @Test(arguments: 0..<10)
+    func pathsAreChoices(seed: Int) throws {
+        var draw = SeededGenerator(seed: UInt64(seed) + 11)
+        let items = (0..<6).map { _ in
+            (0..<5).map { step in
+                Knapsack.Choice(
+                    bytes: UInt64(10 * step) + UInt64.random(in: 1...9, using: &draw),
+                    cost: Double.random(in: 0.5...1, using: &draw) * [100, 30, 8, 2, 1][step])
+            }
+        }
+        let (smallest, exchanges) = Knapsack.path(items)
+        var chosen = smallest
+        var last = Double.infinity
+        #expect(exchanges.count > 12)
+        for exchange in exchanges {
+            let before = Self.sum(items, chosen)
+            chosen[exchange.item] = exchange.choice
+            let after = Self.sum(items, chosen)
+            #expect(Knapsack.choose(items, budget: after.bytes) == chosen)
+            let gain = (before.cost - after.cost) / Double(after.bytes - before.bytes)
+            #expect(gain <= last + 1e-9)
+            last = gain
+        }
+    }
+
     /// Never over the size, never with an exchange left that fits and saves, and close to the best there is.
     @Test(arguments: 0..<40)
     func holdsAgainstTryingAll(seed: Int) throws {
