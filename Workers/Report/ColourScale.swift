@@ -31,7 +31,12 @@ struct ColourScale {
         return (fill, isLight ? "#111" : "#fff")
     }
 
+    /// Of a type of so many bits per weight; neutral for what is hardly quantized.
+    static func colour(ofBits bits: Double) -> (fill: String, text: String) {
+        bits > 16 ? (neutral, "#111") : Self.bits.colour(at: place(ofBits: bits))
+    }
+
     /// Where a type of so many bits per weight stands: one and a half at the bottom, sixteen at the top, each doubling
     /// as far from the last as the next.
-    static func place(ofBits bits: Double) -> Double { log2(max(bits, 1) / 1.5) / log2(16 / 1.5) }
+    private static func place(ofBits bits: Double) -> Double { log2(max(bits, 1) / 1.5) / log2(16 / 1.5) }
 }

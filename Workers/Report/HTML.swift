@@ -45,6 +45,49 @@ enum HTML {
         return element("div", [("class", "wide")], table)
     }
 
+    /// A page that needs nothing else.
+    /// - Parameter body: of elements.
+    static func page(title: String, _ body: String) -> String {
+        let head = [element("title", [], escape(title)), element("style", [], "\n" + ReportStyle.sheet)]
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            \(head.joined(separator: "\n"))
+            </head>
+            <body>
+            <main>
+            \(body)</main>
+            </body>
+            </html>
+
+            """
+    }
+
+    /// The top of a page; nothing is escaped yet.
+    static func header(kicker: String, title: String, lead: String, facts: [(String, String)]) -> String {
+        let list = facts.map { element("dt", [], escape($0)) + element("dd", [], escape($1)) }
+        return element(
+            "header", [],
+            element("p", [("class", "kicker")], escape(kicker)) + element("h1", [], escape(title))
+                + element("p", [("class", "lead")], escape(lead)) + element("dl", [], list.joined())) + "\n"
+    }
+
+    /// What is above a map.
+    /// - Parameter key: what its colours mean: elements and escaped text.
+    static func caption(_ title: String, key: String) -> String {
+        element("h3", [], escape(title)) + element("p", [("class", "keys")], key) + "\n"
+    }
+
+    /// A few words on a colour.
+    static func chip(_ colour: (fill: String, text: String), _ text: String) -> String {
+        element(
+            "span", [("class", "chip"), ("style", "background:\(colour.fill);color:\(colour.text)")], escape(text))
+    }
+
     static func section(_ title: String, _ content: String) -> String {
         element("section", [], element("h2", [], escape(title)) + "\n" + content) + "\n"
     }

@@ -15,7 +15,9 @@ struct HeatMap {
     /// What the picture shows, for those who do not see it.
     let description: String
 
+    /// - Returns: an empty text where there are no rows.
     func svg() -> String {
+        guard !rows.isEmpty else { return "" }
         let height = 22.0
         let longest = rows.map(\.count).max() ?? 0
         let margin = Double(min(longest, 32)) * 6.6 + 12

@@ -33,14 +33,12 @@ extension Report {
         let shown = names.prefix(8) + (names.count > 8 ? ["and \(names.count - 8) more files"] : [])
         var content = HTML.element("p", [("class", "note")], shown.map(HTML.escape).joined(separator: " · "))
         if !grid.rows.isEmpty {
-            content += caption("Types by layer", key: typeKey(tensors))
-            content += map(grid, "Types of \(artifact.target) by kind of tensor and layer") { tensor in
-                let (fill, text) = Self.colour(ofBits: tensor.bits)
-                return HeatMap.Cell(fill: fill, text: text, label: tensor.numbers, title: Self.title(tensor))
-            }
+            let key = TypeKey(tensors.map { ($0.numbers, $0.bits, $0.bytes) })
+            content += HTML.caption("Types by layer", key: key.html)
+            content += grid.map("Types of \(artifact.target) by kind of tensor and layer", cell: Self.type)
             content += errors(grid, of: artifact)
         }
-        content += others(grid)
+        content += grid.beside(Self.type)
         content += HTML.element(
             "details", [],
             HTML.element("summary", [], "All \(tensors.count) tensors")
@@ -48,69 +46,23 @@ extension Report {
         return HTML.section(artifact.target, content)
     }
 
+    private static func type(_ tensor: AssembledTensor) -> HeatMap.Cell {
+        let (fill, text) = ColourScale.colour(ofBits: tensor.bits)
+        return HeatMap.Cell(fill: fill, text: text, label: tensor.numbers, title: title(tensor))
+    }
+
     /// Where encoding lost most.
-    private func errors(_ grid: TensorGrid, of artifact: Manifest.Artifact) -> String {
-        let lossy = grid.rows.flatMap(\.tensors.values).map(\.error).filter { $0 > 0 && $0.isFinite }
-        guard let least = lossy.min(), let most = lossy.max() else {
+    private func errors(_ grid: TensorGrid<AssembledTensor>, of artifact: Manifest.Artifact) -> String {
+        guard let scale = LogScale(grid.rows.flatMap(\.tensors.values).map(\.error)) else {
             return HTML.element("p", [("class", "note")], "Encoding lost nothing.")
         }
-        // At least a factor of two across, so that what is nearly the same looks nearly the same.
-        let (low, high) = (log2(least), max(log2(most), log2(least) + 1))
-        let key = [0, 0.25, 0.5, 0.75, 1].map { place in
-            Self.chip(ColourScale.errors.colour(at: place), Figure.short(exp2(low + place * (high - low)) * 100))
-        }
-        return caption("Relative error of encoding, in percent", key: key.joined())
-            + map(grid, "Relative error of \(artifact.target) by kind of tensor and layer") { tensor in
-                let colour =
-                    tensor.error > 0
-                    ? ColourScale.errors.colour(at: (log2(tensor.error) - low) / (high - low))
-                    : (fill: ColourScale.neutral, text: "#111")
+        return HTML.caption("Relative error of encoding, in percent", key: scale.key { Figure.short($0 * 100) })
+            + grid.map("Relative error of \(artifact.target) by kind of tensor and layer") { tensor in
+                let colour = scale.colour(tensor.error)
                 return HeatMap.Cell(
                     fill: colour.fill, text: colour.text, label: Figure.short(tensor.error * 100),
                     title: Self.title(tensor))
             }
-    }
-
-    private func map(
-        _ grid: TensorGrid, _ description: String, cell: (AssembledTensor) -> HeatMap.Cell
-    ) -> String {
-        HeatMap(
-            rows: grid.rows.map(\.kind), columns: grid.layers.map(String.init),
-            cells: grid.rows.map { row in grid.layers.map { row.tensors[$0].map(cell) } }, description: description
-        ).svg()
-    }
-
-    private func others(_ grid: TensorGrid) -> String {
-        var parts = grid.others.prefix(24).map { tensor in
-            HTML.escape(tensor.name) + " " + Self.chip(Self.colour(ofBits: tensor.bits), tensor.numbers)
-        }
-        if grid.others.count > parts.count { parts.append("and \(grid.others.count - parts.count) more") }
-        if grid.vectors > 0 { parts.append("\(grid.vectors) tensor\(grid.vectors == 1 ? "" : "s") of one dimension") }
-        guard !parts.isEmpty else { return "" }
-        return HTML.element("p", [("class", "note")], "Beside them: " + parts.joined(separator: " · "))
-    }
-
-    private func typeKey(_ tensors: [AssembledTensor]) -> String {
-        var kinds: [String: (bits: Double, bytes: UInt64)] = [:]
-        for tensor in tensors { kinds[tensor.numbers, default: (tensor.bits, 0)].bytes &+= tensor.bytes }
-        return kinds.sorted { ($0.value.bits, $0.key) < ($1.value.bits, $1.key) }
-            .map { kind, size in
-                Self.chip(Self.colour(ofBits: size.bits), kind) + " " + HTML.escape(Figure.bytes(size.bytes))
-            }
-            .joined(separator: " ")
-    }
-
-    private func caption(_ title: String, key: String) -> String {
-        HTML.element("h3", [], HTML.escape(title)) + HTML.element("p", [("class", "keys")], key) + "\n"
-    }
-
-    private static func colour(ofBits bits: Double) -> (fill: String, text: String) {
-        bits > 16 ? (ColourScale.neutral, "#111") : ColourScale.bits.colour(at: ColourScale.place(ofBits: bits))
-    }
-
-    static func chip(_ colour: (fill: String, text: String), _ text: String) -> String {
-        HTML.element(
-            "span", [("class", "chip"), ("style", "background:\(colour.fill);color:\(colour.text)")], HTML.escape(text))
     }
 
     private static func title(_ tensor: AssembledTensor) -> String {

@@ -14,29 +14,10 @@ public struct Report: Sendable {
     }
 
     public func html() -> String {
-        let title = name + " · Quern report"
-        let head = [
-            HTML.element("title", [], HTML.escape(title)), HTML.element("style", [], "\n" + ReportStyle.sheet),
-        ]
-        let body =
-            header + warnings + artifactTable + evaluation + manifest.artifacts.map(artifact).joined() + coverage
-            + sources
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            \(head.joined(separator: "\n"))
-            </head>
-            <body>
-            <main>
-            \(body)</main>
-            </body>
-            </html>
-
-            """
+        HTML.page(
+            title: name + " · Quern report",
+            header + warnings + artifactTable + evaluation + manifest.artifacts.map(artifact).joined()
+                + coverage + sources)
     }
 
     /// What the artifacts are called, or else their source.
@@ -49,12 +30,7 @@ public struct Report: Sendable {
             ("Importance", manifest.statistics.map { "statistics \($0.hex.prefix(12))…" } ?? "none"),
             ("Encoder", manifest.encoder),
         ]
-        let list = facts.map { HTML.element("dt", [], HTML.escape($0)) + HTML.element("dd", [], HTML.escape($1)) }
-        return HTML.element(
-            "header", [],
-            HTML.element("p", [("class", "kicker")], "Quern report") + HTML.element("h1", [], HTML.escape(name))
-                + HTML.element("p", [("class", "lead")], HTML.escape(targets))
-                + HTML.element("dl", [], list.joined())) + "\n"
+        return HTML.header(kicker: "Quern report", title: name, lead: targets, facts: facts)
     }
 
     private var warnings: String {
