@@ -132,9 +132,12 @@ public struct PublishWork: Sendable, Codable, Equatable {
     public let artifacts: [ArtifactReference]
     /// nil where nothing is evaluated.
     public let evaluation: EvaluationReference?
+    /// nil where no types were chosen by what they cost.
+    public let choice: TypeChoice?
     public init(
         recipe: String, encoder: String, statistics: Digest?, merged: Int? = nil, costs: Int? = nil,
-        sources: [SourceReference], artifacts: [ArtifactReference], evaluation: EvaluationReference? = nil
+        sources: [SourceReference], artifacts: [ArtifactReference], evaluation: EvaluationReference? = nil,
+        choice: TypeChoice? = nil
     ) {
         self.recipe = recipe
         self.encoder = encoder
@@ -144,6 +147,7 @@ public struct PublishWork: Sendable, Codable, Equatable {
         self.sources = sources
         self.artifacts = artifacts
         self.evaluation = evaluation
+        self.choice = choice
     }
 }
 

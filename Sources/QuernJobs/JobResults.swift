@@ -11,14 +11,19 @@ public struct JobResults: Sendable, Codable, Equatable {
     /// How often calibration reached each expert, layer by layer; empty without calibration or without experts.
     public var coverage: [ExpertCoverage]
 
+    /// How types were chosen by what they cost; nil where they were not.
+    public var choice: TypeChoice?
+
     /// What is wrong with the text that was calibrated on, if anything.
     public var warnings: [String]
 
     public init(
-        evaluation: EvaluationSummary? = nil, coverage: [ExpertCoverage] = [], warnings: [String] = []
+        evaluation: EvaluationSummary? = nil, coverage: [ExpertCoverage] = [], choice: TypeChoice? = nil,
+        warnings: [String] = []
     ) {
         self.evaluation = evaluation
         self.coverage = coverage
+        self.choice = choice
         self.warnings = warnings
     }
 
@@ -27,10 +32,11 @@ public struct JobResults: Sendable, Codable, Equatable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         evaluation = try values.decodeIfPresent(EvaluationSummary.self, forKey: .evaluation)
         coverage = try values.decode([ExpertCoverage].self, forKey: .coverage)
+        choice = try values.decodeIfPresent(TypeChoice.self, forKey: .choice)
         warnings = try values.decodeIfPresent([String].self, forKey: .warnings) ?? []
     }
 
-    public var isEmpty: Bool { evaluation == nil && coverage.isEmpty && warnings.isEmpty }
+    public var isEmpty: Bool { evaluation == nil && coverage.isEmpty && choice == nil && warnings.isEmpty }
 
     /// The bytes of `report.json`.
     public func json() throws -> [UInt8] { try JSONFile.bytes(self) }

@@ -86,13 +86,15 @@ public enum Planner {
 
         var vectors = gguf?.vectors ?? ImportanceVectors(origin)
         if let others = compressed?.statistics?.vectors { vectors.formUnion(others) }
+        let choice = try TypeChoice(sensitivity, targets: targets, recipe: recipe, source: source)
         let work = try WorkItems(
             files: files, calibration: calibration,
             findings: (compressed?.findings ?? findings).items, collect: measured?.collect,
             evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
             encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
             cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
-            recipe: resolved(recipe, name: name, names: names, rules: chosenTypes(targets)), statistics: vectors.digest)
+            recipe: resolved(recipe, name: name, names: names, rules: chosenTypes(targets)), statistics: vectors.digest,
+            choice: choice)
         let blobs = (gguf?.source.blobs ?? [:]).merging(vectors.blobs) { first, _ in first }
             .merging(work.blobs) { first, _ in first }
         // What follows the measuring is planned with what it finds.

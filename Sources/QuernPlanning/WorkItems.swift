@@ -47,11 +47,12 @@ struct WorkItems {
     ///   - collect: ordinal of the one that knows what tensors cost; nil where nobody asks.
     ///   - evaluation: makes the items of an evaluation of artifacts, the first with the ordinal given; nil for none.
     ///   - recipe: as resolved, without a path.
+    ///   - choice: how types were chosen, for the report.
     init(
         files: [SourceFile], calibration: CalibrationItems?, findings: [PlannedItem], collect: Int?,
         evaluation: (([EvaluateWork.Candidate], Int) throws -> EvaluationItems)?, targets: [PlannedTarget],
         encodings: [TensorEncodings],
-        cutter: SpanCutter, recipe: Recipe, statistics: Digest?
+        cutter: SpanCutter, recipe: Recipe, statistics: Digest?, choice: TypeChoice?
     ) throws {
         var encodings = encodings
         for target in targets {
@@ -95,7 +96,7 @@ struct WorkItems {
         let work = PublishWork(
             recipe: try Self.json(recipe), encoder: (recipe.encoder ?? .reference).version, statistics: statistics,
             merged: calibration?.merged, costs: collect, sources: sources, artifacts: artifacts,
-            evaluation: judged?.reference)
+            evaluation: judged?.reference, choice: choice)
         items.append(
             PlannedItem(
                 payload: .publish(work), cost: 1, memory: Self.buffers + (judged?.reference.memory ?? 0),

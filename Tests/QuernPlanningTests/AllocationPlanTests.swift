@@ -8,7 +8,7 @@ import Testing
 /// Plans of targets whose types are chosen for a size.
 struct AllocationPlanTests {
     /// Costs that grow towards the last layer and fall by four with each bit.
-    private static func sensitivity(_ source: SourceModel) -> SensitivityFile {
+    static func sensitivity(_ source: SourceModel) -> SensitivityFile {
         SensitivityFile(
             source: "tiny-llama", encoder: EncoderVersion.refined, text: "t", chunkTokens: 512, chunks: 8,
             tensors: source.tensors.filter { $0.shape.count == 2 }.enumerated().map { index, tensor in

@@ -19,7 +19,8 @@ struct PublishStage {
         let json = try manifest.json()
         let calibrated = try merged()
         let results = JobResults(
-            evaluation: try evaluation(), coverage: calibrated?.coverage ?? [], warnings: calibrated?.warnings ?? [])
+            evaluation: try evaluation(), coverage: calibrated?.coverage ?? [], choice: work.choice,
+            warnings: calibrated?.warnings ?? [])
         let page = Array(Report(manifest: manifest, results: results).html().utf8)
         let reports =
             (results.isEmpty ? [] : [(JobResults.fileName, try results.json())])

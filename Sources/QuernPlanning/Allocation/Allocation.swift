@@ -44,7 +44,7 @@ struct Allocation {
     }
 
     /// Costs of the tensors whose types are to be chosen, in their order.
-    private static func costs(_ sensitivity: SensitivityFile, of tensors: [SourceTensor]) throws -> [TensorCosts] {
+    static func costs(_ sensitivity: SensitivityFile, of tensors: [SourceTensor]) throws -> [TensorCosts] {
         let measured = Dictionary(
             sensitivity.tensors.map { ($0.tensor, $0) }, uniquingKeysWith: { first, _ in first })
         return try tensors.compactMap { tensor in
