@@ -68,6 +68,14 @@ import Testing
         let dynamic = "tiny-llama-Q3_K_M-dynamic.gguf"
         #expect(try FolderDigests.of(folder.path("out"))[dynamic] == FolderDigests.of(folder.path("once"))[dynamic])
 
+        // The report shows what was expected beside what was found, and is the same when it is made again.
+        let choice = try #require(results.choice)
+        #expect(choice.targets.map(\.divergence) == [expected] && choice.probes.count == 30)
+        let page = try String(contentsOfFile: folder.path("out/report.html"), encoding: .utf8)
+        #expect(page.contains("artifacts, found") && page.contains("Where bits count most"))
+        _ = try await run(["report", folder.path("out")])
+        #expect(try String(contentsOfFile: folder.path("out/report.html"), encoding: .utf8) == page)
+
         // The recipe that the manifest names makes the same file.
         let manifest = try Manifest.parse(
             [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/manifest.json")))))
@@ -81,6 +89,48 @@ import Testing
             "quantize", "--recipe", folder.path("recipe.yaml"), "--output", folder.path("again"), "--quiet",
         ])
         #expect(try FolderDigests.of(folder.path("out"))[dynamic] == FolderDigests.of(folder.path("again"))[dynamic])
+    }
+
+    /// A measurement as a page, and as figures.
+    @Test func showsWhatItMeasured() async throws {
+        let folder = try TemporaryFolder()
+        let measured = try await run([
+            "sensitivity", Fixtures.sample, "--text", Self.text, "--chunks", "8", "--measured-chunks", "1", "--json",
+            "--output", folder.path("s.json"),
+        ])
+        let reported = try await run([
+            "report", folder.path("s.json"), "--source", Fixtures.sample, "--to", "bpw:4.5,Q4_K_M:dynamic", "--json",
+        ])
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let figures = try [measured, reported].map { outcome in
+            let line = try #require(outcome.output.split(separator: "\n").last)
+            return try decoder.decode(Reported.self, from: Data(line.utf8))
+        }
+        #expect(figures[0].tradeOffs == figures[1].tradeOffs && figures[0].tradeOffs.curve.count > 20)
+        let preset = try #require(figures[1].tradeOffs.presets.first { $0.name == "Q4_K_M" })
+        let targets = try #require(figures[1].targets)
+        #expect(targets.map(\.name) == ["4.5bpw", "Q4_K_M-dynamic"])
+        #expect(targets[0].bitsPerWeight <= 4.5 && targets[0].bitsPerWeight > 4.45)
+        #expect(targets[1].bytes <= preset.bytes && targets[1].divergence < preset.divergence)
+        #expect(figures[1].output == folder.path("s.html"))
+        let page = try String(contentsOfFile: folder.path("s.html"), encoding: .utf8)
+        #expect(page.contains("Types of 4.5bpw by kind of tensor and layer") && page.contains(">IQ4_XS</text>"))
+
+        for (arguments, message) in [
+            ([folder.path("s.json")], "Name the model that was measured"),
+            ([folder.path("s.json"), "--source", Fixtures.sample, "--to", "Q4_K_M"], "no types are chosen"),
+            ([folder.path, "--source", Fixtures.sample], "are for files that quern sensitivity wrote"),
+        ] {
+            let outcome = try await QuernProcess.run(["report"] + arguments)
+            #expect(outcome.status == 2 && outcome.errors.contains(message), "\(outcome.errors)")
+        }
+    }
+
+    private struct Reported: Decodable {
+        let output: String
+        let tradeOffs: TradeOffs
+        let targets: [TradeOffs.Point]?
     }
 
     private struct PlannedTargets: Decodable {

@@ -83,7 +83,7 @@ import Testing
 }
 
 /// Every element that is opened is closed in its turn, and nothing is fetched from elsewhere.
-private func expectSound(_ page: String, sourceLocation: SourceLocation = #_sourceLocation) {
+func expectSound(_ page: String, sourceLocation: SourceLocation = #_sourceLocation) {
     let void: Set<Substring> = ["meta", "!DOCTYPE"]
     var open: [Substring] = []
     var rest = page[...]

@@ -16,7 +16,7 @@ public struct Report: Sendable {
     public func html() -> String {
         HTML.page(
             title: name + " · Quern report",
-            header + warnings + artifactTable + evaluation + manifest.artifacts.map(artifact).joined()
+            header + warnings + artifactTable + choice + evaluation + manifest.artifacts.map(artifact).joined()
                 + coverage + sources)
     }
 

@@ -49,6 +49,7 @@ enum ReportStyle {
         figcaption { font-size: 13px; color: var(--soft); }
         .chart { width: 100%; max-width: 860px; height: auto; }
         .chart text { font-size: 11.5px; }
+        .chart .mark { fill: currentColor; }
         .grid { stroke: var(--line); stroke-width: 1; }
         .line { fill: none; stroke-width: 2; stroke: currentColor; }
         .dot { fill: currentColor; }

@@ -13,6 +13,8 @@ struct SensitivityCommand: AsyncParsableCommand {
             Example: quern sensitivity ./Llama-3.1-8B-Instruct --text calibration.txt
                      quern quantize ./Llama-3.1-8B-Instruct --to size:4.5GB --calibration calibration.txt \\
                          --sensitivity Llama-3.1-8B-Instruct.sensitivity.json --output ./out
+
+            quern report shows what the file says. With --json, what sizes are expected to diverge by is printed, too.
             """)
 
     @Argument(help: "A Hugging Face checkpoint folder (safetensors) or a .gguf file.", completion: .file())
@@ -60,7 +62,9 @@ struct SensitivityCommand: AsyncParsableCommand {
         guard let made = await written.value else { return }
         if options.json {
             try Console.json(
-                Finished(job: record.id.rawValue, output: file, tensors: made.tensors.count, chunks: made.chunks))
+                Finished(
+                    job: record.id.rawValue, output: file, tensors: made.tensors.count, chunks: made.chunks,
+                    tradeOffs: try Planner.tradeOffs(made, source: SourceModel.open(path: model))))
         } else if !options.quiet {
             Console.line("\(file)  \(made.tensors.count) tensors, \(made.chunks) chunks")
             let seconds = (ContinuousClock().now - start) / .seconds(1)
@@ -74,6 +78,7 @@ struct SensitivityCommand: AsyncParsableCommand {
         let output: String
         let tensors: Int
         let chunks: Int
+        let tradeOffs: TradeOffs
     }
 }
 
