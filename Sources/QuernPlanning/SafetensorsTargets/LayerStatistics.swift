@@ -7,15 +7,6 @@ import QuernStore
 /// Statistics go by the names of GGUF tensors, which are cut from the checkpoint's: a layer reads what the tensors read
 /// whose bytes lie within its own.
 struct LayerStatistics {
-    /// Bytes of a shard that a tensor of the GGUF is made of.
-    private struct Piece {
-        let place: Place
-        let tensor: SourceTensor
-        let input: LinearInput
-        /// Which of the input's matrices it multiplies.
-        let matrix: Int
-    }
-
     /// Where bytes lie. All values of a quantized matrix are where its numbers begin: matrices are never cut in two there.
     struct Place: Comparable {
         let file: Int
@@ -35,8 +26,7 @@ struct LayerStatistics {
         static func < (a: Place, b: Place) -> Bool { (a.file, a.offset) < (b.file, b.offset) }
     }
 
-    /// In the order of the files and of their bytes.
-    private let pieces: [Piece]
+    private let pieces: LayerPieces
     private let calibration: CalibrationItems?
     /// Those of the model, by name.
     let tensors: [String: SourceTensor]
@@ -55,30 +45,9 @@ struct LayerStatistics {
             ?? DecoderGraph.of(
                 model, toBe: "matched with an importance matrix", remedy: "Take another method."
             ).linearInputs
-        let readers = Dictionary(
-            inputs.flatMap { input in input.tensors.map { ($0, input) } }, uniquingKeysWith: { first, _ in first })
         tensors = Dictionary(model.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        pieces = model.tensors.flatMap { tensor -> [Piece] in
-            guard let input = readers[tensor.name] else { return [] }
-            return Self.matrices(of: tensor, input).compactMap { matrix, extent, offset in
-                Place(extent.origin, offset: offset).map {
-                    Piece(place: $0, tensor: tensor, input: input, matrix: matrix)
-                }
-            }
-        }.sorted { $0.place < $1.place }
+        pieces = LayerPieces(model, inputs: inputs)
         self.calibration = calibration
-    }
-
-    /// Where each of a tensor's matrices begins; that of experts which are kept in one.
-    private static func matrices(
-        of tensor: SourceTensor, _ input: LinearInput
-    ) -> [(matrix: Int, extent: Extent, offset: UInt64)] {
-        guard input.hasExperts else { return tensor.extents.map { (0, $0, $0.offset) } }
-        guard tensor.extents.count == 1, let all = tensor.extents.first else {
-            return tensor.extents.enumerated().map { ($0, $1, $1.offset) }
-        }
-        let step = all.strides.map { UInt64($0.groupStride) } ?? all.length / UInt64(input.matrices)
-        return (0..<input.matrices).map { ($0, all, all.offset + UInt64($0) * step) }
     }
 
     /// Where channels can be rescaled; nothing where nobody calibrates.
@@ -92,10 +61,10 @@ struct LayerStatistics {
     /// it.
     func reading(_ layers: [(index: Int, tensor: StoredCheckpoint.Tensor)]) -> [String: [Int: [Int]]] {
         var missing: [String: [Int: Int]] = [:]
-        for piece in pieces { missing[piece.input.name, default: [:]][piece.matrix, default: 0] += 1 }
+        for piece in pieces.all { missing[piece.input.name, default: [:]][piece.matrix, default: 0] += 1 }
         var readers: [String: [Int: [Int]]] = [:]
         for (index, tensor) in layers {
-            guard let inside = inside(tensor), let piece = piece(of: tensor) else { continue }
+            guard let inside = pieces.inside(tensor), let piece = piece(of: tensor) else { continue }
             readers[piece.input.name, default: [:]][piece.matrix, default: []].append(index)
             missing[piece.input.name]?[piece.matrix]? -= inside.count
         }
@@ -105,20 +74,12 @@ struct LayerStatistics {
     }
 
     /// What a layer reads; nil where nothing is known, or it reads several inputs.
-    private func piece(of tensor: StoredCheckpoint.Tensor) -> Piece? {
-        guard let inside = inside(tensor), let first = inside.first,
+    private func piece(of tensor: StoredCheckpoint.Tensor) -> LayerPieces.Piece? {
+        guard let inside = pieces.inside(tensor), let first = inside.first,
             tensor.stored.shape.last == first.input.channels,
             inside.allSatisfy({ $0.input == first.input && $0.matrix == first.matrix })
         else { return nil }
         return first
-    }
-
-    /// What of the GGUF's tensors begins within a tensor.
-    private func inside(_ tensor: StoredCheckpoint.Tensor) -> ArraySlice<Piece>? {
-        guard let begin = Place(tensor.origin, offset: tensor.stored.offset),
-            let end = Place(tensor.origin, offset: tensor.stored.offset + max(tensor.stored.length, 1) - 1)
-        else { return nil }
-        return pieces[pieces.partitioningIndex { $0.place >= begin }...].prefix { $0.place <= end }
     }
 
     /// Where calibration keeps what it has seen of the layer's input; nil where it has seen nothing.
