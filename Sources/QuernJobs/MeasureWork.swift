@@ -1,7 +1,7 @@
 import QuernFormats
 import QuernStore
 
-/// Find out what it costs to have each tensor of a layer in one type or another.
+/// Find out what it costs to have each tensor of a layer in one type or scheme or another.
 public struct MeasureWork: Sendable, Codable, Equatable {
     public let model: ModelReference
     /// The files that the extents of spans mean.
@@ -27,10 +27,30 @@ public struct MeasureWork: Sendable, Codable, Equatable {
         public let probe: Int
         /// What its matrices read, for those whose Gram matrix is known; empty where it is not.
         public let inputs: [Input]
-        public init(span: Span, probe: Int, inputs: [Input]) {
+        /// Schemes that are looked at, too; none where nothing is known of what the matrices read.
+        public let schemes: [Scheme]
+        public init(span: Span, probe: Int, inputs: [Input], schemes: [Scheme] = []) {
             self.span = span
             self.probe = probe
             self.inputs = inputs
+            self.schemes = schemes
+        }
+    }
+
+    /// A scheme of safetensors, of which each matrix of a tensor is a layer.
+    public struct Scheme: Sendable, Codable, Equatable {
+        /// With the method, as targets are called: `W4A16_G32_GPTQ`.
+        public let name: String
+        public let storage: WeightStorage
+        /// Of the checkpoint.
+        public let source: SafetensorsType
+        /// `nearest`, `imatrix` or `gptq`.
+        public let method: Recipe.Method
+        public init(name: String, storage: WeightStorage, source: SafetensorsType, method: Recipe.Method) {
+            self.name = name
+            self.storage = storage
+            self.source = source
+            self.method = method
         }
     }
 
@@ -40,10 +60,14 @@ public struct MeasureWork: Sendable, Codable, Equatable {
         /// The first row of the matrix in the tensor.
         public let firstRow: Int
         public let rows: Int
-        public init(reference: StatisticsReference, firstRow: Int, rows: Int) {
+        /// Ordinal of the item that factors its Gram matrix for columns that are rounded one by one; nil where no scheme is
+        /// looked at.
+        public let factor: Int?
+        public init(reference: StatisticsReference, firstRow: Int, rows: Int, factor: Int? = nil) {
             self.reference = reference
             self.firstRow = firstRow
             self.rows = rows
+            self.factor = factor
         }
     }
 
@@ -69,7 +93,7 @@ public struct MeasureResult: Sendable, Codable, Equatable {
     public init(tensors: [TensorCosts]) { self.tensors = tensors }
 }
 
-/// What a tensor costs in the types that were looked at.
+/// What a tensor costs in the types and schemes that were looked at.
 public struct TensorCosts: Sendable, Codable, Equatable {
     public let tensor: String
     /// The type whose divergence was measured.
@@ -78,12 +102,17 @@ public struct TensorCosts: Sendable, Codable, Equatable {
     public let divergence: Double
     /// In ascending order of bytes.
     public let types: [TypeCost]
+    /// Of all its matrices; nil where none was looked at.
+    public let schemes: [SchemeCost]?
 
-    public init(tensor: String, probe: ElementType, divergence: Double, types: [TypeCost]) {
+    public init(
+        tensor: String, probe: ElementType, divergence: Double, types: [TypeCost], schemes: [SchemeCost]? = nil
+    ) {
         self.tensor = tensor
         self.probe = probe
         self.divergence = divergence
         self.types = types
+        self.schemes = schemes
     }
 
     public struct TypeCost: Sendable, Codable, Equatable {
@@ -96,6 +125,17 @@ public struct TensorCosts: Sendable, Codable, Equatable {
         public init(type: ElementType, bytes: UInt64, divergence: Double) {
             self.type = type
             self.bytes = bytes
+            self.divergence = divergence
+        }
+    }
+
+    public struct SchemeCost: Sendable, Codable, Equatable {
+        /// With the method, as targets are called: `W4A16_G32_GPTQ`.
+        public let scheme: String
+        /// As that of a type.
+        public let divergence: Double
+        public init(scheme: String, divergence: Double) {
+            self.scheme = scheme
             self.divergence = divergence
         }
     }

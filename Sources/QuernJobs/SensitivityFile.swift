@@ -1,7 +1,7 @@
 import Foundation
 import QuernFormats
 
-/// What tensors of a model cost in each type, as measured: enough to choose types for any size, again and again.
+/// What tensors of a model cost in each type and scheme, as measured: enough to choose them for any size, again and again.
 ///
 /// It hangs on the machines that measured, in its last digits.
 public struct SensitivityFile: Sendable, Codable, Equatable {
@@ -60,7 +60,8 @@ public struct SensitivityFile: Sendable, Codable, Equatable {
             }
             guard
                 file.tensors.allSatisfy({ tensor in
-                    !tensor.types.isEmpty && tensor.types.allSatisfy { $0.divergence.isFinite && $0.divergence >= 0 }
+                    let costs = tensor.types.map(\.divergence) + (tensor.schemes ?? []).map(\.divergence)
+                    return !tensor.types.isEmpty && costs.allSatisfy { $0.isFinite && $0 >= 0 }
                 })
             else {
                 throw QuernError(

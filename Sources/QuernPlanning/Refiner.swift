@@ -41,15 +41,23 @@ struct Refiner {
     }
 
     /// What some matrices of a tensor read, at equal distances; none where nobody knows.
-    func inputs(of tensor: SourceTensor, importance: Importance, most: Int) -> [MeasureWork.Input] {
+    /// - Parameter isFactored: whether columns that are rounded one by one will make good each other's errors.
+    func inputs(
+        of tensor: SourceTensor, importance: Importance, most: Int, isFactored: Bool, _ findings: inout FindingItems
+    ) -> [MeasureWork.Input] {
         guard let input = input(of: tensor), tensor.rows % importance.rowsPerMatrix == 0 else { return [] }
         let matrices = tensor.rows / importance.rowsPerMatrix
         let some = min(matrices, most)
         return (0..<some).map { index in
             let matrix = (matrices - 1) * index / max(some - 1, 1)
+            let reference = reference(to: input, of: tensor, matrix: importance.firstMatrix + matrix)
+            let layout = GramLayout(channels: input.channels, widest: gramBlock)
+            let factor =
+                isFactored
+                ? findings.factor(reference, channels: input.channels, columns: layout.blockColumns) : nil
             return MeasureWork.Input(
-                reference: reference(to: input, of: tensor, matrix: importance.firstMatrix + matrix),
-                firstRow: matrix * importance.rowsPerMatrix, rows: importance.rowsPerMatrix)
+                reference: reference, firstRow: matrix * importance.rowsPerMatrix, rows: importance.rowsPerMatrix,
+                factor: factor)
         }
     }
 

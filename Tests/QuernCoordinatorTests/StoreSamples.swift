@@ -20,7 +20,8 @@ enum Sample {
         source: "tiny", encoder: EncoderVersion.refined, text: "t.txt", chunkTokens: 512, chunks: 2,
         tensors: [
             TensorCosts(
-                tensor: "t", probe: .q3_K, divergence: 0.5, types: [.init(type: .q2_K, bytes: 84, divergence: 1)])
+                tensor: "t", probe: .q3_K, divergence: 0.5, types: [.init(type: .q2_K, bytes: 84, divergence: 1)],
+                schemes: [.init(scheme: "W4A16_GPTQ", divergence: 0.25)])
         ])
 
     static func collect(after dependencies: [Int]) -> PlannedItem {

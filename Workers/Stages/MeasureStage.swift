@@ -6,11 +6,12 @@ import QuernModel
 import QuernPlanning
 import QuernStore
 
-/// Finds out what it costs to have each tensor of a layer in one type or another.
+/// Finds out what it costs to have each tensor of a layer in one type or scheme or another.
 ///
 /// Of each tensor one type, the probe, is measured: how far the model's predictions move with this one tensor in it. What
 /// the others would do follows from tr(ΔHΔᵀ), what the rounding of some rows does to the outputs of the layer: divergence
-/// grows with it in proportion (measured on trained models: within a few percent over types of 2 to 6 bits).
+/// grows with it in proportion (measured on trained models: within a few percent over types of 2 to 6 bits). The same goes
+/// for schemes.
 struct MeasureStage {
     let work: MeasureWork
     let context: StageContext
@@ -81,10 +82,15 @@ struct MeasureStage {
             return TensorCosts.TypeCost(
                 type: type, bytes: UInt64(bytes) * UInt64(span.rows), divergence: max(0, divergence) * share)
         }
+        let schemes = zip(tensor.schemes, losses[span.outputs.count...]).map { scheme, loss in
+            TensorCosts.SchemeCost(
+                scheme: scheme.name, divergence: max(0, divergence) * (probed > 0 ? loss / probed : 0))
+        }
         return TensorCosts(
             tensor: span.tensor, probe: span.outputs[tensor.probe].encoding.type ?? .f32,
             divergence: max(0, divergence),
-            types: types.sorted { ($0.bytes, $0.type.rawValue) < ($1.bytes, $1.type.rawValue) })
+            types: types.sorted { ($0.bytes, $0.type.rawValue) < ($1.bytes, $1.type.rawValue) },
+            schemes: schemes.isEmpty ? nil : schemes)
     }
 }
 
@@ -146,12 +152,13 @@ private struct TensorCoder {
         return (encoder.type, bytes)
     }
 
-    /// tr(ΔHΔᵀ) of some rows, for each output; Σδ² where nobody knows what the tensor reads.
+    /// tr(ΔHΔᵀ) of some rows, for each output and then each scheme; Σδ² where nobody knows what the tensor reads.
     func losses(rows: Int, _ scratch: Scratch) throws -> [Double] {
         guard !tensor.inputs.isEmpty else {
-            return try losses(of: RowSample.ranges(of: span.rows, most: rows), gram: nil, scratch)
+            let ranges = RowSample.ranges(of: span.rows, most: rows)
+            return try losses(of: samples(ranges, scratch), gram: nil, scratch)
         }
-        var sums = [Double](repeating: 0, count: span.outputs.count)
+        var sums = [Double](repeating: 0, count: span.outputs.count + tensor.schemes.count)
         for input in tensor.inputs {
             let statistics = try input.reference.statistics(in: context)
             guard let matrices = statistics.gram, statistics.channels == span.columns else {
@@ -163,20 +170,33 @@ private struct TensorCoder {
             }
             let ranges = RowSample.ranges(of: input.rows, most: max(32, rows / tensor.inputs.count))
                 .map { input.firstRow + $0.lowerBound..<input.firstRow + $0.upperBound }
-            for (index, loss) in try losses(of: ranges, gram: gram, scratch).enumerated() { sums[index] += loss }
+            let samples = try samples(ranges, scratch)
+            let importance = statistics.squares.map { Float($0 / count) }
+            let all =
+                try losses(of: samples, gram: gram, scratch)
+                + tensor.schemes.map { scheme in
+                    try context.control.check()
+                    let rows = SchemeRows(scheme, of: input, columns: span.columns, findings: findings)
+                    return try rows.loss(of: samples.flatMap(\.values), importance: importance, gram: gram, scratch)
+                }
+            for (index, loss) in all.enumerated() { sums[index] += loss }
         }
         return sums
     }
 
-    private func losses(
-        of ranges: [Range<Int>], gram: [(columns: Range<Int>, values: [Float])]?, _ scratch: Scratch
-    ) throws -> [Double] {
-        let samples = try ranges.map { range -> (first: Int, values: [Float]) in
+    /// Runs of rows, each with the place of its first in the tensor.
+    private func samples(_ ranges: [Range<Int>], _ scratch: Scratch) throws -> [(first: Int, values: [Float])] {
+        try ranges.map { range in
             var values: [Float] = []
             try reader.decode(range, of: span, scratch) { values.append(contentsOf: $0) }
             return (span.firstRow + range.lowerBound, values)
         }
-        return try span.outputs.map { output in
+    }
+
+    private func losses(
+        of samples: [(first: Int, values: [Float])], gram: [(columns: Range<Int>, values: [Float])]?, _ scratch: Scratch
+    ) throws -> [Double] {
+        try span.outputs.map { output in
             try context.control.check()
             var encoder = try encoder(output)
             var differences: [Float] = []

@@ -70,8 +70,25 @@ struct WeightEncoder {
     }
 
     private mutating func encodeRows(_ values: UnsafeBufferPointer<Float>, _ scratch: Scratch) throws {
-        let rows = values.count / columns
-        let outputs = try weight.memory(rows: rows, columns: columns, scratch)
+        let outputs = try numbers(of: values, scratch)
+        try stored.add(outputs, rows: values.count / columns) { [writers] in try writers[$0]?.writer.append($1) }
+        let decoded = try self.values(of: outputs, count: values.count, scratch)
+        error = Kernels.error(
+            original: values, decoded: UnsafeBufferPointer(decoded), columns: columns, after: error)
+    }
+
+    /// What loaders make of rows in a storage that keeps numbers as they are.
+    /// - Parameter values: as for `encode`; where scales are searched, at most `Kernels.fittedRows` rows.
+    func rounded(
+        _ values: UnsafeBufferPointer<Float>, _ scratch: Scratch
+    ) throws -> UnsafeMutableBufferPointer<Float> {
+        try self.values(of: numbers(of: values, scratch), count: values.count, scratch)
+    }
+
+    private func numbers(
+        of values: UnsafeBufferPointer<Float>, _ scratch: Scratch
+    ) throws -> [WeightComponent: UnsafeMutableRawBufferPointer] {
+        let outputs = try weight.memory(rows: values.count / columns, columns: columns, scratch)
         if weight.rounding.searches {
             Kernels.fit(
                 weight.storage.numbers, source: weight.scaleType, rows: values, columns: columns,
@@ -81,15 +98,19 @@ struct WeightEncoder {
                 weight.storage.numbers, source: weight.scaleType, rows: try brought(values, scratch), columns: columns,
                 globalScale: globalScale, into: outputs)
         }
-        try stored.add(outputs, rows: rows) { [writers] in try writers[$0]?.writer.append($1) }
-        let decoded = try scratch.decoded.floats(values.count)
+        return outputs
+    }
+
+    private func values(
+        of numbers: [WeightComponent: UnsafeMutableRawBufferPointer], count: Int, _ scratch: Scratch
+    ) throws -> UnsafeMutableBufferPointer<Float> {
+        let decoded = try scratch.decoded.floats(count)
         Kernels.dequantize(
             weight.storage.numbers, source: weight.scaleType,
-            components: outputs.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, globalScale: globalScale,
+            components: numbers.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, globalScale: globalScale,
             into: decoded)
         if weight.scaleType == .f16 { try checkFinite(decoded) }
-        error = Kernels.error(
-            original: values, decoded: UnsafeBufferPointer(decoded), columns: columns, after: error)
+        return decoded
     }
 
     /// Values in the type that they are rounded from.

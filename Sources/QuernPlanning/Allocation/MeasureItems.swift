@@ -35,7 +35,7 @@ struct MeasureItems {
         let graph = try DecoderGraph.of(source, toBe: "measured", remedy: "Choose types by a preset.")
         var outputs = TypeOutputs(
             refiner: recipe.encoder == .refined ? Refiner(calibration, tensors: source.tensors) : nil,
-            importance: importance)
+            importance: importance, schemes: source.isConverted ? try SchemeLadder.all : [])
         var layers: [Int?: [SourceTensor]] = [:]
         for tensor in source.tensors where TypeLadder(tensor) != nil {
             layers[TensorFacts(tensor).block, default: []].append(tensor)
@@ -47,7 +47,9 @@ struct MeasureItems {
                 model: source, graph: graph, inputs: [], chunks: measurement.chunks * (tensors.count + 1),
                 chunkTokens: tokenize.chunkTokens)
             let memory = size.memory + Self.memory(of: measured, layer: layer, graph)
-            let factors = measured.flatMap(\.span.outputs).flatMap { $0.refinement?.factors ?? [] }
+            let factors =
+                measured.flatMap(\.span.outputs).flatMap { $0.refinement?.factors ?? [] }
+                + measured.flatMap(\.inputs).compactMap(\.factor)
             return PlannedItem(
                 payload: .measure(
                     MeasureWork(
@@ -83,10 +85,11 @@ struct MeasureItems {
     }
 }
 
-/// Tensors in all types that they may be given.
+/// Tensors in all types and schemes that they may be given.
 private struct TypeOutputs {
     let refiner: Refiner?
     var importance: ImportanceVectors
+    let schemes: [Scheme]
 
     mutating func tensor(
         _ tensor: SourceTensor, most matrices: Int, _ files: inout ItemFiles, _ findings: inout FindingItems
@@ -101,9 +104,28 @@ private struct TypeOutputs {
                 encoding: .blocks(type), importance: type.usesImportance || refinement != nil ? vectors : nil,
                 refinement: refinement)
         }
+        let schemes = measured(tensor, rows: vectors?.rowsPerMatrix)
         return MeasureWork.Tensor(
             span: try findings.span(of: tensor, outputs: outputs, &files),
             probe: types.firstIndex(of: TypeLadder.probe(of: types)) ?? 0,
-            inputs: vectors.flatMap { refiner?.inputs(of: tensor, importance: $0, most: matrices) } ?? [])
+            inputs: vectors.flatMap {
+                refiner?.inputs(
+                    of: tensor, importance: $0, most: matrices, isFactored: !schemes.isEmpty, &findings)
+            } ?? [], schemes: schemes)
+    }
+
+    /// Schemes that matrices of a tensor may be stored in, by all methods that differ in what is lost.
+    /// - Parameter rows: of a matrix; nil where nothing is known of what it reads.
+    private func measured(_ tensor: SourceTensor, rows: Int?) -> [MeasureWork.Scheme] {
+        // Heads and embeddings are not quantized.
+        guard let rows, refiner != nil, TensorFacts(tensor).block != nil,
+            let source = [SafetensorsType.bf16, .f16, .f32].first(where: { $0.elementType == tensor.type })
+        else { return [] }
+        return schemes.filter { $0.storage.fits(rows: rows, columns: tensor.columns) }.flatMap { scheme in
+            SchemeLadder.methods.map {
+                MeasureWork.Scheme(
+                    name: scheme.label + $0.suffix, storage: scheme.storage, source: source, method: $0)
+            }
+        }
     }
 }
