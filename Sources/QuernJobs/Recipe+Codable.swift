@@ -82,9 +82,11 @@ extension Recipe.Target: Codable {
                 method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest)
             return
         }
-        try Self.refuse([.gguf, .size, .bpw] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
+        try Self.refuse([.gguf] + Key.ofGGUF, of: Key.compressedTensors.rawValue, in: container)
+        let goal = try Self.goal(in: container)
         self.init(
-            compressedTensors: scheme, groupSize: try container.decodeIfPresent(Int.self, forKey: .groupSize),
+            compressedTensors: goal.map { "\(scheme):\($0)" } ?? scheme,
+            groupSize: try container.decodeIfPresent(Int.self, forKey: .groupSize),
             method: try container.decodeIfPresent(Recipe.Method.self, forKey: .method) ?? .nearest,
             ignore: try container.decodeIfPresent([String].self, forKey: .ignore) ?? [],
             layers: try Self.rules(in: container, .layers, Recipe.LayerRule.init(pattern:scheme:)))
@@ -92,13 +94,18 @@ extension Recipe.Target: Codable {
 
     /// A preset, or a size in its place.
     private static func preset(in container: KeyedDecodingContainer<Key>) throws -> String {
+        guard let goal = try goal(in: container) else { return try container.decode(String.self, forKey: .gguf) }
+        try refuse([.gguf], of: container.contains(.size) ? Key.size.rawValue : Key.bpw.rawValue, in: container)
+        return goal
+    }
+
+    /// A size, as targets are called.
+    private static func goal(in container: KeyedDecodingContainer<Key>) throws -> String? {
         if container.contains(.size) {
-            try refuse([.gguf, .bpw], of: Key.size.rawValue, in: container)
+            try refuse([.bpw], of: Key.size.rawValue, in: container)
             return "size:\(try container.decode(String.self, forKey: .size))"
         }
-        guard container.contains(.bpw) else { return try container.decode(String.self, forKey: .gguf) }
-        try refuse([.gguf], of: Key.bpw.rawValue, in: container)
-        return "bpw:\(try container.decode(Double.self, forKey: .bpw))"
+        return try container.decodeIfPresent(Double.self, forKey: .bpw).map { "bpw:\($0)" }
     }
 
     private static func refuse(
@@ -138,7 +145,7 @@ extension Recipe.Target: Codable {
             if target.leaveOutputTensor { try container.encode(true, forKey: .leaveOutputTensor) }
             if target.method != .nearest { try container.encode(target.method, forKey: .method) }
         case .compressedTensors(let target):
-            try container.encode(target.scheme, forKey: .compressedTensors)
+            try container.encode(target.sizedScheme, forKey: .compressedTensors)
             try container.encodeIfPresent(target.groupSize, forKey: .groupSize)
             if target.method != .nearest { try container.encode(target.method, forKey: .method) }
             if !target.ignore.isEmpty { try container.encode(target.ignore, forKey: .ignore) }

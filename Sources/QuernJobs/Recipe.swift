@@ -93,13 +93,18 @@ public struct Recipe: Sendable, Equatable {
                     method: method))
         }
 
+        /// - Parameter scheme: a scheme, or one with a size behind it: `W4A16:bpw:5`.
         public init(
             compressedTensors scheme: String, groupSize: Int? = nil, method: Method = .nearest, ignore: [String] = [],
             layers: [LayerRule] = []
         ) {
+            let colon = scheme.firstIndex(of: ":")
             self = .compressedTensors(
                 CompressedTensorsTarget(
-                    scheme: scheme, groupSize: groupSize, method: method, ignore: ignore, layers: layers))
+                    scheme: String(scheme[..<(colon ?? scheme.endIndex)]),
+                    goal: colon.map { String(scheme[scheme.index(after: $0)...]) }, groupSize: groupSize,
+                    method: method,
+                    ignore: ignore, layers: layers))
         }
 
         /// What the recipe calls it, and its artifact is called after: a preset, or a scheme with the size of its groups.
@@ -138,6 +143,8 @@ public struct Recipe: Sendable, Equatable {
     public struct CompressedTensorsTarget: Sendable, Equatable {
         /// As llm-compressor spells it: `W4A16`.
         public var scheme: String
+        /// The size, `size:5GB` or `bpw:5`, for which layers get more precise schemes by what they cost; nil: none do.
+        public var goal: String?
         /// Inputs that share a scale; 0 for all of a row, nil for what the scheme says.
         public var groupSize: Int?
         public var method: Method
@@ -151,6 +158,9 @@ public struct Recipe: Sendable, Equatable {
             let scheme = scheme.uppercased()
             return groupSize.map { "\(scheme)_\($0 == 0 ? "CHANNEL" : "G\($0)")" } ?? scheme
         }
+
+        /// The scheme with the size behind it, as recipes have them in one.
+        var sizedScheme: String { goal.map { "\(scheme):\($0)" } ?? scheme }
     }
 
     /// How the numbers of a scheme are chosen.

@@ -69,9 +69,10 @@ extension Recipe.Target {
                 method: try fields[.method]?.method() ?? .nearest)
             return
         }
-        try fields.refuse([.gguf, .size, .bpw] + Key.ofGGUF, of: .compressedTensors)
+        try fields.refuse([.gguf] + Key.ofGGUF, of: .compressedTensors)
+        let (name, goal) = (try scheme.text(), try Self.goal(fields))
         self.init(
-            compressedTensors: try scheme.text(), groupSize: try fields[.groupSize]?.index(),
+            compressedTensors: goal.map { "\(name):\($0)" } ?? name, groupSize: try fields[.groupSize]?.index(),
             method: try fields[.method]?.method() ?? .nearest,
             ignore: try fields[.ignore]?.list().map { try $0.text() } ?? [],
             layers: try fields[.layers]?.layerRules() ?? [])
@@ -79,13 +80,18 @@ extension Recipe.Target {
 
     /// A preset, or a size in its place.
     private static func preset(_ fields: RecipeFields<Key>) throws -> String {
+        guard let goal = try goal(fields) else { return try fields.required(.gguf).text() }
+        try fields.refuse([.gguf], of: fields[.size] == nil ? .bpw : .size)
+        return goal
+    }
+
+    /// A size, as targets are called.
+    private static func goal(_ fields: RecipeFields<Key>) throws -> String? {
         if let size = fields[.size] {
-            try fields.refuse([.gguf, .bpw], of: .size)
+            try fields.refuse([.bpw], of: .size)
             return "size:\(try size.text())"
         }
-        guard let bits = fields[.bpw] else { return try fields.required(.gguf).text() }
-        try fields.refuse([.gguf], of: .bpw)
-        return "bpw:\(try bits.text())"
+        return try fields[.bpw].map { "bpw:\(try $0.text())" }
     }
 
     fileprivate var node: Node {
@@ -115,7 +121,7 @@ extension Recipe.GGUFTarget {
 
 extension Recipe.CompressedTensorsTarget {
     fileprivate var node: Node {
-        var fields: [(Node, Node)] = [("compressed_tensors", scheme.node)]
+        var fields: [(Node, Node)] = [("compressed_tensors", sizedScheme.node)]
         if let groupSize { fields.append(("group_size", Node(String(groupSize)))) }
         if method != .nearest { fields.append(("method", method.rawValue.node)) }
         if !ignore.isEmpty { fields.append(("ignore", Node(ignore.map(\.node)))) }

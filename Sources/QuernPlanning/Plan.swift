@@ -46,7 +46,7 @@ public struct TargetPlan: Sendable {
     public let tensors: [PlannedTensor]
     /// The bytes that all files may come to, where types are yet to be chosen; there are no files and tensors then.
     public let bounds: ClosedRange<UInt64>?
-    /// What it is expected to diverge by, in nats, where types were chosen by what they cost.
+    /// What it is expected to diverge by, in nats, where types or schemes were chosen by what they cost.
     public let divergence: Double?
     /// Where types are yet to be chosen, the most there may be.
     public var bytes: UInt64 { bounds?.upperBound ?? files.reduce(0) { $0 + $1.bytes } }
@@ -68,15 +68,19 @@ public struct PlannedTensor: Sendable, Equatable {
     public let shape: [Int]
     public let sourceType: TensorType
     public let type: TensorType
+    /// Of the layer that it belongs to; nil for what no scheme speaks of.
+    public let scheme: String?
     /// Weights of the model that it holds.
     public let weights: Int
     public let bytes: UInt64
 
     /// - Parameter weights: nil for as many as it has elements.
     public init(
-        name: String, shape: [Int], sourceType: TensorType, type: TensorType, weights: Int? = nil, bytes: UInt64
+        name: String, shape: [Int], sourceType: TensorType, type: TensorType, scheme: String? = nil,
+        weights: Int? = nil, bytes: UInt64
     ) {
         self.name = name
+        self.scheme = scheme
         self.weights = weights ?? shape.reduce(1, *)
         self.shape = shape
         self.sourceType = sourceType

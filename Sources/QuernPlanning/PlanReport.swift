@@ -11,7 +11,7 @@ public struct PlanReport: Sendable, Codable, Equatable {
         public let smallest: UInt64?
         public let files: [PlannedArtifact.File]
         public let tensors: [Tensor]
-        /// What it is expected to diverge by, in nats, where types were chosen by what they cost.
+        /// What it is expected to diverge by, in nats, where types or schemes were chosen by what they cost.
         public let divergence: Double?
     }
 
@@ -21,10 +21,12 @@ public struct PlanReport: Sendable, Codable, Equatable {
         public let shape: [Int]
         public let sourceType: TensorType
         public let type: TensorType
+        /// Of the layer that it belongs to, in a folder of safetensors.
+        public let scheme: String?
         public let bytes: UInt64
 
         enum CodingKeys: String, CodingKey {
-            case name, shape, type, bytes
+            case name, shape, type, scheme, bytes
             case sourceType = "source_type"
         }
     }
@@ -50,7 +52,8 @@ public struct PlanReport: Sendable, Codable, Equatable {
                 target: target.target, bytes: target.bytes, smallest: target.bounds?.lowerBound, files: target.files,
                 tensors: target.tensors.map {
                     Tensor(
-                        name: $0.name, shape: $0.shape, sourceType: $0.sourceType, type: $0.type, bytes: $0.bytes)
+                        name: $0.name, shape: $0.shape, sourceType: $0.sourceType, type: $0.type, scheme: $0.scheme,
+                        bytes: $0.bytes)
                 }, divergence: target.divergence)
         }
         workItems = plan.items.count

@@ -45,7 +45,7 @@ extension Recipe.Target {
     fileprivate var needsModel: Bool {
         switch self {
         case .gguf: true
-        case .compressedTensors(let target): target.method != .nearest
+        case .compressedTensors(let target): target.method != .nearest || target.goal != nil
         }
     }
 }

@@ -107,7 +107,7 @@ extension Planner {
         let schemes = try recipe.targets.map { target in
             switch target {
             case .gguf(let target): try target.artifactName
-            case .compressedTensors(let target): target.name
+            case .compressedTensors(let target): try target.artifactName
             }
         }
         var names: [String] = []

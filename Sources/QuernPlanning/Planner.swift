@@ -24,7 +24,7 @@ public enum Planner {
         let names = try names(of: recipe)
         try check(recipe.split, source)
         try recipe.overrides.validate()
-        let recipe = try completed(recipe)
+        var recipe = try completed(recipe)
         let calibration = try calibration(recipe, text: calibrationText, model: source)
         let origin = try importanceOrigin(recipe, importance, calibration)
         let files = source?.files ?? checkpoint?.files ?? []
@@ -53,8 +53,13 @@ public enum Planner {
                 checkpoint: $0, statistics: statistics, firstEncoding: gguf?.encodingCount ?? 0,
                 findings: findings)
         }
-        for case (.compressedTensors(let target), let name) in zip(recipe.targets, names) {
-            try compressed?.add(target, name: name)
+        for (index, targetName) in names.enumerated() {
+            guard case .compressedTensors(let target) = recipe.targets[index], let draft = compressed else { continue }
+            let (settled, divergence) = try draft.settled(
+                target, name: targetName, folder: "\(name)-\(targetName)", sensitivity: sensitivity, model: source,
+                limits: recipe.split)
+            try compressed?.add(settled, name: targetName, divergence: divergence)
+            recipe.targets[index] = .compressedTensors(settled)
         }
 
         let refusals = gguf?.refusals ?? []
@@ -75,7 +80,7 @@ public enum Planner {
                 targets.append(
                     TargetPlan(
                         target: choice.name, files: files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) },
-                        tensors: choice.report))
+                        tensors: choice.report, divergence: choice.divergence))
             }
         }
         guard refusals.isEmpty else {

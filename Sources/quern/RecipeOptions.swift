@@ -13,8 +13,9 @@ struct RecipeOptions: ParsableArguments {
 
     @Option(
         name: .customLong("to"),
-        help:
-            "Presets, schemes and sizes to make, separated by commas: Q4_K_M,W4A16,size:4.5GB,bpw:4.25,Q4_K_M:dynamic.",
+        help: ArgumentHelp(
+            "Presets, schemes and sizes to make, separated by commas: Q4_K_M,W4A16,size:4.5GB,bpw:4.25,Q4_K_M:dynamic,"
+                + "W4A16_GPTQ:bpw:6."),
         completion: .list(Preset.allCases.map(\.name) + Recipe.Target.schemeNames))
     var targets: String?
 
@@ -39,7 +40,7 @@ struct RecipeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What tensors cost in each type, as quern sensitivity measured it: for targets of a given size.",
+            "What tensors cost in each type and scheme, as quern sensitivity measured it: for targets of a given size.",
             valueName: "file"),
         completion: .file())
     var sensitivity: String?

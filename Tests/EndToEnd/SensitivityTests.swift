@@ -133,8 +133,52 @@ import Testing
         let targets: [TradeOffs.Point]?
     }
 
+    @Test func choosesSchemesOfLayers() async throws {
+        let folder = try TemporaryFolder()
+        _ = try await measure(folder, "s.json", workers: 2)
+        let target = ["--to", "W4A16_GPTQ:bpw:8.5", "--calibration", Self.text, "--calibration-chunks", "20"]
+        let given = ["--sensitivity", folder.path("s.json")]
+        let planned = try await run(["plan", Fixtures.sample, "--json"] + target + given)
+        let report = try JSONDecoder().decode(PlannedTargets.self, from: Data(planned.output.utf8))
+        let tensors = try #require(report.targets.first?.tensors)
+        #expect(Set(tensors.compactMap(\.scheme)).isSuperset(of: ["W4A16", "W8A16"]))
+        let expected = try #require(report.targets.first?.divergence)
+        _ = try await run(
+            [
+                "quantize", Fixtures.sample, "--output", folder.path("out"), "--quiet", "--evaluation",
+                Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "6",
+            ] + target + given)
+        let results = try JobResults.parse(
+            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/report.json")))))
+        let divergence = try #require(results.evaluation?.candidates.first?.divergence.mean.value)
+        #expect(divergence > expected / 2 && divergence < expected * 2)
+        // All layers in W4A16_GPTQ come to .0015.
+        #expect(divergence < 0.0008)
+        _ = try await run(["verify", folder.path("out")])
+
+        let manifest = try Manifest.parse(
+            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/manifest.json")))))
+        var recipe = manifest.recipe
+        recipe.source = Fixtures.sample
+        recipe.calibration?.text = Self.text
+        recipe.evaluation = nil
+        #expect(recipe.sensitivity == nil)
+        try recipe.yaml().write(toFile: folder.path("recipe.yaml"), atomically: true, encoding: .utf8)
+        _ = try await run([
+            "quantize", "--recipe", folder.path("recipe.yaml"), "--output", folder.path("again"), "--quiet",
+        ])
+        func made(_ output: String) throws -> [String: String] {
+            try FolderDigests.of(folder.path(output)).filter { $0.key.hasPrefix("tiny-llama-W4A16-8.5bpw/") }
+        }
+        #expect(try made("out").count > 4 && made("out") == made("again"))
+    }
+
     private struct PlannedTargets: Decodable {
-        struct Target: Decodable { let divergence: Double? }
+        struct Target: Decodable {
+            let divergence: Double?
+            let tensors: [Tensor]
+        }
+        struct Tensor: Decodable { let scheme: String? }
         let targets: [Target]
     }
 }

@@ -40,6 +40,30 @@ import Testing
         #expect(try Recipe(yaml: recipe.yaml()) == recipe)
     }
 
+    @Test func schemesMayHaveSizes() throws {
+        let recipe = try Recipe(
+            yaml: """
+                source: x
+                targets:
+                  - { compressed_tensors: W4A16, size: 5GB, method: gptq }
+                  - { compressed_tensors: W4A16, bpw: 5.5, group_size: 64 }
+                  - { compressed_tensors: "W4A16:bpw:5.5", group_size: 64 }
+                """)
+        let goals = recipe.targets.map { target -> String? in
+            if case .compressedTensors(let target) = target { target.goal } else { nil }
+        }
+        #expect(goals == ["size:5GB", "bpw:5.5", "bpw:5.5"] && recipe.targets.map(\.name).last == "W4A16_G64")
+        #expect(recipe.targets[1] == recipe.targets[2])
+        let json = """
+            {"source": "x", "targets": [{"compressed_tensors": "W4A16", "size": "5GB", "method": "gptq"},
+            {"compressed_tensors": "W4A16", "bpw": 5.5, "group_size": 64},
+            {"compressed_tensors": "W4A16:bpw:5.5", "group_size": 64}]}
+            """
+        #expect(try JSONDecoder().decode(Recipe.self, from: Data(json.utf8)) == recipe)
+        #expect(try JSONDecoder().decode(Recipe.self, from: JSONEncoder().encode(recipe)) == recipe)
+        #expect(try Recipe(yaml: recipe.yaml()) == recipe)
+    }
+
     @Test func readsYAML() throws {
         let recipe = try Recipe(
             yaml: #"""
@@ -107,6 +131,7 @@ import Testing
         ("source: x\ntargets: [{compressed_tensors: W8A8, layers: {a: []}}]", "expected text", .usage),
         ("source: x\ntargets: [{size: 4.5GB, gguf: Q4_K_M}]", "'gguf'", .usage),
         ("source: x\ntargets: [{size: 4.5GB, bpw: 4}]", "'bpw'", .usage),
+        ("source: x\ntargets: [{compressed_tensors: W4A16, size: 4.5GB, bpw: 4}]", "'bpw'", .usage),
         ("source: x\nencoder: best\ntargets: [{gguf: Q4_K_M}]", "unknown encoder 'best'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),

@@ -49,19 +49,23 @@ struct Allocation {
             sensitivity.tensors.map { ($0.tensor, $0) }, uniquingKeysWith: { first, _ in first })
         return try tensors.compactMap { tensor in
             guard TypeLadder(tensor) != nil else { return nil }
-            guard let costs = measured[tensor.importanceName],
-                costs.types.allSatisfy({ cost in
-                    EncodableTypes.contains(cost.type)
-                        && cost.type.bytes(elements: tensor.columns).map { UInt64($0) * UInt64(tensor.rows) }
-                            == cost.bytes
-                })
-            else {
+            guard let costs = measured[tensor.importanceName], costs.isMeasured(of: tensor) else {
                 throw QuernError(
                     .invalidInput, "the sensitivity file has nothing for it, or for another shape", at: tensor.name,
                     remedy: "Measure this very model")
             }
             return TensorCosts(
                 tensor: tensor.name, probe: costs.probe, divergence: costs.divergence, types: costs.types)
+        }
+    }
+}
+
+extension TensorCosts {
+    /// Whether a tensor of this shape was measured.
+    func isMeasured(of tensor: SourceTensor) -> Bool {
+        types.allSatisfy { cost in
+            EncodableTypes.contains(cost.type)
+                && cost.type.bytes(elements: tensor.columns).map { UInt64($0) * UInt64(tensor.rows) } == cost.bytes
         }
     }
 }

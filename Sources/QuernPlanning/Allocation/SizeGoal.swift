@@ -15,6 +15,8 @@ package struct SizeGoal: Sendable, Equatable {
     /// As the artifact is called.
     package let name: String
 
+    var isOfPreset: Bool { if case .preset = limit { true } else { false } }
+
     /// What tells such targets from presets.
     static let forms = "size:4.5GB, bpw:4.25 or Q4_K_M:dynamic"
 

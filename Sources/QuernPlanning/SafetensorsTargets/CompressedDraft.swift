@@ -12,6 +12,8 @@ struct CompressedDraft {
         let schemes: LayerSchemes
         let tensors: [SafetensorsLayout.Tensor]
         let report: [PlannedTensor]
+        /// What it is expected to diverge by, in nats, where schemes were chosen by what they cost.
+        let divergence: Double?
     }
 
     let checkpoint: StoredCheckpoint
@@ -46,10 +48,14 @@ struct CompressedDraft {
         cutter = SpanCutter(tensors: checkpoint.tensors.filter { $0.cut == nil }.compactMap(\.source))
     }
 
-    /// - Parameter name: of the artifact.
+    /// - Parameters:
+    ///   - name: of the artifact.
+    ///   - divergence: that it is expected to have; nil where nobody knows.
     /// - Throws: `QuernError` as `LayerSchemes`, `.usage` for what needs to know more of layers' inputs than is known,
     ///   `.invalidInput` for a checkpoint without linear layers.
-    mutating func add(_ target: Recipe.CompressedTensorsTarget, name: String) throws {
+    mutating func add(
+        _ target: Recipe.CompressedTensorsTarget, name: String, divergence: Double? = nil
+    ) throws {
         let schemes = try LayerSchemes(target, of: checkpoint)
         try refuse(target.method, of: schemes, name: name)
         let sharing = schemes.sharingScale
@@ -59,7 +65,8 @@ struct CompressedDraft {
         var unknown: [String] = []
         for (index, tensor) in checkpoint.tensors.enumerated() where !schemes.leftOut.contains(index) {
             var made = [SafetensorsLayout.Tensor]()
-            if let (layer, scheme) = schemes.tensors[index], let scheme {
+            let scheme = schemes.tensors[index]?.scheme
+            if let layer = schemes.tensors[index]?.layer, let scheme {
                 let (rounding, importance) = try rounding(
                     of: index, sharing: sharing[index] ?? [index], scheme, target.method,
                     balance: folds?.balances[index])
@@ -73,7 +80,7 @@ struct CompressedDraft {
             report += made.map {
                 PlannedTensor(
                     name: $0.name, shape: $0.shape, sourceType: TensorType(tensor.stored.type),
-                    type: TensorType($0.type), weights: $0.weights, bytes: $0.bytes)
+                    type: TensorType($0.type), scheme: scheme?.label, weights: $0.weights, bytes: $0.bytes)
             }
         }
         guard !schemes.groups.isEmpty else {
@@ -84,7 +91,10 @@ struct CompressedDraft {
         if let unknown = unknown.firstAndOthers {
             warnings.append("\(name): nothing is known of what \(unknown) read; scales are searched without it")
         }
-        choices.append(Choice(method: target.method, name: name, schemes: schemes, tensors: tensors, report: report))
+        choices.append(
+            Choice(
+                method: target.method, name: name, schemes: schemes, tensors: tensors, report: report,
+                divergence: divergence))
     }
 
     /// Every tensor with all that the targets want of it.

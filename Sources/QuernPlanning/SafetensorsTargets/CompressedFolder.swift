@@ -20,7 +20,8 @@ extension CompressedDraft {
         var front = ["base_model: \(base.yaml)", "library_name: transformers"]
         front += checkpoint.license.map { "\($0.key): \($0.value.yaml)" }
         let layout = groups.first?.scheme.storage.layout ?? .compressedTensors
-        front.append("tags: [\(layout.rawValue), \(groups.map(\.scheme.name).joined(separator: ", "))]")
+        let names = groups.map(\.scheme.name).reduce(into: [layout.rawValue]) { if !$0.contains($1) { $0.append($1) } }
+        front.append("tags: [\(names.joined(separator: ", "))]")
         let kept =
             choice.schemes.ignored.isEmpty
             ? "" : " Left as they were: \(Self.summary(choice.schemes.ignored))."

@@ -114,16 +114,28 @@ struct LayerSchemes {
 
     /// For each tensor whose scale is that of several layers together, the tensors of all of them.
     var sharingScale: [Int: [Int]] {
-        let places = Dictionary(
-            tensors.enumerated().compactMap { index, tensor in tensor.map { ($0.layer, index) } },
-            uniquingKeysWith: { first, _ in first })
-        let quantized = tensors.compactMap { $0?.scheme == nil ? nil : $0?.layer }
         var sharing: [Int: [Int]] = [:]
-        for set in FusedLayers.sharingScale(quantized) {
-            let members = set.compactMap { places[$0] }
+        for members in indices(of: FusedLayers.sharingScale(quantized)) {
             for member in members { sharing[member] = members }
         }
         return sharing
+    }
+
+    /// The tensors of quantized layers, those together that must have one scheme; in the order of their first.
+    var setsOfOneScheme: [[Int]] {
+        let sets = FusedLayers.sharingScheme(quantized)
+        let fused = Set(sets.joined())
+        let others = quantized.filter { !fused.contains($0) }.map { [$0] }
+        return indices(of: sets + others).sorted { ($0.first ?? 0) < ($1.first ?? 0) }
+    }
+
+    private var quantized: [String] { tensors.compactMap { $0?.scheme == nil ? nil : $0?.layer } }
+
+    private func indices(of sets: [[String]]) -> [[Int]] {
+        let places = Dictionary(
+            tensors.enumerated().compactMap { index, tensor in tensor.map { ($0.layer, index) } },
+            uniquingKeysWith: { first, _ in first })
+        return sets.map { $0.compactMap { places[$0] } }
     }
 
     /// Layers that are cut out of a tensor are there where they are quantized, and otherwise that tensor as it is.

@@ -83,7 +83,7 @@ struct Scheme: Equatable {
     /// Finds a scheme as targets are called, with the size of its groups: `W4A16_G32`.
     /// - Throws: as `init(_:)`.
     init(named name: String) throws {
-        guard case .compressedTensors(let target)? = Recipe.Target(schemeNamed: name) else {
+        guard case .compressedTensors(let target)? = Recipe.Target(schemeNamed: name), target.goal == nil else {
             throw QuernError(
                 .usage, "unknown scheme '\(name)'",
                 remedy: "There are \(Self.names.joined(separator: ", ")), and \(Recipe.LayerRule.none)")

@@ -49,11 +49,11 @@ struct PlanCommand: AsyncParsableCommand {
             let rows = target.tensors.map {
                 [
                     "  " + $0.name, $0.shape.map(String.init).joined(separator: "×"), "\($0.sourceType)",
-                    "→ \($0.type)",
+                    "→ \($0.type)", $0.scheme ?? "",
                     Console.size($0.bytes),
                 ]
             }
-            Console.line(Console.table(rows, rightAligned: [4]))
+            Console.line(Console.table(rows, rightAligned: [5]))
         }
         Console.line(
             "\(plan.items.count) work items, \(Console.size(plan.peakMemory)) of memory for each worker slot at most")

@@ -4,15 +4,16 @@ import QuernFormats
 import QuernJobs
 import QuernPlanning
 
-/// Measures what tensors cost in each type.
+/// Measures what tensors cost in each type and scheme.
 struct SensitivityCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sensitivity",
-        abstract: "Measure what each tensor costs in each type, so that types can be chosen for any size.",
+        abstract: "Measure what each tensor costs in each type and scheme, so that they can be chosen for any size.",
         discussion: """
             Example: quern sensitivity ./Llama-3.1-8B-Instruct --text calibration.txt
-                     quern quantize ./Llama-3.1-8B-Instruct --to size:4.5GB --calibration calibration.txt \\
-                         --sensitivity Llama-3.1-8B-Instruct.sensitivity.json --output ./out
+                     quern quantize ./Llama-3.1-8B-Instruct --to size:4.5GB,W4A16_GPTQ:bpw:6 \\
+                         --calibration calibration.txt --sensitivity Llama-3.1-8B-Instruct.sensitivity.json \\
+                         --output ./out
 
             quern report shows what the file says. With --json, what sizes are expected to diverge by is printed, too.
             """)
