@@ -4,9 +4,11 @@ import QuernJobs
 /// What a recipe comes to: with all that its targets ask for, and as the manifest has it.
 extension Planner {
     /// The recipe as the manifest has it: names in full, nothing of the machine.
-    /// - Parameter rules: types that were chosen for sizes, by target.
+    /// - Parameters:
+    ///   - isMeasured: whether a measurement is there for the targets' sake alone.
+    ///   - rules: types that were chosen for sizes, by target.
     static func resolved(
-        _ recipe: Recipe, name: String, names: [String], rules: [String: [Recipe.TensorRule]]
+        _ recipe: Recipe, name: String, names: [String], isMeasured: Bool, rules: [String: [Recipe.TensorRule]]
     ) -> Recipe {
         var resolved = recipe
         resolved.source = baseName(recipe.source)
@@ -15,7 +17,7 @@ extension Planner {
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }
         // What follows from these stands in the targets.
         resolved.sensitivity = nil
-        if (try? recipe.asksForCosts) == true { resolved.measurement = nil }
+        if isMeasured { resolved.measurement = nil }
         if let text = recipe.evaluation?.text { resolved.evaluation?.text = baseName(text) }
         for (index, name) in names.enumerated() {
             switch resolved.targets[index] {
@@ -50,9 +52,9 @@ extension Planner {
 
     /// The recipe with what its methods ask for.
     /// - Throws: `QuernError` `.usage` for a method without what it needs.
-    static func completed(_ recipe: Recipe) throws -> Recipe {
+    static func completed(_ recipe: Recipe, asksForCosts: Bool) throws -> Recipe {
         var recipe = recipe
-        if try recipe.asksForCosts, recipe.measurement == nil {
+        if asksForCosts, recipe.measurement == nil {
             guard recipe.calibration != nil else {
                 throw QuernError(
                     .usage, "which types cost least is not known", at: recipe.targets.first?.name ?? "targets",

@@ -24,7 +24,8 @@ public enum Planner {
         let names = try names(of: recipe)
         try check(recipe.split, source)
         try recipe.overrides.validate()
-        var recipe = try completed(recipe)
+        let asksForCosts = try recipe.asksForCosts(checkpoint)
+        var recipe = try completed(recipe, asksForCosts: asksForCosts)
         let calibration = try calibration(recipe, text: calibrationText, model: source)
         let origin = try importanceOrigin(recipe, importance, calibration)
         let files = source?.files ?? checkpoint?.files ?? []
@@ -38,7 +39,7 @@ public enum Planner {
                     &findings)
             }
         }
-        let isOpen = try sensitivity == nil && recipe.asksForCosts
+        let isOpen = asksForCosts && sensitivity == nil
         let gguf = try source.map {
             try GGUFTargets(
                 recipe: recipe, names: names, source: $0, name: name, origin: origin, calibration: calibration,
@@ -55,10 +56,11 @@ public enum Planner {
         }
         for (index, targetName) in names.enumerated() {
             guard case .compressedTensors(let target) = recipe.targets[index], let draft = compressed else { continue }
-            let (settled, divergence) = try draft.settled(
+            let allocation = try draft.allocation(
                 target, name: targetName, folder: "\(name)-\(targetName)", sensitivity: sensitivity, model: source,
                 limits: recipe.split)
-            try compressed?.add(settled, name: targetName, divergence: divergence)
+            let settled = allocation?.target ?? target
+            try compressed?.add(settled, name: targetName, expected: allocation?.expected)
             recipe.targets[index] = .compressedTensors(settled)
         }
 
@@ -77,10 +79,16 @@ public enum Planner {
                 guard let choice = schemes.popFirst(), let compressed else { continue }
                 let files = try compressed.files(of: choice, folder: "\(name)-\(choice.name)", limits: recipe.split)
                 planned.append(PlannedTarget(target: choice.name, files: files))
+                if case .bounds(let bounds)? = choice.expected {
+                    targets.append(TargetPlan(target: choice.name, files: [], tensors: [], bounds: bounds))
+                    continue
+                }
+                var divergence: Double?
+                if case .divergence(let expected)? = choice.expected { divergence = expected }
                 targets.append(
                     TargetPlan(
                         target: choice.name, files: files.map { PlannedArtifact.File(name: $0.name, bytes: $0.size) },
-                        tensors: choice.report, divergence: choice.divergence))
+                        tensors: choice.report, divergence: divergence))
             }
         }
         guard refusals.isEmpty else {
@@ -98,7 +106,8 @@ public enum Planner {
             evaluation: try evaluation(recipe, text: evaluationText, model: source), targets: planned,
             encodings: (try gguf?.encodings ?? []) + (try compressed?.encodings ?? []),
             cutter: gguf?.cutter ?? compressed?.cutter ?? SpanCutter(tensors: []),
-            recipe: resolved(recipe, name: name, names: names, rules: chosenTypes(targets)), statistics: vectors.digest,
+            recipe: resolved(recipe, name: name, names: names, isMeasured: asksForCosts, rules: chosenTypes(targets)),
+            statistics: vectors.digest,
             choice: choice)
         let blobs = (gguf?.source.blobs ?? [:]).merging(vectors.blobs) { first, _ in first }
             .merging(work.blobs) { first, _ in first }

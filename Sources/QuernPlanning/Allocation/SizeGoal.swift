@@ -47,11 +47,15 @@ package struct SizeGoal: Sendable, Equatable {
 }
 
 extension Recipe {
-    /// Whether types are chosen by what they cost, and nobody knows yet what that is.
-    var asksForCosts: Bool {
-        get throws {
-            try sensitivity == nil
-                && targets.contains { if case .gguf(let target) = $0 { try target.choosesTypes } else { false } }
+    /// Whether types or schemes are chosen by what they cost, and no file says what that is.
+    func asksForCosts(_ checkpoint: StoredCheckpoint?) throws -> Bool {
+        guard sensitivity == nil else { return false }
+        return try targets.contains { target in
+            switch target {
+            case .gguf(let target): try target.choosesTypes
+            case .compressedTensors(let target):
+                try checkpoint.map { try !SchemeAllocation.free(target, of: $0).isEmpty } ?? false
+            }
         }
     }
 }

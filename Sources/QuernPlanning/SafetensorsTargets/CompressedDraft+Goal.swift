@@ -7,15 +7,15 @@ extension CompressedDraft {
     ///   - name: of the artifact.
     ///   - folder: that its files lie in.
     ///   - model: the checkpoint as a GGUF sees it; needed for sizes.
-    /// - Returns: also what the artifact is expected to diverge by, where that is known.
+    /// - Returns: nil where there is nothing to choose.
     /// - Throws: as `SchemeAllocation`.
-    func settled(
+    func allocation(
         _ target: Recipe.CompressedTensorsTarget, name: String, folder: String, sensitivity: SensitivityFile?,
         model: SourceModel?, limits: Recipe.SplitLimits?
-    ) throws -> (target: Recipe.CompressedTensorsTarget, divergence: Double?) {
-        guard let goal = try target.sizeGoal else { return (target, nil) }
+    ) throws -> SchemeAllocation? {
+        guard let goal = try target.sizeGoal else { return nil }
         guard let model else { throw QuernError(.internalFault, "nobody has opened the model", at: name) }
-        let allocation = try SchemeAllocation(target, goal, of: checkpoint, sensitivity: sensitivity, model: model) {
+        return try SchemeAllocation(target, goal, of: checkpoint, sensitivity: sensitivity, model: model) {
             var trial = self
             try trial.add($0, name: name)
             guard let choice = trial.choices.last else {
@@ -27,6 +27,5 @@ extension CompressedDraft {
                 files: files.reduce(0) { $0 + $1.size }, tensors: choice.report.reduce(0) { $0 + $1.bytes },
                 weights: choice.report.reduce(0) { $0 + $1.weights })
         }
-        return allocation.map { ($0.target, $0.divergence) } ?? (target, nil)
     }
 }

@@ -12,8 +12,8 @@ struct CompressedDraft {
         let schemes: LayerSchemes
         let tensors: [SafetensorsLayout.Tensor]
         let report: [PlannedTensor]
-        /// What it is expected to diverge by, in nats, where schemes were chosen by what they cost.
-        let divergence: Double?
+        /// What is known of it where its schemes are chosen by what they cost.
+        let expected: SchemeAllocation.Expected?
     }
 
     let checkpoint: StoredCheckpoint
@@ -50,11 +50,11 @@ struct CompressedDraft {
 
     /// - Parameters:
     ///   - name: of the artifact.
-    ///   - divergence: that it is expected to have; nil where nobody knows.
+    ///   - expected: what is known of it beforehand; nil for nothing.
     /// - Throws: `QuernError` as `LayerSchemes`, `.usage` for what needs to know more of layers' inputs than is known,
     ///   `.invalidInput` for a checkpoint without linear layers.
     mutating func add(
-        _ target: Recipe.CompressedTensorsTarget, name: String, divergence: Double? = nil
+        _ target: Recipe.CompressedTensorsTarget, name: String, expected: SchemeAllocation.Expected? = nil
     ) throws {
         let schemes = try LayerSchemes(target, of: checkpoint)
         try refuse(target.method, of: schemes, name: name)
@@ -94,7 +94,7 @@ struct CompressedDraft {
         choices.append(
             Choice(
                 method: target.method, name: name, schemes: schemes, tensors: tensors, report: report,
-                divergence: divergence))
+                expected: expected))
     }
 
     /// Every tensor with all that the targets want of it.

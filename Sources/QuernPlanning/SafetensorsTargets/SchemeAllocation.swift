@@ -5,8 +5,15 @@ import QuernJobs
 struct SchemeAllocation {
     /// The target with a scheme for every layer, so that it needs no measurements.
     let target: Recipe.CompressedTensorsTarget
-    /// What the artifact is expected to diverge by, in nats; nil where a scheme that the user gave was not measured.
-    let divergence: Double?
+    let expected: Expected
+
+    /// What is known of an artifact before it is made.
+    enum Expected {
+        /// Mean, in nats; nil where a scheme that the user gave was not measured.
+        case divergence(Double?)
+        /// The bytes that its files of weights may come to, where nothing is measured yet.
+        case bounds(ClosedRange<UInt64>)
+    }
 
     /// Layers that have one scheme, and what they may have.
     fileprivate struct Item {
@@ -17,11 +24,11 @@ struct SchemeAllocation {
 
     /// - Parameters:
     ///   - target: with a goal. Layers with rules keep to these.
-    ///   - sensitivity: nil where nothing was measured.
+    ///   - sensitivity: nil where that is yet to be measured: the smallest schemes stand for those that will be chosen.
     ///   - model: the checkpoint as a GGUF sees it.
     ///   - sizes: what a target with rules comes to.
     /// - Returns: nil where rules name all layers already.
-    /// - Throws: `QuernError` `.usage` where nothing was measured, the goal is too small or the scheme has none above it,
+    /// - Throws: `QuernError` `.usage` where the goal is too small or the scheme has none above it,
     ///   `.invalidInput` where the measurements are of another model.
     init?(
         _ target: Recipe.CompressedTensorsTarget, _ goal: SizeGoal, of checkpoint: StoredCheckpoint,
@@ -30,19 +37,10 @@ struct SchemeAllocation {
     ) throws {
         let ladder = try SchemeLadder(above: Scheme(target))
         let layers = try LayerSchemes(target, of: checkpoint)
-        let patterns = try target.layers.map { try LayerPattern($0.pattern) }
-        func name(_ index: Int) -> String { layers.tensors[index]?.layer ?? "" }
-        let sets = layers.setsOfOneScheme.map { set in
-            (set: set, isGiven: set.contains { index in patterns.contains { $0.matches(name(index)) } })
-        }
-        let free = sets.filter { !$0.isGiven }.map(\.set)
+        let free = try Self.free(target, layers)
         guard !free.isEmpty else { return nil }
-        guard let sensitivity else {
-            throw QuernError(
-                .usage, "which layers lose most has not been measured", at: "\(target.fullName):\(target.goal ?? "")",
-                remedy: "Measure with quern sensitivity, and give the file with --sensitivity")
-        }
-        let costs = try LayerCosts(sensitivity, model: model, method: target.method)
+        func name(_ index: Int) -> String { layers.tensors[index]?.layer ?? "" }
+        let costs = try sensitivity.map { try LayerCosts($0, model: model, method: target.method) }
         let items = try free.map { set in
             try Item(set.map { (name($0), checkpoint.tensors[$0]) }, ladder, costs)
         }
@@ -61,6 +59,12 @@ struct SchemeAllocation {
         func taken(_ chosen: [Int]) -> UInt64 { zip(items, chosen).reduce(0) { $0 + $1.0.choices[$1.1].bytes } }
         let least = try sizes(settled(smallest))
         let limit = goal.bytes(weights: least.weights)
+        guard least.bytes(for: goal) <= limit else { throw Self.tooSmall(target, goal, least) }
+        guard let costs else {
+            self.target = settled(smallest)
+            expected = .bounds(least.files...least.files + (limit - least.bytes(for: goal)))
+            return
+        }
         var outside = least.bytes(for: goal) - taken(smallest)
         while true {
             let budget = Int64(clamping: limit) - Int64(clamping: outside)
@@ -75,12 +79,27 @@ struct SchemeAllocation {
                 continue
             }
             self.target = settled
-            let fixed = try sets.filter(\.isGiven).flatMap(\.set).map {
+            let chosenHere = Set(free.joined())
+            let fixed = try layers.setsOfOneScheme.joined().filter { !chosenHere.contains($0) }.map {
                 try costs.cost(of: checkpoint.tensors[$0], in: layers.tensors[$0]?.scheme)
             }
             let sum = zip(items, chosen).reduce(0) { $0 + $1.0.choices[$1.1].cost }
-            divergence = fixed.reduce(sum as Double?) { sum, cost in sum.flatMap { sum in cost.map { sum + $0 } } }
+            expected = .divergence(
+                fixed.reduce(sum as Double?) { sum, cost in sum.flatMap { sum in cost.map { sum + $0 } } })
             return
+        }
+    }
+
+    /// Tensors of the layers whose schemes are chosen for a size, those together that have one; none where the target says
+    /// all.
+    static func free(_ target: Recipe.CompressedTensorsTarget, of checkpoint: StoredCheckpoint) throws -> [[Int]] {
+        try target.goal == nil ? [] : free(target, LayerSchemes(target, of: checkpoint))
+    }
+
+    private static func free(_ target: Recipe.CompressedTensorsTarget, _ layers: LayerSchemes) throws -> [[Int]] {
+        let patterns = try target.layers.map { try LayerPattern($0.pattern) }
+        return layers.setsOfOneScheme.filter { set in
+            !set.contains { index in patterns.contains { $0.matches(layers.tensors[index]?.layer ?? "") } }
         }
     }
 
@@ -129,7 +148,7 @@ extension SizeGoal {
 
 extension SchemeAllocation.Item {
     fileprivate init(
-        _ layers: [(name: String, tensor: StoredCheckpoint.Tensor)], _ ladder: SchemeLadder, _ costs: LayerCosts
+        _ layers: [(name: String, tensor: StoredCheckpoint.Tensor)], _ ladder: SchemeLadder, _ costs: LayerCosts?
     ) throws {
         self.layers = layers.map(\.name)
         schemes = ladder.schemes.filter { scheme in
@@ -142,6 +161,7 @@ extension SchemeAllocation.Item {
             var (bytes, cost) = (UInt64(0), 0.0)
             for (_, tensor) in layers {
                 bytes += tensor.stored.bytes(in: scheme)
+                guard let costs else { continue }
                 guard let more = try costs.cost(of: tensor, in: scheme) else {
                     throw QuernError(
                         .invalidInput, "the sensitivity file does not tell what \(scheme?.label ?? "") costs",
