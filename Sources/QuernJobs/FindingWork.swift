@@ -60,12 +60,15 @@ public struct FactorWork: Sendable, Codable, Equatable {
     public let balance: Int?
     /// Neighbouring inputs that follow each other in the order of the factor; 1 where they need not.
     public let unit: Int
+    /// Neighbours within a unit that follow each other as they are; 1 where they need not.
+    public let run: Int
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
-    public init(input: StatisticsReference, balance: Int? = nil, unit: Int = 1, memory: Int64) {
+    public init(input: StatisticsReference, balance: Int? = nil, unit: Int = 1, run: Int = 1, memory: Int64) {
         self.input = input
         self.balance = balance
         self.unit = unit
+        self.run = run
         self.memory = memory
     }
 }

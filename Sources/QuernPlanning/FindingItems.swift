@@ -23,6 +23,7 @@ struct FindingItems {
         let input: StatisticsReference
         let balance: Int?
         let unit: Int
+        let run: Int
     }
 
     private struct Balance: Hashable {
@@ -60,12 +61,13 @@ struct FindingItems {
     /// - Parameters:
     ///   - balance: ordinal of the item by whose vector the input will be divided; nil for none.
     ///   - unit: neighbours that are to follow each other.
+    ///   - run: neighbours within a unit that are to follow each other as they are.
     ///   - columns: of the widest block.
     /// - Returns: the ordinal of the item that factors the Gram matrix of an input.
     mutating func factor(
-        _ input: StatisticsReference, balance: Int? = nil, unit: Int = 1, channels: Int, columns: Int
+        _ input: StatisticsReference, balance: Int? = nil, unit: Int = 1, run: Int = 1, channels: Int, columns: Int
     ) -> Int {
-        let key = Factor(input: input, balance: balance, unit: unit)
+        let key = Factor(input: input, balance: balance, unit: unit, run: run)
         if let known = factors[key] { return known }
         // The values of the file, a block in double precision twice, all panels twice.
         let (block, values) = (Int64(columns), Int64(channels) * Int64(columns))
@@ -73,7 +75,7 @@ struct FindingItems {
         let expert = input.matrix > 0 ? " of expert \(input.matrix)" : ""
         return add(
             PlannedItem(
-                payload: .factor(FactorWork(input: input, balance: balance, unit: unit, memory: memory)),
+                payload: .factor(FactorWork(input: input, balance: balance, unit: unit, run: run, memory: memory)),
                 cost: max(1, 8 * values),
                 memory: memory, dependencies: [input.merged] + (balance.map { [$0] } ?? []),
                 label: "factor inputs\(expert) of \(input.tensor)"), to: \.factors, key)

@@ -47,13 +47,26 @@ import Testing
 
     /// Factors of blocks of at most `widest` columns.
     static func feedback(
-        _ draw: inout OddRows, columns: Int, widest: Int, with set: InstructionSet = .best
+        _ draw: inout OddRows, columns: Int, widest: Int, unit: Int = 1, run: Int = 1
     ) throws -> Feedback {
         Feedback(
             blocks: try stride(from: 0, to: columns, by: widest).map { first in
                 let count = min(widest, columns - first)
-                return try Feedback.Block(gram: gram(&draw, columns: count), count: count, first: first, with: set)
+                return try Feedback.Block(
+                    gram: gram(&draw, columns: count), count: count, first: first, unit: unit, run: run)
             })
+    }
+
+    /// tr(ΔW H ΔWᵀ).
+    static func output(_ rows: [Float], _ values: [Float], _ gram: [Double], columns: Int) -> Double {
+        let differences = zip(rows, values).map { Double($0 - $1) }
+        return stride(from: 0, to: rows.count, by: columns).reduce(0) { sum, start in
+            let own = differences[start..<start + columns]
+            return own.enumerated().reduce(sum) { sum, left in
+                let line = gram[left.offset * columns..<(left.offset + 1) * columns]
+                return sum + left.element * zip(line, own).reduce(0) { $0 + $1.0 * $1.1 }
+            }
+        }
     }
 
     @Test(arguments: formats, WeightFixture.sources)
@@ -109,17 +122,7 @@ import Testing
                 return sum + difference * difference * importance[entry.offset % columns]
             }
         }
-        /// tr(ΔW H ΔWᵀ).
-        func output(_ values: [Float]) -> Double {
-            let differences = zip(rows, values).map { Double($0 - $1) }
-            return (0..<count).reduce(0) { sum, row in
-                let own = differences[row * columns..<(row + 1) * columns]
-                return own.enumerated().reduce(sum) { sum, left in
-                    let line = gram[left.offset * columns..<(left.offset + 1) * columns]
-                    return sum + left.element * zip(line, own).reduce(0) { $0 + $1.0 * $1.1 }
-                }
-            }
-        }
+        func output(_ values: [Float]) -> Double { Self.output(rows, values, gram, columns: columns) }
         let nearest = values(
             encoder.quantize(format, source: .bf16, rows: rows, columns: columns, globalScale: scale))
         #expect(weighted(fitted(importance, nil)) <= weighted(nearest) * 1.001)

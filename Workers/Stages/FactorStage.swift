@@ -28,8 +28,11 @@ struct FactorStage {
                 guard work.unit > 0, columns.count % work.unit == 0 else {
                     throw QuernError(.invalidInput, "\(columns.count) inputs are not whole units of \(work.unit)")
                 }
+                guard work.run > 0, work.unit % work.run == 0 else {
+                    throw QuernError(.invalidInput, "units of \(work.unit) inputs are not whole runs of \(work.run)")
+                }
                 return try Feedback.Block(
-                    gram: square, count: columns.count, first: columns.lowerBound, unit: work.unit)
+                    gram: square, count: columns.count, first: columns.lowerBound, unit: work.unit, run: work.run)
             } catch {
                 throw error.located(in: work.input.tensor)
             }

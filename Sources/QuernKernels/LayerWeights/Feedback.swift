@@ -6,8 +6,9 @@ import QuernFormats
 /// Transformers", 2022).
 ///
 /// Of every block of H along the diagonal the factors of H = V D Vᵀ, V upper triangular with ones on its diagonal, the
-/// inputs in descending order of their Σx², or units of neighbours in that order. Rounding input j where w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number
-/// is the same as GPTQ's updates by the Cholesky factor of H⁻¹, without the inverse.
+/// inputs in descending order of their Σx², or units of neighbours in that order. Rounding input j where
+/// w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number is the same as GPTQ's updates by the Cholesky factor of H⁻¹,
+/// without the inverse.
 public struct Feedback: Sendable, Equatable {
     public struct Block: Sendable, Equatable {
         /// The first of its inputs.
@@ -43,15 +44,18 @@ extension Feedback.Block {
     ///   - first: its first input.
     ///   - unit: neighbours that follow each other in the order, so that they can share a scale that is found when the
     ///     first of them comes up; a divisor of `count`.
+    ///   - run: neighbours within a unit that follow each other as they are, so that they can be rounded together; a
+    ///     divisor of `unit`.
     /// - Throws: `QuernError` `.invalidInput` where the matrix is not that of any inputs.
     public init(
-        gram: [Double], count: Int, first: Int, unit: Int = 1, with set: InstructionSet = .best
+        gram: [Double], count: Int, first: Int, unit: Int = 1, run: Int = 1, with set: InstructionSet = .best
     ) throws(QuernError) {
         precondition(gram.count == count * count && count % unit == 0, "a square matrix of whole units")
+        precondition(unit % run == 0, "units of whole runs")
         let diagonal = (0..<count).map { gram[$0 * count + $0] }
         let fault = QuernError(.invalidInput, "the Gram matrix from input \(first) on is not positive definite")
         guard diagonal.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw fault }
-        let order = Self.order(diagonal, unit: unit)
+        let order = Self.order(diagonal, unit: unit, run: run)
         let mean = diagonal.reduce(0, +) / Double(max(count, 1))
         // Where nothing was seen, nothing is fed back.
         var damping = mean > 0 ? mean * Self.usualDamping : 1
@@ -66,13 +70,16 @@ extension Feedback.Block {
         throw fault
     }
 
-    private static func order(_ diagonal: [Double], unit: Int) -> [Int] {
-        func descending(_ values: [Double]) -> [Int] {
-            values.indices.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
+    private static func order(_ diagonal: [Double], unit: Int, run: Int) -> [Int] {
+        /// Where pieces of `size` begin, those with the largest sums first.
+        func descending(_ range: Range<Int>, by size: Int) -> [Int] {
+            let pieces = stride(from: range.lowerBound, to: range.upperBound, by: size).map { first in
+                (first: first, sum: diagonal[first..<first + size].reduce(0, +))
+            }
+            return pieces.sorted { $0.sum != $1.sum ? $0.sum > $1.sum : $0.first < $1.first }.map(\.first)
         }
-        let units = stride(from: 0, to: diagonal.count, by: unit).map { Array(diagonal[$0..<$0 + unit]) }
-        return descending(units.map { $0.reduce(0, +) }).flatMap { index in
-            descending(units[index]).map { index * unit + $0 }
+        return descending(diagonal.indices, by: unit).flatMap { first in
+            descending(first..<first + unit, by: run).flatMap { Array($0..<$0 + run) }
         }
     }
 
