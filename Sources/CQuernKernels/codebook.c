@@ -15,26 +15,29 @@ typedef struct {
     const uint64_t *members;
     uint16_t *points, *neighbours;
     int32_t *places;
+    quern_codebook_node *nodes;
 } book_source;
 
 // What building needs is known beforehand, so it lies in zeroed memory that costs nothing until then.
-#define ROOM(name, count, grid, listed)                                                                                \
+#define ROOM(name, count, grid, listed, branches)                                                                      \
     static uint16_t name##_list[count];                                                                                \
     static int32_t name##_places[grid];                                                                                \
+    static quern_codebook_node name##_nodes[branches];                                                                 \
     static uint16_t name##_neighbours[listed] __attribute__((aligned(64)));
 
 #define SOURCE(name, count, dimensions, bits, levels, distances, shortens)                                             \
     {                                                                                                                  \
-        {count, dimensions, bits, name##_list, name##_places, name##_neighbours}, levels, distances, shortens,         \
-            name##_points, name##_list, name##_neighbours, name##_places                                               \
+        {count, dimensions, bits, name##_list, name##_places, name##_neighbours, name##_nodes,                         \
+         sizeof name##_nodes / sizeof *name##_nodes},                                                                  \
+            levels, distances, shortens, name##_points, name##_list, name##_neighbours, name##_places, name##_nodes    \
     }
 
-ROOM(iq2_xxs, 256, 2 * 65536, 291408)
-ROOM(iq2_xs, 512, 2 * 65536, 375104)
-ROOM(iq2_s, 1024, 65536, 100576)
-ROOM(iq1, 2048, 65536, 362352)
-ROOM(iq3_xxs, 256, 4096, 62432)
-ROOM(iq3_s, 512, 4096, 59296)
+ROOM(iq2_xxs, 256, 2 * 65536, 291408, 878)
+ROOM(iq2_xs, 512, 2 * 65536, 375104, 1579)
+ROOM(iq2_s, 1024, 65536, 100576, 2660)
+ROOM(iq1, 2048, 65536, 362352, 4420)
+ROOM(iq3_xxs, 256, 4096, 62432, 514)
+ROOM(iq3_s, 512, 4096, 59296, 894)
 
 static const book_source sources[] = {
     [quern_codebook_iq2_xxs] = SOURCE(iq2_xxs, 256, 8, 2, 3, 2, true),
@@ -130,6 +133,39 @@ static int end_list(uint16_t *neighbours, int listed, int count, int32_t *place)
     return listed + count;
 }
 
+/// The point whose coordinates are the digits of `number`, highest first.
+static uint32_t packed_from_reversed(const book_source *source, int number) {
+    uint32_t packed = 0;
+    for (int i = source->book.dimensions - 1; i >= 0; --i, number /= source->levels)
+        packed |= (uint32_t)(number % source->levels) << (source->book.bits * i);
+    return packed;
+}
+
+static void build_tree(const book_source *source) {
+    const quern_codebook *book = &source->book;
+    // Of the point before: the nodes it went through.
+    int nodes[8] = {0};
+    uint32_t last = 0;
+    int count = 0;
+    for (int number = 0, size = grid_size(source); number < size; ++number) {
+        const uint32_t packed = packed_from_reversed(source, number);
+        if (book->places[packed] < 0) continue;
+        int first = 0;
+        if (count > 0)
+            while (coordinate(book, packed, first) == coordinate(book, last, first)) ++first;
+        for (int i = first; i < book->dimensions; ++i) source->nodes[nodes[i]].next = (uint16_t)count;
+        for (int i = first; i < book->dimensions; ++i) {
+            const uint32_t known = (1u << (book->bits * (i + 1))) - 1;
+            nodes[i] = count;
+            source->nodes[count++] = (quern_codebook_node){.point = (uint16_t)(packed & known),
+                                                           .coordinate = (uint8_t)i,
+                                                           .level = (uint8_t)coordinate(book, packed, i)};
+        }
+        last = packed;
+    }
+    for (int i = 0; i < book->dimensions; ++i) source->nodes[nodes[i]].next = (uint16_t)count;
+}
+
 static void build(uint32_t id) {
     const book_source *source = &sources[id];
     const quern_codebook *book = &source->book;
@@ -162,6 +198,7 @@ static void build(uint32_t id) {
         const int kept = shorten_list(list, count, packed, neighbours + listed);
         listed = end_list(neighbours, listed, kept, &places[packed + codebook_certain]);
     }
+    build_tree(source);
 }
 
 const quern_codebook *quern_codebook_get(uint32_t id) {

@@ -16,6 +16,15 @@ enum {
     codebook_certain = 65536,
 };
 
+/// Points whose coordinates up to one are the same.
+typedef struct {
+    /// The node that follows those with the same coordinates.
+    uint16_t next;
+    /// Packed; coordinates after that one are zero.
+    uint16_t point;
+    uint8_t coordinate, level;
+} quern_codebook_node;
+
 typedef struct {
     /// 256, 512, 1024 or 2048.
     int count;
@@ -28,6 +37,9 @@ typedef struct {
     const int32_t *places;
     /// All lists, packed points; 64-byte aligned.
     const uint16_t *neighbours;
+    /// All points as a tree, coordinate 0 at its root: every node is followed by those below it, levels ascend.
+    const quern_codebook_node *nodes;
+    int node_count;
 } quern_codebook;
 
 /// A book, built at the first call: up to 50 ms then, with other callers waiting. It lives as long as the process.

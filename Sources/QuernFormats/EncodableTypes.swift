@@ -29,8 +29,20 @@ extension ElementType {
     /// Whether there is an encoder that makes good the errors of columns by those after them, given Gram matrices.
     public var isRefined: Bool {
         switch self {
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_nl, .iq4_xs: true
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_nl, .iq4_xs, .iq3_s, .iq3_xxs,
+            .iq2_s, .iq2_xs, .iq2_xxs, .iq1_s, .iq1_m:
+            true
         default: false
+        }
+    }
+
+    /// Neighbouring columns that such an encoder rounds together, since they have a point of a code book or the parity of
+    /// their signs in common; 1 for the other types.
+    public var refinedRun: Int {
+        switch self {
+        case .iq3_s: 4
+        case .iq3_xxs, .iq2_s, .iq2_xs, .iq2_xxs, .iq1_s, .iq1_m: 8
+        default: 1
         }
     }
 }

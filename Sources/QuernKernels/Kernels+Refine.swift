@@ -14,7 +14,7 @@ extension Kernels {
     ///   - type: one that `isRefined`.
     ///   - rows: [n, columns] finite values, n at most `refinedRows`.
     ///   - importance: a value of at least 0 for each column: mean squares of the inputs.
-    ///   - feedback: of all columns, in units of the type's blocks.
+    ///   - feedback: of all columns, in units of the type's blocks and runs of its `refinedRun`.
     ///   - output: `type.bytes(elements: rows.count)` bytes, with any alignment.
     public static func refine(
         _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, importance: [Float], feedback: Feedback,
@@ -24,7 +24,7 @@ extension Kernels {
         precondition(rows.count / columns <= refinedRows, "at most 128 rows")
         precondition(type.bytes(elements: rows.count) == output.count, "the output has another size")
         precondition(importance.count == columns, "a value for each column")
-        precondition(feedback.isMade(of: type.blockSize, columns: columns), "whole blocks, one by one")
+        precondition(feedback.isMade(for: type, columns: columns), "whole blocks, one by one")
         guard let source = rows.baseAddress, let target = output.baseAddress, !rows.isEmpty else { return }
         let done = withUnsafeTemporaryAllocation(of: Float.self, capacity: quern_refine_scratch(columns)) { scratch in
             withAid(importance, feedback.blocks) { aid in
@@ -39,13 +39,20 @@ extension Kernels {
 }
 
 extension Feedback {
-    /// Whether it covers `columns`, units of neighbours following each other.
-    public func isMade(of unit: Int, columns: Int) -> Bool {
+    /// Whether it covers `columns`, blocks of the type following each other, and so do the columns of its runs.
+    public func isMade(for type: ElementType, columns: Int) -> Bool {
+        isMade(of: type.blockSize, runs: type.refinedRun, columns: columns)
+    }
+
+    /// Whether it covers `columns`, units of neighbours following each other, and within them runs as they are.
+    package func isMade(of unit: Int, runs run: Int = 1, columns: Int) -> Bool {
         blocks.reduce(0) { $0 + $1.order.count } == columns
             && blocks.allSatisfy { block in
                 block.first % unit == 0 && block.order.count % unit == 0
                     && block.order.indices.allSatisfy {
-                        Int(block.order[$0]) / unit == Int(block.order[$0 / unit * unit]) / unit
+                        let (column, leader) = (Int(block.order[$0]), Int(block.order[$0 / run * run]))
+                        return column / unit == Int(block.order[$0 / unit * unit]) / unit
+                            && column / run == leader / run && column % run == $0 % run
                     }
             }
     }

@@ -35,7 +35,7 @@ struct Refiner {
             let balance = rescalings.first { $0.kind == .inputs && ($0.first..<$0.first + $0.count).contains(row) }
             return findings.factor(
                 reference(to: input, of: tensor, matrix: importance.firstMatrix + matrix), balance: balance?.item,
-                unit: type.blockSize, channels: input.channels, columns: layout.blockColumns)
+                unit: type.blockSize, run: type.refinedRun, channels: input.channels, columns: layout.blockColumns)
         }
         return Refinement(factors: factors, rowsPerMatrix: importance.rowsPerMatrix)
     }

@@ -50,16 +50,33 @@ struct RefinedPlanTests {
         #expect(plan.publishWork?.encoder == EncoderVersion.reference)
     }
 
-    /// Units are the blocks of the types; types of other kinds are left to their usual encoders.
-    @Test(arguments: [("Q8_0", 32), ("Q4_0", 32), ("IQ4_XS", 256), ("Q2_K", 256), ("TQ2_0", nil), ("BF16", nil)])
-    func units(preset: String, unit: Int?) throws {
+    /// Units are the blocks of the types, runs what shares a point of a code book; types of other kinds are left to their
+    /// usual encoders.
+    @Test(
+        arguments: [
+            ("Q8_0", 32, 1), ("Q4_0", 32, 1), ("IQ4_XS", 256, 1), ("Q2_K", 256, 1), ("IQ3_S", 256, 4),
+            ("IQ2_XXS", 256, 8), ("TQ2_0", nil, 1), ("BF16", nil, 1),
+        ])
+    func units(preset: String, unit: Int?, run: Int) throws {
         let plan = try MethodPlan.plan(Fixtures.sample, [.init(gguf: preset)])
         let output = outputs(plan)["blk.1.ffn_up.weight"]
         guard let unit else {
             #expect(output?.refinement == nil)
             return
         }
-        #expect(try factors(plan, output).map(\.unit) == [unit])
+        let works = try factors(plan, output)
+        #expect(works.map(\.unit) == [unit] && works.map(\.run) == [run])
+    }
+
+    /// What reads one input in types with different runs has factors of different orders.
+    @Test func runsHaveFactorsOfTheirOwn() throws {
+        let rules = [
+            Recipe.TensorRule(pattern: "attn_k", type: .iq3_s), Recipe.TensorRule(pattern: "attn_v", type: .q4_K),
+        ]
+        let plan = try MethodPlan.plan(Fixtures.sample, [.init(gguf: "IQ2_XS", tensors: rules)])
+        let outputs = outputs(plan)
+        let works = try ["attn_q", "attn_k", "attn_v"].flatMap { try factors(plan, outputs["blk.1.\($0).weight"]) }
+        #expect(works.map(\.run) == [8, 4, 1] && Set(works.map(\.input)).count == 1)
     }
 
     @Test func theHeadThatIsTheEmbeddingCountsToo() throws {

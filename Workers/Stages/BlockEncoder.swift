@@ -107,8 +107,8 @@ struct BlockEncoder {
         // Never two at a time.
         feedback = nil
         let read = try findings.feedback(findings.factor(of: item), columns: span.columns)
-        guard read.isMade(of: type.blockSize, columns: span.columns) else {
-            throw QuernError(.invalidInput, "the factor is not one of whole blocks", at: span.tensor)
+        guard read.isMade(for: type, columns: span.columns) else {
+            throw QuernError(.invalidInput, "the factor is not one for \(type)", at: span.tensor)
         }
         feedback = (item, read)
         return read

@@ -28,6 +28,14 @@ KERNEL grid grid_of(uint32_t type) {
     case quern_type_q4_k: return (grid){256, 32, 0, 15, false, q4_k_bytes, 0};
     case quern_type_q5_k: return (grid){256, 32, 0, 31, false, q5_k_bytes, 0};
     case quern_type_q6_k: return (grid){256, 16, 32, 63, false, q6_k_bytes, 208};
+    // For the rest of these see point_grids.h.
+    case quern_type_iq2_xxs: return (grid){256, 32, 0, 0, false, iq2_xxs_bytes, 0};
+    case quern_type_iq2_xs: return (grid){256, 16, 0, 0, false, iq2_xs_bytes, 0};
+    case quern_type_iq2_s: return (grid){256, 16, 0, 0, false, iq2_s_bytes, 0};
+    case quern_type_iq3_xxs: return (grid){256, 32, 0, 0, false, iq3_xxs_bytes, 0};
+    case quern_type_iq3_s: return (grid){256, 32, 0, 0, false, iq3_s_bytes, 0};
+    case quern_type_iq1_s: return (grid){256, 32, 0, 0, false, iq1_s_bytes, 0};
+    case quern_type_iq1_m: return (grid){256, 8, 0, 0, false, iq1_m_bytes, 48};
     default: return (grid){0, 0, 0, 0, false, 0, 0};
     }
 }

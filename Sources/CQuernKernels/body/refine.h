@@ -2,65 +2,15 @@
 //
 // GPTQ in the form of successive rounding, as in fit_weights.h, but scales belong to blocks: when the first column of a
 // block comes up, all its columns are corrected by what is known so far and given to the type's usual encoder, which finds
-// the scales. Then the codes of the block are chosen column by column. With H = V D Vᵀ the loss is Σ D_j (what is left of
-// column j when it is rounded)²: of a few sizes of the block's scales the one with the least of it is kept.
+// the scales. Then the codes of the block are chosen column by column, or where columns share points of a code book point by
+// point (refine_codebooks.h). With H = V D Vᵀ the loss is Σ D_j (what is left of column j when it is rounded)²: of a few
+// sizes of the block's scales the one with the least of it is kept.
 
 /// Sizes of scales that are tried, the encoder's own among them. More of them gain less than a hundredth.
 enum { refine_trials = 5 };
 
-typedef struct {
-    grid kind;
-    uint32_t type;
-    const float *importance;
-    /// For every FIT_LANES rows: [tiles, columns, lanes]; columns in the order of the feedback.
-    float *weights, *differences;
-    /// Of one block: [columns, lanes], in the order of the feedback: corrected by earlier blocks; by its own columns too;
-    /// the differences of a trial.
-    float *corrected, *panel, *trial;
-    /// [lanes, columns].
-    float *natural;
-    /// [groups, lanes].
-    float *scales, *offsets;
-    /// [columns, lanes].
-    uint8_t *codes, *best;
-    /// Encoded, [lanes, bytes].
-    uint8_t *blocks;
-    size_t columns;
-} refine_space;
-
-/// Of a block of values at most.
-enum { refine_block = 256, refine_groups = 16 };
-
-static size_t refine_scratch(size_t columns) {
-    const size_t floats = 4 * refine_block + 2 * refine_groups, bytes = 2 * refine_block + refine_block * 2;
-    return 2 * fit_rows * columns + fit_lanes * (floats + bytes / sizeof(float));
-}
-
-static refine_space refine_begin(uint32_t type, size_t columns, const float *importance, float *scratch) {
-    refine_space space = {.kind = grid_of(type), .type = type, .importance = importance, .columns = columns};
-    space.weights = scratch;
-    space.differences = space.weights + fit_rows * columns;
-    space.corrected = space.differences + fit_rows * columns;
-    space.panel = space.corrected + refine_block * fit_lanes;
-    space.trial = space.panel + refine_block * fit_lanes;
-    space.natural = space.trial + refine_block * fit_lanes;
-    space.scales = space.natural + refine_block * fit_lanes;
-    space.offsets = space.scales + refine_groups * fit_lanes;
-    space.codes = (uint8_t *)(space.offsets + refine_groups * fit_lanes);
-    space.best = space.codes + refine_block * fit_lanes;
-    space.blocks = space.best + refine_block * fit_lanes;
-    return space;
-}
-
-/// V from row `row` on at a place of the order.
-/// - stride: receives the values between rows.
-KERNEL const float *refine_factor(const quern_feedback *feedback, size_t row, size_t place, size_t *stride) {
-    const size_t first = place / fit_panel * fit_panel, left = feedback->count - first;
-    *stride = left < fit_panel ? left : fit_panel;
-    // Panels before it are whole.
-    const size_t panel = place / fit_panel * (place / fit_panel + 1) / 2 * fit_panel * fit_panel;
-    return feedback->panels + panel + row * *stride + place - first;
-}
+/// What the values of a block are rounded to: whole numbers, uneven levels, points of a code book.
+typedef enum { refine_to_whole, refine_to_levels, refine_to_points } refine_kind;
 
 KERNEL row_int refine_code(row_float quotient, grid kind, bool has_levels) {
     if (!has_levels) {
@@ -106,24 +56,30 @@ KERNEL void refine_round(const refine_space *space, size_t place, size_t column,
 /// - weights: of that place.
 /// - losses: receives what each row loses.
 KERNEL void refine_round_all(const refine_space *space, const quern_feedback *feedback, size_t first,
-                             const float *weights, float losses[fit_lanes], bool has_levels) {
+                             const float *weights, float losses[fit_lanes], refine_kind kind) {
     const size_t count = (size_t)space->kind.block;
     memcpy(space->panel, space->corrected, count * fit_lanes * sizeof(float));
     memset(losses, 0, fit_lanes * sizeof(float));
+    if (kind == refine_to_points) refine_begin_sums(space);
     for (size_t step = 0; step < count; step += fit_step) {
         size_t stride;
         const float *factor = refine_factor(feedback, first, first + step, &stride);
         add_products(factor, stride, space->trial, fit_lanes, step, fit_step, fit_lanes,
                      space->panel + step * fit_lanes, fit_lanes);
         factor += step * stride;
+        if (kind == refine_to_points) {
+            refine_points(space, feedback, first, step, factor, stride, weights, losses);
+            continue;
+        }
         for (size_t i = 0; i < fit_step; ++i, factor += stride) {
             const size_t place = step + i;
             refine_round(space, place, feedback->order[first + place] % count, weights + place * fit_lanes,
-                         feedback->variances[first + place], losses, has_levels);
+                         feedback->variances[first + place], losses, kind == refine_to_levels);
             add_products(factor + i + 1, stride, space->trial + place * fit_lanes, fit_lanes, 1, fit_step - 1 - i,
                          fit_lanes, space->panel + (place + 1) * fit_lanes, fit_lanes);
         }
     }
+    if (kind == refine_to_points) refine_fit_scales(space);
 }
 
 static bool encode(uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
@@ -131,7 +87,7 @@ static bool encode(uint32_t type, const float *from, size_t rows, size_t columns
 
 /// Corrects the columns of a block and has them encoded.
 static void refine_search(const refine_space *space, const quern_feedback *feedback, size_t first,
-                          const float *weights, const float *differences) {
+                          const float *weights, const float *differences, refine_kind kind) {
     const size_t count = (size_t)space->kind.block;
     memcpy(space->corrected, weights, count * fit_lanes * sizeof(float));
     for (size_t begin = 0; begin < count; begin += fit_panel) {
@@ -140,44 +96,55 @@ static void refine_search(const refine_space *space, const quern_feedback *feedb
         add_products(factor, stride, differences, fit_lanes, first, count < fit_panel ? count : fit_panel, fit_lanes,
                      space->corrected + begin * fit_lanes, fit_lanes);
     }
+    // Where an earlier block has a scale beyond half precision nothing is known by which to correct.
+    for (size_t i = 0; i < count * fit_lanes; i += 16) {
+        const row_float value = row_load(space->corrected + i);
+        row_save(space->corrected + i, value - value == 0 ? value : row_load(weights + i));
+    }
     for (size_t place = 0; place < count; ++place) {
         float *const to = space->natural + feedback->order[first + place] % count;
         for (size_t lane = 0; lane < fit_lanes; ++lane) to[lane * count] = space->corrected[place * fit_lanes + lane];
     }
     const size_t column = feedback->first + feedback->order[first] / count * count;
-    encode(space->type, space->natural, fit_lanes, count, space->importance ? space->importance + column : NULL,
-           space->blocks);
+    const float *importance = space->importance ? space->importance + column : NULL;
+    float weighed[refine_block];
+    if (importance && kind == refine_to_points) {
+        refine_weigh(feedback, first, count, importance, weighed);
+        importance = weighed;
+    }
+    encode(space->type, space->natural, fit_lanes, count, importance, space->blocks);
 }
 
-/// Chooses the codes of a block for the rows of a tile; `blocks` have their scales afterwards, `best` the codes.
+/// Chooses the codes of a block for the rows of a tile; `kept` has their scales afterwards, `best` the codes.
 KERNEL void refine_choose(const refine_space *space, const quern_feedback *feedback, size_t first,
-                          const float *weights, float *differences, bool has_levels) {
+                          const float *weights, float *differences, refine_kind kind) {
     static const float sizes[refine_trials] = {1, 0.96f, 1.04f, 0.92f, 1.08f};
     const size_t count = (size_t)space->kind.block, groups = count / (size_t)space->kind.group;
+    const size_t bytes = space->kind.bytes;
     float least[fit_lanes], usual[fit_lanes];
-    uint16_t chosen[fit_lanes];
-    for (size_t lane = 0; lane < fit_lanes; ++lane) {
-        const uint8_t *const block = space->blocks + lane * space->kind.bytes;
-        usual[lane] = load_half(block + space->kind.scale);
-        memcpy(chosen + lane, block + space->kind.scale, sizeof *chosen);
-    }
+    for (size_t lane = 0; lane < fit_lanes; ++lane)
+        usual[lane] = float_from_half(block_unit(space->type, space->kind, space->blocks + lane * bytes));
     for (int trial = 0; trial < refine_trials; ++trial) {
         float losses[fit_lanes];
-        uint16_t halves[fit_lanes];
         for (size_t lane = 0; lane < fit_lanes; ++lane) {
-            uint8_t *const block = space->blocks + lane * space->kind.bytes;
-            halves[lane] = half_from_float(usual[lane] * sizes[trial]);
-            store_half(block + space->kind.scale, halves[lane]);
-            for (size_t group = 0; group < groups; ++group)
-                grid_scale(space->type, block, (int)group, space->scales + group * fit_lanes + lane,
-                           space->offsets + group * fit_lanes + lane);
+            uint8_t *const block = space->blocks + lane * bytes;
+            const uint16_t unit = half_from_float(usual[lane] * sizes[trial]);
+            block_set_unit(space->type, space->kind, block, unit);
+            if (kind == refine_to_points && trial > 0) refine_quants(space, lane, float_from_half(unit), block);
+            for (size_t group = 0; group < groups; ++group) {
+                float *const scale = space->scales + group * fit_lanes + lane;
+                float *const offset = space->offsets + group * fit_lanes + lane;
+                if (kind == refine_to_points)
+                    point_scale(space->type, space->kind, space->points, block, (int)group, scale, offset);
+                else grid_scale(space->type, block, (int)group, scale, offset);
+            }
         }
-        refine_round_all(space, feedback, first, weights, losses, has_levels);
+        refine_round_all(space, feedback, first, weights, losses, kind);
         for (size_t lane = 0; lane < fit_lanes; lane += 16) {
             const row_int better = trial == 0 ? (row_int)-1 : row_load(losses + lane) < row_load(least + lane);
             row_save(least + lane, better ? row_load(losses + lane) : row_load(least + lane));
             for (size_t i = 0; i < 16; ++i)
-                if (better[i]) chosen[lane + i] = halves[lane + i];
+                if (better[i]) memcpy(space->kept + (lane + i) * bytes, space->blocks + (lane + i) * bytes, bytes);
             for (size_t column = 0; column < count; ++column) {
                 const size_t place = column * fit_lanes + lane;
                 const row_int codes = __builtin_convertvector(row_load_bytes(space->codes + place), row_int);
@@ -188,12 +155,10 @@ KERNEL void refine_choose(const refine_space *space, const quern_feedback *feedb
             }
         }
     }
-    for (size_t lane = 0; lane < fit_lanes; ++lane)
-        store_half(space->blocks + lane * space->kind.bytes + space->kind.scale, chosen[lane]);
 }
 
 KERNEL void refine_rows(const refine_space *space, const float *from, size_t rows, const quern_weight_aid *aid,
-                        uint8_t *to, bool has_levels) {
+                        uint8_t *to, refine_kind kind) {
     const size_t count = (size_t)space->kind.block, tiles = (rows + fit_lanes - 1) / fit_lanes;
     for (const quern_feedback *feedback = aid->feedback; feedback < aid->feedback + aid->blocks; ++feedback) {
         for (size_t row = 0; row < tiles * fit_lanes; ++row) {
@@ -207,16 +172,17 @@ KERNEL void refine_rows(const refine_space *space, const float *from, size_t row
             for (size_t tile = 0; tile < tiles; ++tile) {
                 const float *const weights = space->weights + tile * space->columns * fit_lanes;
                 float *const differences = space->differences + tile * space->columns * fit_lanes;
-                refine_search(space, feedback, first, weights + first * fit_lanes, differences);
+                refine_search(space, feedback, first, weights + first * fit_lanes, differences, kind);
                 refine_choose(space, feedback, first, weights + first * fit_lanes, differences + first * fit_lanes,
-                              has_levels);
+                              kind);
                 for (size_t lane = 0; lane < fit_lanes && tile * fit_lanes + lane < rows; ++lane) {
                     uint8_t codes[refine_block];
                     for (size_t i = 0; i < count; ++i) codes[i] = space->best[i * fit_lanes + lane];
                     const size_t index = (tile * fit_lanes + lane) * (space->columns / count) + block;
                     uint8_t *const at = to + index * space->kind.bytes;
-                    memcpy(at, space->blocks + lane * space->kind.bytes, space->kind.bytes);
-                    grid_store(space->type, codes, at);
+                    memcpy(at, space->kept + lane * space->kind.bytes, space->kind.bytes);
+                    if (kind == refine_to_points) point_store(space->type, space->book, codes, at);
+                    else grid_store(space->type, codes, at);
                 }
             }
         }
@@ -225,18 +191,23 @@ KERNEL void refine_rows(const refine_space *space, const float *from, size_t row
 
 ENCODER void refine_whole(const refine_space *space, const float *from, size_t rows, const quern_weight_aid *aid,
                           uint8_t *to) {
-    refine_rows(space, from, rows, aid, to, false);
+    refine_rows(space, from, rows, aid, to, refine_to_whole);
 }
 
 ENCODER void refine_levels(const refine_space *space, const float *from, size_t rows, const quern_weight_aid *aid,
                            uint8_t *to) {
-    refine_rows(space, from, rows, aid, to, true);
+    refine_rows(space, from, rows, aid, to, refine_to_levels);
+}
+
+ENCODER void refine_books(const refine_space *space, const float *from, size_t rows, const quern_weight_aid *aid,
+                          uint8_t *to) {
+    refine_rows(space, from, rows, aid, to, refine_to_points);
 }
 
 static bool refine(uint32_t type, const float *from, size_t rows, size_t columns, const quern_weight_aid *aid,
                    float *scratch, uint8_t *to) {
     const refine_space space = refine_begin(type, columns, aid->importance, scratch);
     if (space.kind.block == 0 || rows > fit_rows) return false;
-    (space.kind.has_levels ? refine_levels : refine_whole)(&space, from, rows, aid, to);
+    (space.book ? refine_books : space.kind.has_levels ? refine_levels : refine_whole)(&space, from, rows, aid, to);
     return true;
 }

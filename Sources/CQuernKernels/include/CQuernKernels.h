@@ -225,7 +225,8 @@ size_t quern_refine_scratch(size_t columns);
 /// encoder finds for columns corrected by the errors of earlier ones, codes make good the errors of earlier columns.
 /// - from: [rows, columns], finite; at most 128 rows.
 /// - aid: with feedback; the columns of each of its blocks are whole blocks of the type, which follow each other in the
-///   order of the feedback one by one.
+///   order of the feedback one by one. Within them columns that share a point or the parity of their signs, four for
+///   IQ3_S and eight for IQ3_XXS, IQ2 and IQ1, follow each other in their natural order.
 /// - Returns: false where the type has no such encoder, there are too many rows, or `set` is not available.
 bool quern_refine(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns,
                   const quern_weight_aid *aid, float *scratch, uint8_t *to);

@@ -14,12 +14,11 @@ struct TypeLadder {
         wide = tensor.columns % 256 == 0
     }
 
-    /// In ascending order of bits.
+    /// About in ascending order of bits; those whose refined encoders take the same factor follow each other.
     func types(hasImportance: Bool) -> [ElementType] {
         guard wide else { return [.q4_0, .iq4_nl, .q4_1, .q5_0, .q5_1, .q8_0] }
-        let few: [ElementType] = hasImportance ? [.iq2_xxs, .iq2_xs, .iq2_s] : []
-        let more: [ElementType] = hasImportance ? [.iq3_xxs, .iq3_s] : []
-        return few + [.q2_K] + more + [.q3_K, .iq4_xs, .q4_K, .q5_K, .q6_K, .q8_0]
+        let few: [ElementType] = hasImportance ? [.iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s] : []
+        return few + [.q2_K, .q3_K, .iq4_xs, .q4_K, .q5_K, .q6_K, .q8_0]
     }
 
     /// The type whose effect is measured: of about three or four bits, so that it stands out from the noise of arithmetic
