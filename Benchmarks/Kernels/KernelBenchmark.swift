@@ -26,6 +26,9 @@ struct KernelBenchmark: ParsableCommand {
     @Flag(help: "Only the widest instruction set.")
     var best = false
 
+    @Flag(help: "Also measure the refined encoder, which takes a factor of columns × columns values.")
+    var refined = false
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -41,7 +44,11 @@ struct KernelBenchmark: ParsableCommand {
         let sets = best ? [InstructionSet.best] : InstructionSet.allCases
         var report = Report(copyRate: workload.copyRate(), measurements: [])
         for type in try selectedTypes() {
-            for set in sets { report.measurements.append(workload.measure(type, with: set)) }
+            for set in sets {
+                var measurement = workload.measure(type, with: set)
+                if refined { measurement.refined = try workload.measureRefined(type, with: set) }
+                report.measurements.append(measurement)
+            }
         }
         for (name, format) in try selectedSchemes() {
             for set in sets { report.measurements.append(workload.measure(name, format, with: set)) }

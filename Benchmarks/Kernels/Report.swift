@@ -8,6 +8,8 @@ struct Measurement {
     let plain: Double
     /// Nil where importance makes no difference.
     let weighted: Double?
+    /// Nil where it was not asked for, and where no encoder is refined.
+    var refined: Double?
     let decode: Double
 }
 
@@ -33,13 +35,16 @@ struct Report {
         func share(_ value: Double) -> String { String(format: "%.3f", value / copyRate) }
         var lines = [
             "Millions of weights per second and core; a copy of F32 values moves \(number(copyRate)).", "",
-            row("type", "set", ["encode", "of copy", "importance", "decode", "of copy"]),
+            row("type", "set", ["encode", "of copy", "importance", "refined", "decode", "of copy"]),
         ]
         for m in measurements {
             lines.append(
                 row(
                     m.name, m.set.description,
-                    [number(m.plain), share(m.plain), number(m.weighted), number(m.decode), share(m.decode)]))
+                    [
+                        number(m.plain), share(m.plain), number(m.weighted), number(m.refined), number(m.decode),
+                        share(m.decode),
+                    ]))
         }
         for c in comparisons {
             lines.append(row("error", c.set.description, [number(c.error), share(c.error)]))
@@ -56,6 +61,7 @@ struct Report {
                 "decode": m.decode,
             ]
             entry["encode_with_importance"] = m.weighted
+            entry["encode_refined"] = m.refined
             return entry
         }
         let compared: [[String: Any]] = comparisons.map {
