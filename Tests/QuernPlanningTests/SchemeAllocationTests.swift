@@ -15,11 +15,15 @@ struct SchemeAllocationTests {
         return try plan(target, of: path, sensitivity: measured ? sensitivity ?? MeasuredCosts.file(of: path) : nil)
     }
 
-    private func plan(_ target: Recipe.Target, of path: String, sensitivity: SensitivityFile?) throws -> Plan {
+    /// - Parameter isGiven: whether the costs come from a file, and not from the job itself.
+    private func plan(
+        _ target: Recipe.Target, of path: String, sensitivity: SensitivityFile?, isGiven: Bool = true
+    ) throws -> Plan {
         let text = CalibrationPlanTests.text
         return try Planner.plan(
             recipe: Recipe(
-                source: path, name: "m", targets: [target], calibration: .init(text: text.path, chunks: 4)),
+                source: path, name: "m", targets: [target], calibration: .init(text: text.path, chunks: 4),
+                sensitivity: isGiven && sensitivity != nil ? "s.json" : nil),
             source: SourceModel.open(path: path), checkpoint: StoredCheckpoint.open(path: path), importance: nil,
             calibrationText: text, sensitivity: sensitivity)
     }
@@ -90,6 +94,29 @@ struct SchemeAllocationTests {
         }
     }
 
+    /// Without costs a plan ends where they are known; the plan with them begins with the same items.
+    @Test(arguments: ["W4A16_GPTQ:bpw:9", "W4A16:size:4500000"])
+    func costsAreMeasuredFirst(name: String) throws {
+        let target = try #require(Recipe.Target(schemeNamed: name))
+        let open = try plan(target, of: Fixtures.sample, sensitivity: nil)
+        #expect(open.items.last?.payload.stage == .collect)
+        let bounds = try #require(open.targets.first?.bounds)
+        let costs = try MeasuredCosts.file(of: Fixtures.sample)
+        let whole = try plan(target, of: Fixtures.sample, sensitivity: costs, isGiven: false)
+        let beginsAlike = whole.items.starts(with: open.items)
+        #expect(beginsAlike && whole.publishWork?.costs == open.items.count - 1)
+        let made = try #require(whole.targets.first)
+        #expect(bounds.contains(weights(made)))
+        let given = try plan(target, of: Fixtures.sample, sensitivity: costs)
+        #expect(given.targets.first?.tensors == made.tensors)
+        #expect(given.publishWork?.recipe == whole.publishWork?.recipe)
+        let tooSmall = try #require(Recipe.Target(schemeNamed: "W4A16:bpw:2"))
+        let error = #expect(throws: QuernError.self) {
+            _ = try plan(tooSmall, of: Fixtures.sample, sensitivity: nil)
+        }
+        #expect(error?.message == "no choice of schemes is so small")
+    }
+
     /// Layers that the user speaks of keep to that; the others make up for it.
     @Test func rulesComeFirst() throws {
         let rule = Recipe.LayerRule(pattern: "re:.*layers\\.3\\.mlp", scheme: "W4A16_CHANNEL")
@@ -121,8 +148,6 @@ struct SchemeAllocationTests {
     }
 
     @Test func asksForMeasurementsOfThisModel() throws {
-        let none = #expect(throws: QuernError.self) { try plan("W4A16:bpw:9", measured: false) }
-        #expect(none?.message == "which layers lose most has not been measured")
         let whole = try MeasuredCosts.file(of: Fixtures.sample)
         func changed(_ change: (TensorCosts) -> TensorCosts) -> SensitivityFile {
             SensitivityFile(

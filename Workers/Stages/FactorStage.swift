@@ -72,7 +72,7 @@ extension Digest {
             tensor \(work.input.tensor)
             matrix \(work.input.matrix)
             balance \(balance ?? "none")
-            unit \(work.unit)
+            unit \(work.unit) \(work.run)
 
             """
         return Digest(of: Array(content.utf8))
