@@ -40,7 +40,7 @@ struct RecipeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What tensors cost in each type and scheme, as quern sensitivity measured it: for targets of a given size.",
+            "What tensors cost in each type and scheme, from an earlier job, for targets of a given size; measured otherwise.",
             valueName: "file"),
         completion: .file())
     var sensitivity: String?

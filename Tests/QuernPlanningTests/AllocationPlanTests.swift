@@ -96,7 +96,8 @@ struct AllocationPlanTests {
         let goals: [UInt64] = [1_800_000, 2_000_000, 2_200_000]
         for goal in goals {
             let plan = try Planner.plan(
-                recipe: Recipe(source: "/models/m", targets: [.init(gguf: "size:\(goal)")]), source: source,
+                recipe: Recipe(source: "/models/m", targets: [.init(gguf: "size:\(goal)")], sensitivity: "s.json"),
+                source: source,
                 importance: nil, sensitivity: Self.sensitivity(source))
             let target = try #require(plan.targets.first)
             // The smallest step between two types is a padded one.

@@ -24,5 +24,9 @@ final class FileLock: Sendable {
         }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // A process that is being started has a copy of the descriptor for a moment, which would go on holding the lock.
+        flock(descriptor, LOCK_UN)
+        close(descriptor)
+    }
 }
