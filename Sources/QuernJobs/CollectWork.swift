@@ -12,12 +12,24 @@ public struct CollectWork: Sendable, Codable, Equatable {
     public let maximumChunks: Int
     /// Ordinal of the tokenize item.
     public let tokens: Int
-    /// Ordinals of the measure items, by layer.
-    public let measured: [Int]
+    /// The measure items, by layer.
+    public let measured: [Layer]
+
+    public struct Layer: Sendable, Codable, Equatable {
+        public let ordinal: Int
+        /// Nil for embeddings and head.
+        public let layer: Int?
+        public let isProbed: Bool
+        public init(ordinal: Int, layer: Int?, isProbed: Bool) {
+            self.ordinal = ordinal
+            self.layer = layer
+            self.isProbed = isProbed
+        }
+    }
 
     public init(
         source: String, encoder: String, text: String, chunkTokens: Int, maximumChunks: Int, tokens: Int,
-        measured: [Int]
+        measured: [Layer]
     ) {
         self.source = source
         self.encoder = encoder
@@ -26,6 +38,14 @@ public struct CollectWork: Sendable, Codable, Equatable {
         self.maximumChunks = maximumChunks
         self.tokens = tokens
         self.measured = measured
+    }
+}
+
+extension CollectWork {
+    /// What tensors of different layers have in common: their names without the layer.
+    public static func kind(of tensor: String, layer: Int) -> String {
+        let prefix = "blk.\(layer)."
+        return tensor.hasPrefix(prefix) ? String(tensor.dropFirst(prefix.count)) : tensor
     }
 }
 

@@ -14,6 +14,9 @@ public struct MeasureWork: Sendable, Codable, Equatable {
     public let maximumChunks: Int
     /// Nil for embeddings and head.
     public let layer: Int?
+    /// Whether the effect on predictions is measured. Otherwise only what types do to the outputs of the layer is found
+    /// out, and neighbours tell what that is worth.
+    public let isProbed: Bool
     /// All of them in that layer.
     public let tensors: [Tensor]
     /// Peak bytes, as the plan estimates them.
@@ -73,7 +76,7 @@ public struct MeasureWork: Sendable, Codable, Equatable {
 
     public init(
         model: ModelReference, files: [SourceFile], tokens: Int, chunkTokens: Int, firstChunk: Int = 0,
-        maximumChunks: Int, layer: Int?, tensors: [Tensor], memory: Int64
+        maximumChunks: Int, layer: Int?, isProbed: Bool = true, tensors: [Tensor], memory: Int64
     ) {
         self.model = model
         self.files = files
@@ -82,15 +85,22 @@ public struct MeasureWork: Sendable, Codable, Equatable {
         self.firstChunk = firstChunk
         self.maximumChunks = maximumChunks
         self.layer = layer
+        self.isProbed = isProbed
         self.tensors = tensors
         self.memory = memory
     }
 }
 
 public struct MeasureResult: Sendable, Codable, Equatable {
-    /// In the order of the work.
+    /// In the order of the work. Where predictions were not looked at, a divergence of 1 stands for that of the probe.
     public let tensors: [TensorCosts]
-    public init(tensors: [TensorCosts]) { self.tensors = tensors }
+    /// For each of them, what the probe does to the outputs of the layer: tr(ΔHΔᵀ) of some rows, as many in all tensors
+    /// of a kind.
+    public let losses: [Double]
+    public init(tensors: [TensorCosts], losses: [Double]) {
+        self.tensors = tensors
+        self.losses = losses
+    }
 }
 
 /// What a tensor costs in the types and schemes that were looked at.
@@ -100,19 +110,31 @@ public struct TensorCosts: Sendable, Codable, Equatable {
     public let probe: ElementType
     /// Mean Kullback–Leibler divergence, in nats, of the model with this one tensor in that type.
     public let divergence: Double
+    /// True where that was inferred from layers before and after it; nil where it was measured.
+    public let isInferred: Bool?
     /// In ascending order of bytes.
     public let types: [TypeCost]
     /// Of all its matrices; nil where none was looked at.
     public let schemes: [SchemeCost]?
 
     public init(
-        tensor: String, probe: ElementType, divergence: Double, types: [TypeCost], schemes: [SchemeCost]? = nil
+        tensor: String, probe: ElementType, divergence: Double, isInferred: Bool? = nil, types: [TypeCost],
+        schemes: [SchemeCost]? = nil
     ) {
         self.tensor = tensor
         self.probe = probe
         self.divergence = divergence
+        self.isInferred = isInferred
         self.types = types
         self.schemes = schemes
+    }
+
+    /// The same where divergences are inferred to be `factor` times as large.
+    public func inferred(by factor: Double) -> TensorCosts {
+        TensorCosts(
+            tensor: tensor, probe: probe, divergence: divergence * factor, isInferred: true,
+            types: types.map { TypeCost(type: $0.type, bytes: $0.bytes, divergence: $0.divergence * factor) },
+            schemes: schemes?.map { SchemeCost(scheme: $0.scheme, divergence: $0.divergence * factor) })
     }
 
     public struct TypeCost: Sendable, Codable, Equatable {

@@ -283,18 +283,21 @@ extension Recipe.Evaluation: Codable {
 
 extension Recipe.Measurement: Codable {
     enum Key: String, RecipeKey {
-        case chunks
+        case chunks, layers
         static let planned: Set<String> = []
     }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.strictContainer(of: Key.self)
-        self.init(chunks: try container.decodeIfPresent(Int.self, forKey: .chunks) ?? Self.usualChunks)
+        self.init(
+            chunks: try container.decodeIfPresent(Int.self, forKey: .chunks) ?? Self.usualChunks,
+            layers: try container.decodeIfPresent(Int.self, forKey: .layers) ?? Self.usualLayers)
     }
 
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Key.self)
         try container.encode(chunks, forKey: .chunks)
+        try container.encode(layers, forKey: .layers)
     }
 }
 

@@ -238,14 +238,20 @@ public struct Recipe: Sendable, Equatable {
         }
     }
 
-    /// How much of the text that is calibrated on also measures how predictions move.
+    /// How much is measured to find out what tensors cost.
     public struct Measurement: Sendable, Equatable {
-        /// Chunks, from the first on.
+        /// Of the text that is calibrated on, from the first on.
         public var chunks: Int
+        /// Most layers of a kind whose effect on predictions is measured; what others cost is inferred from their neighbours.
+        public var layers: Int
 
         public static let usualChunks = 8
+        public static let usualLayers = 16
 
-        public init(chunks: Int = usualChunks) { self.chunks = chunks }
+        public init(chunks: Int = usualChunks, layers: Int = usualLayers) {
+            self.chunks = chunks
+            self.layers = layers
+        }
     }
 
     /// Text to compare artifacts with the source by, and how much of it.

@@ -193,11 +193,13 @@ extension Recipe.Evaluation {
 extension Recipe.Measurement {
     fileprivate init(yaml value: RecipeValue) throws {
         let fields = try RecipeFields<Key>(value)
-        self.init(chunks: try fields[.chunks]?.count() ?? Self.usualChunks)
+        self.init(
+            chunks: try fields[.chunks]?.count() ?? Self.usualChunks,
+            layers: try fields[.layers]?.count() ?? Self.usualLayers)
     }
 
     fileprivate var node: Node {
-        let fields: [(Node, Node)] = [("chunks", Node(String(chunks)))]
+        let fields: [(Node, Node)] = [("chunks", Node(String(chunks))), ("layers", Node(String(layers)))]
         return Node(fields)
     }
 }

@@ -32,7 +32,7 @@ import Testing
                 ]
             case .chosen:
                 [
-                    "--to", "Q3_K_M:dynamic,Q8_0,bpw:3", "--calibration", Fixtures.sample + "/calibration.txt",
+                    "--to", "Q3_K_M:dynamic,W4A16_GPTQ:bpw:9", "--calibration", Fixtures.sample + "/calibration.txt",
                     "--calibration-chunks", "10",
                 ]
             case .compressed:

@@ -15,11 +15,15 @@ import Testing
         return outcome
     }
 
-    private func measure(_ folder: TemporaryFolder, _ name: String, workers: Int) async throws -> SensitivityFile {
-        _ = try await run([
-            "sensitivity", Fixtures.sample, "--text", Self.text, "--chunks", "20", "--measured-chunks", "2", "--quiet",
-            "--output", folder.path(name), "--workers", "\(workers)",
-        ])
+    private func measure(
+        _ folder: TemporaryFolder, _ name: String, workers: Int, _ more: [String] = []
+    ) async throws -> SensitivityFile {
+        _ = try await run(
+            [
+                "sensitivity", Fixtures.sample, "--text", Self.text, "--chunks", "20", "--measured-chunks", "2",
+                "--quiet",
+                "--output", folder.path(name), "--workers", "\(workers)",
+            ] + more)
         return try SensitivityFile.read(path: folder.path(name))
     }
 
@@ -34,6 +38,22 @@ import Testing
             #expect(high < low / 20)
         }
         #expect(try await measure(folder, "again.json", workers: 3) == file)
+
+        // Layers that are not measured are inferred from those around them.
+        let fewer = try await measure(folder, "fewer.json", workers: 2, ["--measured-layers", "3"])
+        for (inferred, measured) in zip(fewer.tensors, file.tensors) {
+            let isInner = measured.tensor.hasPrefix("blk.2.")
+            #expect(inferred.tensor == measured.tensor && inferred.isInferred == (isInner ? true : nil))
+            guard isInner else {
+                #expect(inferred == measured)
+                continue
+            }
+            let ratio = inferred.divergence / measured.divergence
+            #expect(ratio > 0.1 && ratio < 10, "\(measured.tensor) \(ratio)")
+            for (one, other) in zip(inferred.types, measured.types) {
+                #expect(one.type == other.type && abs(one.divergence / other.divergence / ratio - 1) < 1e-6)
+            }
+        }
 
         let target = ["--to", "Q3_K_M:dynamic", "--calibration", Self.text, "--calibration-chunks", "20"]
         let given = ["--sensitivity", folder.path("s.json")]

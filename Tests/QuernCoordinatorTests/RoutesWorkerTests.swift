@@ -174,7 +174,7 @@ import Testing
             case .factor: .factor(FactorResult(factor: [Sample.digest("f")]))
             case .measure:
                 .measure(
-                    MeasureResult(tensors: Sample.costs.tensors))
+                    MeasureResult(tensors: Sample.costs.tensors, losses: [2.5]))
             case .collect: .collect(CollectResult(costs: Sample.costs))
             case .encode: .encode(EncodeResult(parts: [Sample.part("p")]))
             case .assemble:

@@ -192,4 +192,27 @@ struct AllocationPlanTests {
         #expect(Set(measured).isSubset(of: plan.items[collect].dependencies))
         #expect(plan.items.last?.dependencies.contains(collect) == true)
     }
+
+    /// Of many layers some are measured: of those alike the first, the last and some between.
+    @Test(arguments: [(2, [0, 3]), (3, [0, 1, 3]), (16, [0, 1, 2, 3])])
+    func someLayersStandForOthers(most: Int, probed: [Int]) throws {
+        let text = CalibrationPlanTests.text
+        func plan(_ layers: Int) throws -> Plan {
+            try Planner.plan(
+                recipe: Recipe(
+                    source: Fixtures.sample, targets: [], calibration: .init(text: text.path, chunks: 4),
+                    measurement: .init(layers: layers)),
+                source: SourceModel.open(path: Fixtures.sample), importance: nil, calibrationText: text)
+        }
+        var found: [Int?] = []
+        for item in try plan(most).items {
+            if case .measure(let work) = item.payload, work.isProbed { found.append(work.layer) }
+            guard case .collect(let work) = item.payload else { continue }
+            #expect(work.measured.filter(\.isProbed).map(\.layer) == [nil] + probed)
+            #expect(work.measured.map(\.layer) == [nil, 0, 1, 2, 3])
+        }
+        #expect(found == [nil] + probed)
+        let error = #expect(throws: QuernError.self) { _ = try plan(1) }
+        #expect(error?.code == .usage && error?.location == "measurement")
+    }
 }

@@ -45,29 +45,39 @@ struct MeasureStage {
             try vectors.healing {
                 try context.scratch.withScratch { scratch in
                     shares.append(try coder.losses(rows: Self.sampledRows, scratch))
+                    guard work.isProbed else { return }
                     let (type, bytes) = try coder.encoded(output: tensor.probe, scratch)
                     variations.append(Sensitivity.Variation(of: source, type: type, bytes: bytes))
                 }
             }
         }
         try files.checkUnchanged()
-        let chunks = try TokenChunks(
-            blob: context.blobs.get(text.tokens, context.control), chunkTokens: work.chunkTokens,
-            chunks: work.firstChunk..<min(text.chunks, work.firstChunk + work.maximumChunks)
-        ).chunks
-        let sensitivity = try Sensitivity(model: model, threads: context.threads)
-        let divergences = try sensitivity.divergences(of: variations, layer: work.layer, chunks: chunks) { fraction in
-            try context.control.check()
-            context.control.fraction = fraction
-        }
+        let divergences =
+            try work.isProbed
+            ? divergences(of: variations, in: model, text) : work.tensors.map { _ in 1 }
         try work.model.checkUnchanged()
         let result = MeasureResult(
-            tensors: zip(work.tensors, zip(shares, divergences)).map { Self.costs($0, $1.0, $1.1) })
+            tensors: zip(work.tensors, zip(shares, divergences)).map { Self.costs($0, $1.0, $1.1) },
+            losses: zip(work.tensors, shares).map { $1[$0.probe] })
         guard context.lookUp != nil else { return StageOutcome { Completion(result: .measure(result)) } }
         let pieces = try context.blobs.pieces(of: Array(try JSONEncoder().encode(result)))
         return StageOutcome { [context] in
             try context.blobs.commit(pieces.writers, context.control)
             return Completion(result: .measure(result), cache: context.entries(for: pieces, under: key))
+        }
+    }
+
+    private func divergences(
+        of variations: [Sensitivity.Variation], in model: SourceModel, _ text: TokenizeResult
+    ) throws -> [Double] {
+        let chunks = try TokenChunks(
+            blob: context.blobs.get(text.tokens, context.control), chunkTokens: work.chunkTokens,
+            chunks: work.firstChunk..<min(text.chunks, work.firstChunk + work.maximumChunks)
+        ).chunks
+        let sensitivity = try Sensitivity(model: model, threads: context.threads)
+        return try sensitivity.divergences(of: variations, layer: work.layer, chunks: chunks) { fraction in
+            try context.control.check()
+            context.control.fraction = fraction
         }
     }
 

@@ -29,8 +29,10 @@ struct MeasureItems {
                 .usage, "what tensors cost is measured on the text that is calibrated on, and there is none",
                 at: "measurement", remedy: "Give a text to calibrate on")
         }
-        guard measurement.chunks > 0 else {
-            throw QuernError(.usage, "at least one chunk is needed", at: "measurement.chunks")
+        guard measurement.chunks > 0, measurement.layers > 1 else {
+            throw QuernError(
+                .usage, "at least one chunk is needed, and two layers", at: "measurement",
+                remedy: "Leave chunks and layers out, or give larger numbers")
         }
         let graph = try DecoderGraph.of(source, toBe: "measured", remedy: "Choose types by a preset.")
         var outputs = TypeOutputs(
@@ -40,12 +42,14 @@ struct MeasureItems {
         for tensor in source.tensors where TypeLadder(tensor) != nil {
             layers[TensorFacts(tensor).block, default: []].append(tensor)
         }
+        let probed = Self.probed(layers, most: measurement.layers)
         let items = try layers.sorted(by: { ($0.key ?? -1) < ($1.key ?? -1) }).map { layer, tensors in
             var files = ItemFiles()
             let measured = try tensors.map { try outputs.tensor($0, most: Self.matrices, &files, &findings) }
+            let isProbed = probed.contains(layer)
             let size = ForwardSize(
-                model: source, graph: graph, inputs: [], chunks: measurement.chunks * (tensors.count + 1),
-                chunkTokens: tokenize.chunkTokens)
+                model: source, graph: graph, inputs: [],
+                chunks: isProbed ? measurement.chunks * (tensors.count + 1) : 1, chunkTokens: tokenize.chunkTokens)
             let memory = size.memory + Self.memory(of: measured, layer: layer, graph)
             let factors =
                 measured.flatMap(\.span.outputs).flatMap { $0.refinement?.factors ?? [] }
@@ -55,12 +59,16 @@ struct MeasureItems {
                     MeasureWork(
                         model: source.reference(path: recipe.source), files: files.chosen(from: source.files),
                         tokens: calibration.tokenize, chunkTokens: tokenize.chunkTokens,
-                        maximumChunks: measurement.chunks, layer: layer, tensors: measured, memory: memory)),
+                        maximumChunks: measurement.chunks, layer: layer, isProbed: isProbed, tensors: measured,
+                        memory: memory)),
                 cost: max(1, Int64(clamping: size.operations / 512)), memory: memory,
                 dependencies: Set([calibration.tokenize, calibration.merged] + factors).sorted(),
                 label: layer.map { "measure layer \($0)" } ?? "measure embeddings and head")
         }
-        let measured = items.map { findings.add($0) }
+        let measured = items.compactMap { item -> CollectWork.Layer? in
+            guard case .measure(let work) = item.payload else { return nil }
+            return CollectWork.Layer(ordinal: findings.add(item), layer: work.layer, isProbed: work.isProbed)
+        }
         let work = CollectWork(
             source: source.name, encoder: (recipe.encoder ?? .reference).version,
             text: Planner.baseName(recipe.calibration?.text ?? ""), chunkTokens: tokenize.chunkTokens,
@@ -68,7 +76,22 @@ struct MeasureItems {
         collect = findings.add(
             PlannedItem(
                 payload: .collect(work), cost: 1, memory: Int64(Self.buffers),
-                dependencies: [calibration.tokenize] + measured, label: "collect what was measured"))
+                dependencies: [calibration.tokenize] + measured.map(\.ordinal), label: "collect what was measured"))
+    }
+
+    /// Embeddings and head, and of all layers with the same kinds of tensors some at equal distances, the first and the
+    /// last among them.
+    private static func probed(_ layers: [Int?: [SourceTensor]], most: Int) -> Set<Int?> {
+        var alike: [Set<String>: [Int]] = [:]
+        for case (let layer?, let tensors) in layers.sorted(by: { ($0.key ?? -1) < ($1.key ?? -1) }) {
+            alike[Set(tensors.map { CollectWork.kind(of: $0.name, layer: layer) }), default: []].append(layer)
+        }
+        var probed: Set<Int?> = [nil]
+        for layers in alike.values {
+            let count = min(most, layers.count)
+            for index in 0..<count { probed.insert(layers[(layers.count - 1) * index / max(count - 1, 1)]) }
+        }
+        return probed
     }
 
     /// Bytes beside those of the forward pass: the tensors as they are tried, twice; of one of them the Gram matrix in

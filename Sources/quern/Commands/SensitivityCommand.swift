@@ -33,6 +33,9 @@ struct SensitivityCommand: AsyncParsableCommand {
     @Option(help: "Chunks of the text to measure on; 8 otherwise.")
     var measuredChunks: Int?
 
+    @Option(help: "Layers to measure at most; what others cost is inferred from their neighbours. 16 otherwise.")
+    var measuredLayers: Int?
+
     @Option(help: "Tokens in a chunk; 512 otherwise.")
     var chunkTokens: Int?
 
@@ -50,7 +53,9 @@ struct SensitivityCommand: AsyncParsableCommand {
             calibration: Recipe.Calibration(
                 text: RecipeOptions.absolute(text, from: here),
                 chunkTokens: chunkTokens ?? Recipe.Calibration.usualChunkTokens, chunks: chunks),
-            measurement: Recipe.Measurement(chunks: measuredChunks ?? Recipe.Measurement.usualChunks))
+            measurement: Recipe.Measurement(
+                chunks: measuredChunks ?? Recipe.Measurement.usualChunks,
+                layers: measuredLayers ?? Recipe.Measurement.usualLayers))
         let written = Handover<SensitivityFile>()
         var run = try options.run(recipe, settings: settings, usualState: file + ".quern") { $0 + "/measured" }
         run.collect = { job, store, _ in
