@@ -27,6 +27,21 @@ import Testing
         return try SensitivityFile.read(path: folder.path(name))
     }
 
+    /// Makes `again` by the recipe that the manifest in `out` names, which needs no measurement.
+    private func repeatFromManifest(_ folder: TemporaryFolder) async throws {
+        let manifest = try Manifest.parse(
+            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/manifest.json")))))
+        var recipe = manifest.recipe
+        recipe.source = Fixtures.sample
+        recipe.calibration?.text = Self.text
+        recipe.evaluation = nil
+        #expect(recipe.sensitivity == nil)
+        try recipe.yaml().write(toFile: folder.path("recipe.yaml"), atomically: true, encoding: .utf8)
+        _ = try await run([
+            "quantize", "--recipe", folder.path("recipe.yaml"), "--output", folder.path("again"), "--quiet",
+        ])
+    }
+
     @Test func predictsWhatAnArtifactDivergesBy() async throws {
         let folder = try TemporaryFolder()
         let file = try await measure(folder, "s.json", workers: 1)
@@ -97,17 +112,7 @@ import Testing
         #expect(try String(contentsOfFile: folder.path("out/report.html"), encoding: .utf8) == page)
 
         // The recipe that the manifest names makes the same file.
-        let manifest = try Manifest.parse(
-            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/manifest.json")))))
-        var recipe = manifest.recipe
-        recipe.source = Fixtures.sample
-        recipe.calibration?.text = Self.text
-        recipe.evaluation = nil
-        #expect(recipe.sensitivity == nil)
-        try recipe.yaml().write(toFile: folder.path("recipe.yaml"), atomically: true, encoding: .utf8)
-        _ = try await run([
-            "quantize", "--recipe", folder.path("recipe.yaml"), "--output", folder.path("again"), "--quiet",
-        ])
+        try await repeatFromManifest(folder)
         #expect(try FolderDigests.of(folder.path("out"))[dynamic] == FolderDigests.of(folder.path("again"))[dynamic])
     }
 
@@ -176,17 +181,7 @@ import Testing
         #expect(divergence < 0.0008)
         _ = try await run(["verify", folder.path("out")])
 
-        let manifest = try Manifest.parse(
-            [UInt8](try #require(FileManager.default.contents(atPath: folder.path("out/manifest.json")))))
-        var recipe = manifest.recipe
-        recipe.source = Fixtures.sample
-        recipe.calibration?.text = Self.text
-        recipe.evaluation = nil
-        #expect(recipe.sensitivity == nil)
-        try recipe.yaml().write(toFile: folder.path("recipe.yaml"), atomically: true, encoding: .utf8)
-        _ = try await run([
-            "quantize", "--recipe", folder.path("recipe.yaml"), "--output", folder.path("again"), "--quiet",
-        ])
+        try await repeatFromManifest(folder)
         func made(_ output: String) throws -> [String: String] {
             try FolderDigests.of(folder.path(output)).filter { $0.key.hasPrefix("tiny-llama-W4A16-8.5bpw/") }
         }

@@ -2,6 +2,16 @@ import Foundation
 
 /// What pictures with axes are drawn of.
 enum ChartParts {
+    /// A line across for each level, with its name before it.
+    static func levels(_ vertical: Decades, from left: Double, to right: Double, _ y: (Double) -> Double) -> String {
+        var body = ""
+        for (value, name) in vertical.ticks {
+            body += line(left, y(value), right, y(value), "grid")
+            body += text(left - 8, y(value) + 4, name, "end")
+        }
+        return body
+    }
+
     static func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ kind: String) -> String {
         "<line class=\"\(kind)\" x1=\"\(place(x1))\" y1=\"\(place(y1))\" x2=\"\(place(x2))\" y2=\"\(place(y2))\"/>\n"
     }

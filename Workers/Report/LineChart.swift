@@ -26,11 +26,7 @@ struct LineChart {
         func y(_ value: Double) -> Double {
             Self.top + vertical.place(value) * (Self.height - Self.top - Self.bottom)
         }
-        var body = ""
-        for (value, name) in vertical.ticks {
-            body += ChartParts.line(Self.left, y(value), Self.width - Self.right, y(value), "grid")
-            body += ChartParts.text(Self.left - 8, y(value) + 4, name, "end")
-        }
+        var body = ChartParts.levels(vertical, from: Self.left, to: Self.width - Self.right, y)
         let step = max(1, (places.count + 15) / 16)
         for index in stride(from: 0, to: places.count, by: step) {
             body += ChartParts.text(x(index), Self.height - Self.bottom + 18, places[index], "middle")

@@ -48,11 +48,7 @@ struct PointChart {
         func y(_ value: Double) -> Double {
             Self.top + vertical.place(value) * (Self.height - Self.top - Self.bottom)
         }
-        var body = ""
-        for (value, name) in vertical.ticks {
-            body += ChartParts.line(Self.left, y(value), Self.width - Self.right, y(value), "grid")
-            body += ChartParts.text(Self.left - 8, y(value) + 4, name, "end")
-        }
+        var body = ChartParts.levels(vertical, from: Self.left, to: Self.width - Self.right, y)
         for tick in Int(start)...Int(end) {
             let value = Double(tick) * step
             let floor = Self.height - Self.bottom
