@@ -20,6 +20,7 @@ struct BlobAccess: Sendable {
     /// - Throws: `LostBlobs` where the blob is missing or damaged.
     func get(_ digest: Digest, _ control: WorkControl) throws -> [UInt8] {
         do {
+            if let local { return try local.load(digest) }
             return try blocking { [store, retry] in
                 try await retry.call("blob store", until: control.dropped) { try await store.get(digest) }
             }

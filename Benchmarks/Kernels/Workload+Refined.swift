@@ -8,16 +8,13 @@ extension Workload {
         var correlations: [Double] = [1]
         for _ in 1..<columns { correlations.append(correlations[correlations.count - 1] * 0.9) }
         let roots = importance.map { Double($0).squareRoot() }
-        var gram = [Double](repeating: 0, count: columns * columns)
-        for row in 0..<columns {
-            for column in 0..<columns {
-                gram[row * columns + column] = roots[row] * roots[column] * correlations[abs(row - column)]
-            }
+        let gram = (0..<columns).flatMap { row in
+            (row..<columns).map { roots[row] * roots[$0] * correlations[$0 - row] }
         }
         let feedback = Feedback(
             blocks: [
                 try Feedback.Block(
-                    gram: gram, count: columns, first: 0, unit: type.blockSize, run: type.refinedRun)
+                    gram: gram[...], count: columns, first: 0, unit: type.blockSize, run: type.refinedRun)
             ])
         var bytes = [UInt8](repeating: 0, count: type.bytes(elements: values.count) ?? 0)
         let rowBytes = bytes.count / (values.count / columns)

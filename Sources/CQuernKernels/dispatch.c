@@ -102,9 +102,9 @@ bool quern_refine(uint32_t set, uint32_t type, const float *from, size_t rows, s
     return kernels && kernels->refine(type, from, rows, columns, aid, scratch, to);
 }
 
-size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride) {
+size_t quern_factor(uint32_t set, float *matrix, size_t count) {
     const quern_kernel_table *kernels = table(set);
-    return kernels ? kernels->factor(matrix, count, stride) : count + 1;
+    return kernels ? kernels->factor(matrix, count) : count + 1;
 }
 
 bool quern_add_products(uint32_t set, const float *a, size_t a_stride, const float *b, size_t b_stride, size_t terms,

@@ -26,7 +26,7 @@ typedef struct {
     size_t (*refine_scratch)(size_t columns);
     bool (*refine)(uint32_t type, const float *from, size_t rows, size_t columns, const quern_weight_aid *aid,
                    float *scratch, uint8_t *to);
-    size_t (*factor)(double *matrix, size_t count, size_t stride);
+    size_t (*factor)(float *matrix, size_t count);
     void (*quadratic)(const float *matrix, size_t count, const float *values, float *products, double *sums);
     void (*products)(const float *a, size_t a_stride, const float *b, size_t b_stride, size_t terms, size_t rows,
                      size_t columns, float *c, size_t c_stride);

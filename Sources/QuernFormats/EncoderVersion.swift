@@ -4,5 +4,8 @@ public enum EncoderVersion {
     /// Encoders that give the very bytes of llama.cpp's reference quantizers.
     public static let reference = "reference-1"
     /// Encoders that write the same types with less error, given what layers read.
-    public static let refined = "refined-1"
+    public static let refined = "refined-2"
+
+    /// Whether a version, of this release or another, is one of refined encoders.
+    public static func isRefined(_ version: String) -> Bool { version.hasPrefix("refined-") }
 }

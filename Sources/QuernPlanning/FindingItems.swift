@@ -69,9 +69,10 @@ struct FindingItems {
     ) -> Int {
         let key = Factor(input: input, balance: balance, unit: unit, run: run)
         if let known = factors[key] { return known }
-        // The values of the file, a block in double precision twice, all panels twice.
-        let (block, values) = (Int64(columns), Int64(channels) * Int64(columns))
-        let memory = Self.buffers + 2 * Int64(maximumBlobBytes) + 16 * block * (block + 40) + 12 * values
+        // Of the triangles of all blocks the values, as they lie in the file and in double precision, the panels and their
+        // bytes; of one block the strips in which it is factored.
+        let (block, values) = (Int64(columns), Int64(channels) * Int64(columns + 1) / 2)
+        let memory = Self.buffers + 2 * Int64(maximumBlobBytes) + 20 * values + 2 * block * (block + 200)
         let expert = input.matrix > 0 ? " of expert \(input.matrix)" : ""
         return add(
             PlannedItem(

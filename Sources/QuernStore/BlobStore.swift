@@ -30,6 +30,9 @@ public protocol StreamingBlobStore: BlobStore {
     /// crash; after an error any of them may or may not be there, which does no harm.
     func commit(_ writers: [BlobWriter]) throws
 
+    /// The blob's bytes; see `get`.
+    func load(_ digest: Digest) throws -> [UInt8]
+
     /// Hands the blob's bytes over in pieces, in order. They are known to be right only when the call has returned.
     /// - Parameter checked: false spares the hash where the caller takes one of what it made of the bytes.
     /// - Throws: `.notFound`; `.corrupted` at the latest after the last piece; or what `body` throws.

@@ -8,17 +8,17 @@ extension FolderBlobStore {
     /// The blob's bytes, blocking; see `get`.
     public func load(_ digest: Digest) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        if let size = try size(of: digest) { bytes.reserveCapacity(size) }
+        bytes.reserveCapacity(expectedSize(of: digest))
         try stream(digest, checked: true) { bytes.append(contentsOf: $0) }
         return bytes
     }
 
-    /// Bytes of a blob that is stored plain; nil where that is not known without reading it.
-    private func size(of digest: Digest) throws -> Int? {
-        guard let place = locate(digest), !place.compressed else { return nil }
+    /// Bytes to set aside for a blob: as many as it has, or where it is compressed, which mostly spares little, room for
+    /// more than that. What is not used of it takes no memory.
+    private func expectedSize(of digest: Digest) -> Int {
         var status = stat()
-        guard stat(place.path, &status) == 0, status.st_size <= maximumBlobBytes else { return nil }
-        return Int(status.st_size)
+        guard let place = locate(digest), stat(place.path, &status) == 0 else { return 0 }
+        return Int(min(status.st_size * (place.compressed ? 2 : 1), off_t(maximumBlobBytes)))
     }
 
     public func stream(

@@ -45,6 +45,11 @@ import Testing
         return gram
     }
 
+    /// What is on the diagonal of a square and above it, row by row.
+    static func upper(_ square: [Double], columns: Int) -> ArraySlice<Double> {
+        (0..<columns).flatMap { square[$0 * columns + $0..<($0 + 1) * columns] }[...]
+    }
+
     /// Factors of blocks of at most `widest` columns.
     static func feedback(
         _ draw: inout OddRows, columns: Int, widest: Int, unit: Int = 1, run: Int = 1
@@ -53,7 +58,8 @@ import Testing
             blocks: try stride(from: 0, to: columns, by: widest).map { first in
                 let count = min(widest, columns - first)
                 return try Feedback.Block(
-                    gram: gram(&draw, columns: count), count: count, first: first, unit: unit, run: run)
+                    gram: upper(gram(&draw, columns: count), columns: count), count: count, first: first, unit: unit,
+                    run: run)
             })
     }
 
@@ -103,7 +109,8 @@ import Testing
         let rows = (0..<count * columns).map { _ in draw.normal() }
         let importance = (0..<columns).map { _ in draw.normal() * draw.normal() + 0.01 }.map(\.magnitude)
         let gram = Self.gram(&draw, columns: columns)
-        let feedback = Feedback(blocks: [try Feedback.Block(gram: gram, count: columns, first: 0)])
+        let feedback = Feedback(
+            blocks: [try Feedback.Block(gram: Self.upper(gram, columns: columns), count: columns, first: 0)])
         let scale: Float? = format == .nvfp4 ? 100 : nil
         let encoder = Encoder.lanes(.best)
         func values(_ components: [WeightComponent: [UInt8]]) -> [Float] {
@@ -129,12 +136,13 @@ import Testing
         #expect(output(fitted(nil, feedback)) < output(fitted(nil, nil)) * 0.8)
     }
 
-    @Test(arguments: InstructionSet.allCases, [1, 2, 31, 64, 129, 300])
+    @Test(arguments: InstructionSet.allCases, [1, 2, 31, 95, 96, 97, 300])
     func factorsGramMatrices(with set: InstructionSet, columns: Int) throws {
         var draw = OddRows(salt: 9600 + columns)
         let gram = Self.gram(&draw, columns: columns)
-        let block = try Feedback.Block(gram: gram, count: columns, first: 0, with: set)
-        #expect(try block == Feedback.Block(gram: gram, count: columns, first: 0, with: .plain))
+        let upper = Self.upper(gram, columns: columns)
+        let block = try Feedback.Block(gram: upper, count: columns, first: 0, with: set)
+        #expect(try block == Feedback.Block(gram: upper, count: columns, first: 0, with: .plain))
         #expect(block.order.sorted() == (0..<UInt32(columns)).map { $0 })
         let place = { (index: Int) in Int(block.order[index]) * columns + Int(block.order[index]) }
         #expect((1..<max(columns, 2)).allSatisfy { $0 >= columns || gram[place($0 - 1)] >= gram[place($0)] })
@@ -159,9 +167,24 @@ import Testing
         }
     }
 
+    /// The same as factoring what the Gram matrix of the divided inputs is.
+    @Test func dividesInputs() throws {
+        var draw = OddRows(salt: 9650)
+        let columns = 100
+        let gram = Self.gram(&draw, columns: columns)
+        let divisors = (0..<columns).map { _ in Float([0.25, 0.5, 1, 2, 8][draw.integer(below: 5)]) }
+        let divided = gram.indices.map {
+            gram[$0] / Double(divisors[$0 / columns]) / Double(divisors[$0 % columns])
+        }
+        #expect(
+            try Feedback.Block(
+                gram: Self.upper(gram, columns: columns), count: columns, dividedBy: divisors, first: 0)
+                == Feedback.Block(gram: Self.upper(divided, columns: columns), count: columns, first: 0))
+    }
+
     @Test func refusesWhatIsNoGramMatrix() {
-        for gram in [[1, 5, 5, 1], [1, .nan, .nan, 1], [-3, 0, 0, -3]] as [[Double]] {
-            #expect(throws: QuernError.self) { try Feedback.Block(gram: gram, count: 2, first: 0) }
+        for gram in [[1, 5, 1], [1, .nan, 1], [-3, 0, -3]] as [[Double]] {
+            #expect(throws: QuernError.self) { try Feedback.Block(gram: gram[...], count: 2, first: 0) }
         }
     }
 

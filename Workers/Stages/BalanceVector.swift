@@ -8,7 +8,9 @@ struct BalanceVector {
 
     /// Little-endian F32.
     var bytes: [UInt8] {
-        values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init) }
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: values, \.bitPattern)
+        return bytes
     }
 
     init(values: [Float]) { self.values = values }

@@ -22,8 +22,6 @@ struct FactorStage {
         }
         let blocks = try gram.layout.blocks.enumerated().map { index, columns in
             try context.control.check()
-            var square = gram.square(block: index)
-            if let balance { Self.divide(&square, by: balance[columns].map(Double.init)) }
             do throws(QuernError) {
                 guard work.unit > 0, columns.count % work.unit == 0 else {
                     throw QuernError(.invalidInput, "\(columns.count) inputs are not whole units of \(work.unit)")
@@ -32,7 +30,9 @@ struct FactorStage {
                     throw QuernError(.invalidInput, "units of \(work.unit) inputs are not whole runs of \(work.run)")
                 }
                 return try Feedback.Block(
-                    gram: square, count: columns.count, first: columns.lowerBound, unit: work.unit, run: work.run)
+                    gram: gram.triangle(block: index), count: columns.count,
+                    dividedBy: balance.map { Array($0[columns]) }, first: columns.lowerBound, unit: work.unit,
+                    run: work.run)
             } catch {
                 throw error.located(in: work.input.tensor)
             }
@@ -47,24 +47,10 @@ struct FactorStage {
     }
 }
 
-extension FactorStage {
-    /// H_ij / (s_i · s_j): the Gram matrix of an input whose channels are divided by s.
-    private static func divide(_ square: inout [Double], by s: [Double]) {
-        for row in s.indices {
-            for column in s.indices { square[row * s.count + column] /= s[row] * s[column] }
-        }
-    }
-}
-
 extension Digest {
     /// The name under which a factor is found again.
     fileprivate static func factorKey(_ work: FactorWork, in context: StageContext) throws -> Digest {
-        let balance = try work.balance.map { ordinal in
-            guard case .balance(let result)? = context.inputs[ordinal] else {
-                throw StageContext.missing(ordinal, at: work.input.tensor)
-            }
-            return result.vector.hex
-        }
+        let balance = try work.balance.map { try Findings(context).vector(of: $0).hex }
         let content = """
             quern-factor
             encoder \(EncoderVersion.refined)

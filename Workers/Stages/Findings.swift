@@ -61,6 +61,7 @@ struct Findings {
         // Never two at a time.
         last.mutate { $0 = nil }
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(factor.count * maximumBlobBytes)
         for blob in factor { bytes += try context.blobs.get(blob, context.control) }
         let feedback = try Feedback(bytes: bytes, columns: columns)
         last.mutate { $0 = (factor, feedback) }

@@ -69,6 +69,7 @@
 #include "weights_bitsandbytes.h"
 #include "weights.h"
 #include "products.h"
+#include "factor.h"
 #include "quadratic.h"
 #include "fit_scales.h"
 #include "fit_weights.h"

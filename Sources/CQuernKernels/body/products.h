@@ -63,36 +63,3 @@ typedef double register_double __attribute__((ext_vector_type(REGISTER / 2)));
 PRODUCTS(add_products, float, register_float, +)
 PRODUCTS(subtract_products, double, register_double, -)
 #undef PRODUCTS
-
-/// Rows that are finished before what they take from all later rows is subtracted.
-#define FACTOR_ROWS 64
-/// Later rows of which that is done together; only columns from their first row on have a meaning.
-#define FACTOR_STRIP 48
-
-/// Cholesky's factor U of a symmetric matrix UᵀU, in its place: the upper triangle; what is below it afterwards has no
-/// meaning.
-/// - matrix: [count, stride], zero from column `count` on; the stride is at least `count` rounded up to 32.
-/// - Returns: `count`, or the row at which the matrix turns out not to be positive definite.
-static size_t factor(double *matrix, size_t count, size_t stride) {
-    const size_t columns = (count + 31) / 32 * 32;
-    for (size_t first = 0; first < count; first += FACTOR_ROWS) {
-        const size_t end = count - first < FACTOR_ROWS ? count : first + FACTOR_ROWS;
-        const double *const done = matrix + first * stride;
-        for (size_t row = first; row < end; ++row) {
-            double *const values = matrix + row * stride;
-            subtract_products(done + row, stride, done + first, stride, row - first, 1, columns - first,
-                              values + first, stride);
-            const double pivot = values[row];
-            if (!(pivot > 0) || pivot - pivot != 0) return row;
-            const double root = __builtin_sqrt(pivot);
-            for (size_t column = first; column < columns; ++column) values[column] /= root;
-        }
-        for (size_t row = end; row < count; row += FACTOR_STRIP) {
-            const size_t some = count - row < FACTOR_STRIP ? count - row : FACTOR_STRIP;
-            const size_t begin = row / 32 * 32;
-            subtract_products(done + row, stride, done + begin, stride, end - first, some, columns - begin,
-                              matrix + row * stride + begin, stride);
-        }
-    }
-    return count;
-}

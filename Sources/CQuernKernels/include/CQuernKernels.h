@@ -231,11 +231,15 @@ size_t quern_refine_scratch(size_t columns);
 bool quern_refine(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns,
                   const quern_weight_aid *aid, float *scratch, uint8_t *to);
 
+/// Columns of a strip of a matrix to be factored.
+enum { quern_factor_strip = 96 };
+
 /// Cholesky's factor U of a symmetric matrix UᵀU, in its place: the upper triangle; the rest has no meaning afterwards.
-/// - matrix: [count, stride], zero from column `count` on; the stride is at least `count` rounded up to 32.
+/// - matrix: for each strip of columns, `quern_factor_strip` wide, the rows above its end: [end, quern_factor_strip]. All
+///   of the last strip, too: zero in columns and rows from `count` on.
 /// - Returns: `count`, or the row at which the matrix turns out not to be positive definite; more where `set` is not
 ///   available.
-size_t quern_factor(uint32_t set, double *matrix, size_t count, size_t stride);
+size_t quern_factor(uint32_t set, float *matrix, size_t count);
 
 /// c[i][j] += Σ a[k][i]·b[k][j] in single precision, every element in the order of k.
 /// - a: [terms, rows], b: [terms, columns], c: [rows, columns], each with its stride.

@@ -40,7 +40,9 @@ extension Feedback.Block {
 
     /// Factors a block of H. Equal matrices give equal bits on every instruction set.
     /// - Parameters:
-    ///   - gram: [count, count], symmetric; zero rows belong to inputs that are never used.
+    ///   - gram: its upper triangle, row by row; zero rows belong to inputs that are never used.
+    ///   - count: of its rows.
+    ///   - divisors: what the inputs are divided by beforehand, above 0; nil for nothing.
     ///   - first: its first input.
     ///   - unit: neighbours that follow each other in the order, so that they can share a scale that is found when the
     ///     first of them comes up; a divisor of `count`.
@@ -48,11 +50,17 @@ extension Feedback.Block {
     ///     divisor of `unit`.
     /// - Throws: `QuernError` `.invalidInput` where the matrix is not that of any inputs.
     public init(
-        gram: [Double], count: Int, first: Int, unit: Int = 1, run: Int = 1, with set: InstructionSet = .best
+        gram: ArraySlice<Double>, count: Int, dividedBy divisors: [Float]? = nil, first: Int, unit: Int = 1,
+        run: Int = 1, with set: InstructionSet = .best
     ) throws(QuernError) {
-        precondition(gram.count == count * count && count % unit == 0, "a square matrix of whole units")
+        precondition(gram.count == count * (count + 1) / 2 && count % unit == 0, "a square matrix of whole units")
         precondition(unit % run == 0, "units of whole runs")
-        let diagonal = (0..<count).map { gram[$0 * count + $0] }
+        let inverse = divisors.map { $0.map { 1 / Double($0) } } ?? [Double](repeating: 1, count: count)
+        var place = gram.startIndex
+        let diagonal = (0..<count).map { row in
+            defer { place += count - row }
+            return gram[place] * inverse[row] * inverse[row]
+        }
         let fault = QuernError(.invalidInput, "the Gram matrix from input \(first) on is not positive definite")
         guard diagonal.allSatisfy({ $0 >= 0 && $0.isFinite }) else { throw fault }
         let order = Self.order(diagonal, unit: unit, run: run)
@@ -61,8 +69,9 @@ extension Feedback.Block {
         var damping = mean > 0 ? mean * Self.usualDamping : 1
         // Rounding may leave a matrix without a factor that in truth has one.
         for _ in 0..<3 {
-            if let (panels, variances) = Self.factors(gram, order, damping: damping, with: set) {
-                self.init(first: first, order: order.map(UInt32.init), panels: panels, variances: variances)
+            if let strips = FactorStrips(gram, inverse, order, damping: damping, with: set) {
+                self.init(
+                    first: first, order: order.map(UInt32.init), panels: strips.panels, variances: strips.variances)
                 return
             }
             damping *= 10
@@ -82,45 +91,6 @@ extension Feedback.Block {
             descending(first..<first + unit, by: run).flatMap { Array($0..<$0 + run) }
         }
     }
-
-    /// V by panels, and D.
-    /// - Returns: nil where the matrix is not positive definite.
-    private static func factors(
-        _ gram: [Double], _ order: [Int], damping: Double, with set: InstructionSet
-    ) -> (panels: [Float], variances: [Float])? {
-        let count = order.count
-        // An odd number of cache lines: rows below each other do not compete for the same places.
-        let stride = (count + 31) / 32 * 32 + 8
-        let matrix = UnsafeMutablePointer<Double>.allocate(capacity: count * stride)
-        defer { matrix.deallocate() }
-        matrix.initialize(repeating: 0, count: count * stride)
-        // Backwards: the factor of what is turned around is upper triangular when it is turned back.
-        gram.withUnsafeBufferPointer { gram in
-            for row in 0..<count {
-                let from = order[count - 1 - row] * count
-                for column in 0..<count {
-                    matrix[row * stride + column] = gram[from + order[count - 1 - column]]
-                }
-                matrix[row * stride + row] += damping
-            }
-        }
-        guard quern_factor(set.rawValue, matrix, count, stride) == count else { return nil }
-        let roots = (0..<count).map { matrix[$0 * stride + $0] }
-        let inverse = roots.map { 1 / $0 }
-        var panels: [Float] = []
-        panels.reserveCapacity(Feedback.panelValues(count))
-        for first in Swift.stride(from: 0, to: count, by: Feedback.panelColumns) {
-            let end = min(count, first + Feedback.panelColumns)
-            for earlier in 0..<end {
-                for column in first..<end {
-                    let row = count - 1 - column
-                    let value = matrix[row * stride + count - 1 - earlier] * inverse[row]
-                    panels.append(earlier < column ? Float(value) : earlier == column ? 1 : 0)
-                }
-            }
-        }
-        return (panels, roots.reversed().map { Float($0 * $0) })
-    }
 }
 
 extension Feedback {
@@ -130,12 +100,9 @@ extension Feedback {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(blocks.reduce(0) { $0 + 8 + 4 * (2 * $1.order.count + $1.panels.count) })
         for block in blocks {
-            for word in [UInt32(block.first), UInt32(block.order.count)] + block.order {
-                withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
-            }
-            for value in [block.variances, block.panels].joined() {
-                withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
-            }
+            bytes.append(littleEndian: [UInt32(block.first), UInt32(block.order.count)] + block.order)
+            bytes.append(littleEndian: block.variances, \.bitPattern)
+            bytes.append(littleEndian: block.panels, \.bitPattern)
         }
         return bytes
     }
@@ -152,13 +119,10 @@ extension Feedback {
             let count = Int(head[1])
             guard count > 0, count <= columns - first, let order = Self.words(bytes, place + 8, count),
                 Set(order).count == count, order.allSatisfy({ $0 < UInt32(count) }),
-                let variances = Self.words(bytes, place + 8 + 4 * count, count),
-                let panels = Self.words(bytes, place + 8 + 8 * count, Self.panelValues(count))
+                let variances = bytes.littleEndianFloats(at: place + 8 + 4 * count, count),
+                let panels = bytes.littleEndianFloats(at: place + 8 + 8 * count, Self.panelValues(count))
             else { throw fault }
-            blocks.append(
-                Block(
-                    first: first, order: order, panels: panels.map { Float(bitPattern: $0) },
-                    variances: variances.map { Float(bitPattern: $0) }))
+            blocks.append(Block(first: first, order: order, panels: panels, variances: variances))
             place += 8 + 4 * (2 * count + panels.count)
             first += count
         }

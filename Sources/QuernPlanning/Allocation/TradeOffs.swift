@@ -122,7 +122,7 @@ extension Planner {
         let recipe = Recipe(
             source: source.name, targets: goals.map { Recipe.Target(gguf: $0) },
             calibration: Recipe.Calibration(text: sensitivity.text),
-            encoder: sensitivity.encoder == EncoderVersion.refined ? .refined : .reference)
+            encoder: EncoderVersion.isRefined(sensitivity.encoder) ? .refined : .reference)
         return try GGUFTargets(
             recipe: recipe, names: names(of: recipe), source: source, name: source.name,
             origin: sensitivity.importance(of: source), calibration: nil,

@@ -12,10 +12,17 @@ public struct GramMatrices: Sendable, Equatable {
         self.values = values
     }
 
+    /// The upper triangle of one block, row by row.
+    public func triangle(matrix: Int = 0, block: Int) -> ArraySlice<Double> {
+        let first = matrix * layout.values + block * GramLayout.triangle(layout.blockColumns)
+        return values[first..<first + GramLayout.triangle(layout.blocks[block].count)]
+    }
+
     /// One block in full: symmetric, row by row.
     public func square(matrix: Int = 0, block: Int) -> [Double] {
         let columns = layout.blocks[block].count
-        var place = matrix * layout.values + block * GramLayout.triangle(layout.blockColumns)
+        let values = triangle(matrix: matrix, block: block)
+        var place = values.startIndex
         var square = [Double](repeating: 0, count: columns * columns)
         for row in 0..<columns {
             for column in row..<columns {
