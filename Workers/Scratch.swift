@@ -45,6 +45,8 @@ final class Scratch: @unchecked Sendable {
     var decoded = PageBuffer()
     var encoded = PageBuffer()
     var rescaled = PageBuffer()
+    /// Of kernels.
+    var working = PageBuffer()
 }
 
 /// Lends buffers, as many as there are items in work.

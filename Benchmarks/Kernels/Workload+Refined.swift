@@ -20,14 +20,17 @@ extension Workload {
         let rowBytes = bytes.count / (values.count / columns)
         return values.withUnsafeBufferPointer { values in
             bytes.withUnsafeMutableBytes { bytes in
-                rate {
-                    for row in stride(from: 0, to: values.count / columns, by: Kernels.refinedRows) {
-                        let end = min(row + Kernels.refinedRows, values.count / columns)
-                        Kernels.refine(
-                            type, rows: UnsafeBufferPointer(rebasing: values[row * columns..<end * columns]),
-                            columns: columns, importance: importance, feedback: feedback,
-                            into: UnsafeMutableRawBufferPointer(rebasing: bytes[row * rowBytes..<end * rowBytes]),
-                            with: set)
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: Kernels.refiningScratch(columns: columns)) {
+                    scratch in
+                    rate {
+                        for row in stride(from: 0, to: values.count / columns, by: Kernels.refinedRows) {
+                            let end = min(row + Kernels.refinedRows, values.count / columns)
+                            Kernels.refine(
+                                type, rows: UnsafeBufferPointer(rebasing: values[row * columns..<end * columns]),
+                                columns: columns, importance: importance, feedback: feedback, scratch: scratch,
+                                into: UnsafeMutableRawBufferPointer(rebasing: bytes[row * rowBytes..<end * rowBytes]),
+                                with: set)
+                        }
                     }
                 }
             }

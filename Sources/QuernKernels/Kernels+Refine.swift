@@ -5,6 +5,9 @@ extension Kernels {
     /// Rows that are refined in one call at most.
     public static let refinedRows = fittedRows
 
+    /// Values that `refine` needs room for.
+    public static func refiningScratch(columns: Int) -> Int { quern_refine_scratch(columns) }
+
     /// Encodes rows to a type's blocks so that what the layer puts out changes little: the errors of columns are made good
     /// by columns that are rounded after them (GPTQ), scales being those that `encode` finds for columns corrected so far,
     /// or up to 8 % more or less where that loses less.
@@ -15,10 +18,12 @@ extension Kernels {
     ///   - rows: [n, columns] finite values, n at most `refinedRows`.
     ///   - importance: a value of at least 0 for each column: mean squares of the inputs.
     ///   - feedback: of all columns, in units of the type's blocks and runs of its `refinedRun`.
+    ///   - scratch: room for `refiningScratch(columns:)` values.
     ///   - output: `type.bytes(elements: rows.count)` bytes, with any alignment.
     public static func refine(
         _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, importance: [Float], feedback: Feedback,
-        into output: UnsafeMutableRawBufferPointer, with set: InstructionSet = .best
+        scratch: UnsafeMutableBufferPointer<Float>, into output: UnsafeMutableRawBufferPointer,
+        with set: InstructionSet = .best
     ) {
         precondition(columns > 0 && rows.count % columns == 0, "whole rows only")
         precondition(rows.count / columns <= refinedRows, "at most 128 rows")
@@ -26,13 +31,12 @@ extension Kernels {
         precondition(importance.count == columns, "a value for each column")
         precondition(feedback.isMade(for: type, columns: columns), "whole blocks, one by one")
         guard let source = rows.baseAddress, let target = output.baseAddress, !rows.isEmpty else { return }
-        let done = withUnsafeTemporaryAllocation(of: Float.self, capacity: quern_refine_scratch(columns)) { scratch in
-            withAid(importance, feedback.blocks) { aid in
-                var aid = aid
-                return quern_refine(
-                    set.rawValue, type.rawValue, source, rows.count / columns, columns, &aid, scratch.baseAddress,
-                    target.assumingMemoryBound(to: UInt8.self))
-            }
+        precondition(scratch.count >= refiningScratch(columns: columns), "too little room")
+        let done = withAid(importance, feedback.blocks) { aid in
+            var aid = aid
+            return quern_refine(
+                set.rawValue, type.rawValue, source, rows.count / columns, columns, &aid, scratch.baseAddress,
+                target.assumingMemoryBound(to: UInt8.self))
         }
         precondition(done, "no refined encoder for \(type) with \(set)")
     }

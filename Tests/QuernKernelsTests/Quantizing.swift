@@ -29,10 +29,14 @@ extension Encoder {
                 feedback: feedback)
         }
         return Self.components(of: format, source: source, rows: rows.count / columns, columns: columns) { outputs in
-            rows.withUnsafeBufferPointer {
-                Kernels.fit(
-                    format, source: source, rows: $0, columns: columns, globalScale: globalScale,
-                    importance: importance, feedback: feedback, into: outputs, with: set)
+            let room = Kernels.fittingScratch(
+                format, source: source, columns: columns, globalScale: globalScale)
+            rows.withUnsafeBufferPointer { rows in
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: room) {
+                    Kernels.fit(
+                        format, source: source, rows: rows, columns: columns, globalScale: globalScale,
+                        importance: importance, feedback: feedback, scratch: $0, into: outputs, with: set)
+                }
             }
         }
     }

@@ -19,10 +19,12 @@ import Testing
         // What was there before shall not show.
         var bytes = [UInt8](repeating: 0xa5, count: type.bytes(elements: rows.count) ?? 0)
         rows.withUnsafeBufferPointer { rows in
-            bytes.withUnsafeMutableBytes {
-                Kernels.refine(
-                    type, rows: rows, columns: columns, importance: importance, feedback: feedback, into: $0,
-                    with: set)
+            bytes.withUnsafeMutableBytes { bytes in
+                withUnsafeTemporaryAllocation(of: Float.self, capacity: Kernels.refiningScratch(columns: columns)) {
+                    Kernels.refine(
+                        type, rows: rows, columns: columns, importance: importance, feedback: feedback, scratch: $0,
+                        into: bytes, with: set)
+                }
             }
         }
         return bytes

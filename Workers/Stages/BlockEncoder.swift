@@ -55,7 +55,8 @@ struct BlockEncoder {
     ///   - firstRow: the first of them in the tensor.
     ///   - encoded: `rowBytes` for each.
     mutating func encode(
-        _ values: UnsafeBufferPointer<Float>, firstRow: Int, into encoded: UnsafeMutableRawBufferPointer
+        _ values: UnsafeBufferPointer<Float>, firstRow: Int, _ scratch: Scratch,
+        into encoded: UnsafeMutableRawBufferPointer
     ) throws {
         guard let importance, let weights else {
             Kernels.encode(type, rows: values, columns: span.columns, importance: nil, into: encoded)
@@ -70,7 +71,7 @@ struct BlockEncoder {
             let start = weights.matrix(of: tensorRow) * span.columns
             try encode(
                 UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns]),
-                tensorRow: tensorRow, importance: importance[start..<start + span.columns],
+                tensorRow: tensorRow, importance: importance[start..<start + span.columns], scratch,
                 into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<(row + count) * rowBytes]))
             row += count
         }
@@ -79,7 +80,7 @@ struct BlockEncoder {
     /// Encodes rows of one matrix.
     private mutating func encode(
         _ values: UnsafeBufferPointer<Float>, tensorRow: Int, importance: ArraySlice<Float>,
-        into encoded: UnsafeMutableRawBufferPointer
+        _ scratch: Scratch, into encoded: UnsafeMutableRawBufferPointer
     ) throws {
         guard let refinement else {
             importance.withUnsafeBufferPointer {
@@ -89,12 +90,13 @@ struct BlockEncoder {
         }
         let feedback = try feedback(refinement, tensorRow: tensorRow)
         let importance = Array(importance)
+        let room = try scratch.working.floats(Kernels.refiningScratch(columns: span.columns))
         let rows = values.count / span.columns
         for row in stride(from: 0, to: rows, by: Kernels.refinedRows) {
             let end = min(row + Kernels.refinedRows, rows)
             Kernels.refine(
                 type, rows: UnsafeBufferPointer(rebasing: values[row * span.columns..<end * span.columns]),
-                columns: span.columns, importance: importance, feedback: feedback,
+                columns: span.columns, importance: importance, feedback: feedback, scratch: room,
                 into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<end * rowBytes]))
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import QuernFormats
 import QuernJobs
 import QuernStore
@@ -23,7 +24,24 @@ extension StageContext {
     }
 }
 
+extension Encodable {
+    /// The same bytes for equal values.
+    var sortedJSON: Data {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys]
+            return try encoder.encode(self)
+        }
+    }
+}
+
 extension Digest {
+    /// The name under which what some computation makes of values is found again.
+    static func key(_ computation: String, of values: [any Encodable]) throws -> Digest {
+        let content = try [Data(computation.utf8)] + values.map { try $0.sortedJSON }
+        return Digest(of: Array(content.joined(separator: Data("\n".utf8))))
+    }
+
     fileprivate func ofPiece(_ index: Int) -> Digest {
         index == 0 ? self : Digest(of: Array("\(hex) piece \(index)".utf8))
     }

@@ -107,11 +107,9 @@ struct MeasureStage {
 extension Digest {
     /// The name under which costs are found again: by whoever asks for the very same of the same model and statistics.
     fileprivate static func costsKey(_ work: MeasureWork, in context: StageContext) throws -> Digest {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        let inputs = try context.inputs.sorted { $0.key < $1.key }.map { try encoder.encode($0.value) }
-        let content = [Data("quern-costs \(EncoderVersion.refined)".utf8), try encoder.encode(work)] + inputs
-        return Digest(of: Array(content.joined(separator: Data("\n".utf8))))
+        try .key(
+            "quern-costs \(EncoderVersion.refined)",
+            of: [work] + context.inputs.sorted { $0.key < $1.key }.map { $0.value as any Encodable })
     }
 }
 
@@ -153,7 +151,7 @@ private struct TensorCoder {
             let count = values.count / span.columns
             try bytes.withUnsafeMutableBytes { bytes in
                 try encoder.encode(
-                    values, firstRow: span.firstRow + row,
+                    values, firstRow: span.firstRow + row, scratch,
                     into: UnsafeMutableRawBufferPointer(
                         rebasing: bytes[row * encoder.rowBytes..<(row + count) * encoder.rowBytes]))
             }
@@ -213,7 +211,7 @@ private struct TensorCoder {
             for sample in samples {
                 let encoded = try scratch.encoded.bytes(sample.values.count / span.columns * encoder.rowBytes)
                 try sample.values.withUnsafeBufferPointer {
-                    try encoder.encode($0, firstRow: sample.first, into: encoded)
+                    try encoder.encode($0, firstRow: sample.first, scratch, into: encoded)
                 }
                 let decoded = try scratch.decoded.floats(sample.values.count)
                 Kernels.decode(encoder.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)

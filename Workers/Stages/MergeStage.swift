@@ -1,3 +1,4 @@
+import Foundation
 import QuernFormats
 import QuernJobs
 import QuernModel
@@ -13,7 +14,13 @@ struct MergeStage {
 
     func run() throws -> StageOutcome {
         guard case .tokenize(let text)? = context.inputs[work.tokens] else { throw missing(work.tokens) }
-        let sum = try open()
+        let groups = try work.groups.map { ordinal in
+            guard case .calibrate(let result)? = context.inputs[ordinal] else { throw missing(ordinal) }
+            return result
+        }
+        let key = try Digest.key("quern-statistics", of: [text] + groups)
+        if let known = try known(key) { return StageOutcome { Completion(result: .merge(known)) } }
+        let sum = try open(groups)
         guard sum.chunks == text.chunks else {
             throw QuernError(
                 .invalidInput, "statistics of \(sum.chunks) chunks, the text has \(text.chunks)", at: "statistics")
@@ -40,18 +47,28 @@ struct MergeStage {
             coverage: coverage.sorted { $0.layer < $1.layer },
             warnings: sum.warnings(
                 of: .init(distinctTokens: text.distinctTokens, vocabulary: text.vocabulary), experts: experts))
+        let kept = try context.blobs.pieces(of: [UInt8](result.sortedJSON))
         return StageOutcome { [context] in
-            try context.blobs.commit(index.writers, context.control)
-            return Completion(result: .merge(result))
+            try context.blobs.commit(index.writers + kept.writers, context.control)
+            return Completion(result: .merge(result), cache: context.entries(for: kept, under: key))
         }
     }
 
-    private func open() throws -> StatisticsSum {
+    /// What another job has made of the same groups, if all of it is still there.
+    private func known(_ key: Digest) throws -> MergeResult? {
+        guard let blobs = try context.known(key) else { return nil }
+        let bytes = try blobs.flatMap { try context.blobs.get($0, context.control) }
+        let result = try JSONDecoder().decode(MergeResult.self, from: Data(bytes))
+        func isThere(_ digest: Digest) throws -> Bool { try context.blobs.contains(digest, context.control) }
+        guard try result.statistics.allSatisfy(isThere), try isThere(result.index) else { return nil }
+        let vectors = try VectorIndex(bytes: context.blobs.get(result.index, context.control)).vectors
+        return try vectors.values.allSatisfy(isThere) ? result : nil
+    }
+
+    private func open(_ groups: [CalibrateResult]) throws -> StatisticsSum {
         var sum = StatisticsSum()
         let shelf = BlobShelf(context)
-        for ordinal in work.groups {
-            guard case .calibrate(let result)? = context.inputs[ordinal] else { throw missing(ordinal) }
-            guard !result.statistics.isEmpty else { continue }
+        for result in groups where !result.statistics.isEmpty {
             try sum.append(BlobSource(result.statistics, name: "statistics", shelf: shelf))
         }
         return sum

@@ -145,10 +145,10 @@ extension PartEncoding {
             Kernels.decode(type, bytes: UnsafeRawBufferPointer(encoded), into: rounded)
         case .component(_, let weight):
             let outputs = try weight.memory(rows: rows, columns: columns, scratch)
+            let room = Kernels.fittingScratch(weight.storage.numbers, source: weight.scaleType, columns: columns)
             Kernels.fit(
                 weight.storage.numbers, source: weight.scaleType, rows: values, columns: columns,
-                importance: importance,
-                into: outputs)
+                importance: importance, scratch: try scratch.working.floats(room), into: outputs)
             Kernels.dequantize(
                 weight.storage.numbers, source: weight.scaleType,
                 components: outputs.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, into: rounded)

@@ -147,7 +147,7 @@ struct SpanEncoder {
     ) throws {
         let rows = values.count / span.columns
         let encoded = try scratch.encoded.bytes(rows * making.encoder.rowBytes)
-        try making.encoder.encode(values, firstRow: span.firstRow + firstRow, into: encoded)
+        try making.encoder.encode(values, firstRow: span.firstRow + firstRow, scratch, into: encoded)
         try making.writer.append(UnsafeRawBufferPointer(encoded))
         let decoded = try scratch.decoded.floats(values.count)
         Kernels.decode(making.encoder.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)

@@ -90,9 +90,12 @@ struct WeightEncoder {
     ) throws -> [WeightComponent: UnsafeMutableRawBufferPointer] {
         let outputs = try weight.memory(rows: values.count / columns, columns: columns, scratch)
         if weight.rounding.searches {
+            let room = Kernels.fittingScratch(
+                weight.storage.numbers, source: weight.scaleType, columns: columns, globalScale: globalScale)
             Kernels.fit(
                 weight.storage.numbers, source: weight.scaleType, rows: values, columns: columns,
-                globalScale: globalScale, importance: aid.importance, feedback: aid.feedback, into: outputs)
+                globalScale: globalScale, importance: aid.importance, feedback: aid.feedback,
+                scratch: try scratch.working.floats(room), into: outputs)
         } else {
             Kernels.quantize(
                 weight.storage.numbers, source: weight.scaleType, rows: try brought(values, scratch), columns: columns,

@@ -53,6 +53,8 @@ typedef double register_double __attribute__((ext_vector_type(REGISTER / 2)));
                 for (; i + TILE_ROWS <= rows; i += TILE_ROWS)                                                          \
                     name##_tile(TILE_ROWS, factors + i, a_stride, values, b_stride, some, c + i * c_stride + j,        \
                                 c_stride);                                                                             \
+                for (; i + 4 <= rows; i += 4)                                                                          \
+                    name##_tile(4, factors + i, a_stride, values, b_stride, some, c + i * c_stride + j, c_stride);     \
                 for (; i + 2 <= rows; i += 2)                                                                          \
                     name##_tile(2, factors + i, a_stride, values, b_stride, some, c + i * c_stride + j, c_stride);     \
                 if (i < rows)                                                                                          \

@@ -85,21 +85,36 @@ KERNEL void refine_round_all(const refine_space *space, const quern_feedback *fe
 static bool encode(uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
                    uint8_t *to);
 
-/// Corrects the columns of a block and has them encoded.
-static void refine_search(const refine_space *space, const quern_feedback *feedback, size_t first,
-                          const float *weights, const float *differences, refine_kind kind) {
-    const size_t count = (size_t)space->kind.block;
-    memcpy(space->corrected, weights, count * fit_lanes * sizeof(float));
+/// Corrects the columns of a block in all rows by the errors of earlier blocks: the factor, which is larger than any
+/// cache, is gone through once for all.
+static void refine_correct(const refine_space *space, const quern_feedback *feedback, size_t first, size_t tiles) {
+    const size_t count = (size_t)space->kind.block, panel = count < fit_panel ? count : fit_panel;
+    for (size_t tile = 0; tile < tiles; ++tile) {
+        const float *const weights = space->weights + (tile * space->columns + first) * fit_lanes;
+        for (size_t place = 0; place < count; ++place)
+            memcpy(space->corrections + place * fit_rows + tile * fit_lanes, weights + place * fit_lanes,
+                   fit_lanes * sizeof(float));
+    }
     for (size_t begin = 0; begin < count; begin += fit_panel) {
         size_t stride;
         const float *const factor = refine_factor(feedback, 0, first + begin, &stride);
-        add_products(factor, stride, differences, fit_lanes, first, count < fit_panel ? count : fit_panel, fit_lanes,
-                     space->corrected + begin * fit_lanes, fit_lanes);
+        add_products(factor, stride, space->differences, fit_rows, first, panel,
+                     tiles * fit_lanes, space->corrections + begin * fit_rows, fit_rows);
     }
+}
+
+/// Has the corrected columns of a block encoded.
+/// - corrections: of the rows of a tile.
+static void refine_search(const refine_space *space, const quern_feedback *feedback, size_t first,
+                          const float *weights, const float *corrections, refine_kind kind) {
+    const size_t count = (size_t)space->kind.block;
     // Where an earlier block has a scale beyond half precision nothing is known by which to correct.
-    for (size_t i = 0; i < count * fit_lanes; i += 16) {
-        const row_float value = row_load(space->corrected + i);
-        row_save(space->corrected + i, value - value == 0 ? value : row_load(weights + i));
+    for (size_t place = 0; place < count; ++place) {
+        for (size_t lane = 0; lane < fit_lanes; lane += 16) {
+            const row_float weight = row_load(weights + place * fit_lanes + lane);
+            const row_float value = row_load(corrections + place * fit_rows + lane);
+            row_save(space->corrected + place * fit_lanes + lane, value - value == 0 ? value : weight);
+        }
     }
     for (size_t place = 0; place < count; ++place) {
         float *const to = space->natural + feedback->order[first + place] % count;
@@ -150,8 +165,8 @@ KERNEL void refine_choose(const refine_space *space, const quern_feedback *feedb
                 const row_int codes = __builtin_convertvector(row_load_bytes(space->codes + place), row_int);
                 const row_int best = __builtin_convertvector(row_load_bytes(space->best + place), row_int);
                 row_save_bytes(space->best + place, __builtin_convertvector(better ? codes : best, row_byte));
-                row_save(differences + place,
-                         better ? row_load(space->trial + place) : row_load(differences + place));
+                float *const difference = differences + column * fit_rows + lane;
+                row_save(difference, better ? row_load(space->trial + place) : row_load(difference));
             }
         }
     }
@@ -169,12 +184,13 @@ KERNEL void refine_rows(const refine_space *space, const float *from, size_t row
         }
         for (size_t first = 0; first < feedback->count; first += count) {
             const size_t block = (feedback->first + feedback->order[first]) / count;
+            refine_correct(space, feedback, first, tiles);
             for (size_t tile = 0; tile < tiles; ++tile) {
                 const float *const weights = space->weights + tile * space->columns * fit_lanes;
-                float *const differences = space->differences + tile * space->columns * fit_lanes;
-                refine_search(space, feedback, first, weights + first * fit_lanes, differences, kind);
-                refine_choose(space, feedback, first, weights + first * fit_lanes, differences + first * fit_lanes,
-                              kind);
+                refine_search(space, feedback, first, weights + first * fit_lanes,
+                              space->corrections + tile * fit_lanes, kind);
+                refine_choose(space, feedback, first, weights + first * fit_lanes,
+                              space->differences + first * fit_rows + tile * fit_lanes, kind);
                 for (size_t lane = 0; lane < fit_lanes && tile * fit_lanes + lane < rows; ++lane) {
                     uint8_t codes[refine_block];
                     for (size_t i = 0; i < count; ++i) codes[i] = space->best[i * fit_lanes + lane];

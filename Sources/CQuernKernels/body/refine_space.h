@@ -10,8 +10,10 @@ typedef struct {
     uint32_t type;
     const float *importance;
     /// For every FIT_LANES rows: [tiles, columns, lanes]; columns in the order of the feedback.
-    float *weights, *differences;
-    /// Of one block: [columns, lanes], in the order of the feedback: corrected by earlier blocks; by its own columns
+    float *weights;
+    /// Of all rows, [columns, FIT_ROWS]: what is left of them; the columns of one block, corrected by earlier blocks.
+    float *differences, *corrections;
+    /// Of one block: [columns, lanes], in the order of the feedback: corrected by earlier blocks; by its own columns,
     /// too; the differences of a trial.
     float *corrected, *panel, *trial;
     /// [lanes, columns].
@@ -30,7 +32,7 @@ typedef struct {
 
 static size_t refine_scratch(size_t columns) {
     const size_t floats = 4 * refine_block + 5 * refine_groups, bytes = 4 * refine_block;
-    return 2 * fit_rows * columns + fit_lanes * (floats + bytes / sizeof(float));
+    return fit_rows * (2 * columns + refine_block) + fit_lanes * (floats + bytes / sizeof(float));
 }
 
 static refine_space refine_begin(uint32_t type, size_t columns, const float *importance, float *scratch) {
@@ -39,7 +41,8 @@ static refine_space refine_begin(uint32_t type, size_t columns, const float *imp
     if (space.points.count > 0) space.book = quern_codebook_get(space.points.book);
     space.weights = scratch;
     space.differences = space.weights + fit_rows * columns;
-    space.corrected = space.differences + fit_rows * columns;
+    space.corrections = space.differences + fit_rows * columns;
+    space.corrected = space.corrections + fit_rows * refine_block;
     space.panel = space.corrected + refine_block * fit_lanes;
     space.trial = space.panel + refine_block * fit_lanes;
     space.natural = space.trial + refine_block * fit_lanes;
