@@ -19,7 +19,7 @@ actor MemoryService: WorkerService {
     private(set) var sessions = 0
     private(set) var closed = 0
     private(set) var refused = 0
-    private(set) var cache: [Digest: Part] = [:]
+    private(set) var cache: [Digest: Part]
     private(set) var fractions: [Int: [Double]] = [:]
     private var live: SessionID?
     private var fence: Int64 = 0
@@ -39,12 +39,13 @@ actor MemoryService: WorkerService {
     /// - Parameter order: the order in which ready items are handed out.
     init(
         _ items: [PlannedItem], away: Int = 0, heartbeat: Double = 0.01, inputs: [Int: WorkResult] = [:],
-        order: @escaping @Sendable ([Int]) -> [Int] = { $0 }
+        cache: [Digest: Part] = [:], order: @escaping @Sendable ([Int]) -> [Int] = { $0 }
     ) {
         self.items = items.map { Item(payload: $0.payload, dependencies: $0.dependencies) }
         self.away = away
         self.heartbeat = heartbeat
         self.inputs = inputs
+        self.cache = cache
         self.order = order
     }
 

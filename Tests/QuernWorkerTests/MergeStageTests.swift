@@ -25,6 +25,15 @@ import Testing
     }
 
     private func merge(_ groups: [ModelStatistics?], chunks: Int) async throws -> MemoryService.Item {
+        let service = try await service(groups, chunks: chunks)
+        try await bench.worker(service).run()
+        return await service.items[0]
+    }
+
+    /// A job whose groups are calibrated and not yet merged.
+    private func service(
+        _ groups: [ModelStatistics?], chunks: Int, cache: [Digest: Part] = [:]
+    ) async throws -> MemoryService {
         var inputs: [Int: WorkResult] = [
             0: .tokenize(
                 TokenizeResult(
@@ -40,10 +49,15 @@ import Testing
             inputs[index + 1] = .calibrate(CalibrateResult(statistics: pieces))
         }
         let work = MergeWork(tokens: 0, groups: Array(1...groups.count), memory: 1)
-        let service = MemoryService(
-            [PlannedItem(payload: .merge(work), cost: 1, memory: 1, label: "merge")], inputs: inputs)
-        try await bench.worker(service).run()
-        return await service.items[0]
+        return MemoryService(
+            [PlannedItem(payload: .merge(work), cost: 1, memory: 1, label: "merge")], inputs: inputs, cache: cache)
+    }
+
+    private func remove(_ digest: Digest) throws {
+        let path = bench.folder.path("blobs") + "/sha256/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2).prefix(2))"
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.hasPrefix(digest.hex) {
+            try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+        }
     }
 
     private func result(_ item: MemoryService.Item) throws -> MergeResult {
@@ -69,6 +83,35 @@ import Testing
         for (name, digest) in index.vectors {
             #expect(try await bench.blobs.get(digest) == expected.entries[name]?.bytes)
         }
+    }
+
+    /// By a later job on the same groups, as long as all that was made of them is there.
+    @Test func mergedStatisticsAreFoundAgain() async throws {
+        let groups = [Self.statistics(1), Self.statistics(2)]
+        let first = try await service(groups, chunks: 2)
+        try await bench.worker(first).run()
+        let merged = try result(await first.items[0])
+        let cache = await first.cache
+        #expect(cache.count == 1)
+
+        // What they were made of is not looked at.
+        let later = try await service(groups, chunks: 2, cache: cache)
+        for group in groups { try remove(Digest(of: Array(StatisticsFile.bytes(group)[100...]))) }
+        try await bench.worker(later).run()
+        #expect(try result(await later.items[0]) == merged)
+
+        let vectors = try VectorIndex(bytes: try await bench.blobs.get(merged.index)).vectors
+        for digest in try [#require(merged.statistics.first), merged.index, #require(vectors.values.first)] {
+            try remove(digest)
+            let again = try await service(groups, chunks: 2, cache: cache)
+            try await bench.worker(again).run()
+            #expect(try result(await again.items[0]) == merged)
+            #expect(try await bench.blobs.contains(digest))
+        }
+        // Another order of the text is another sum.
+        let other = try await service(groups.reversed(), chunks: 2, cache: cache)
+        try await bench.worker(other).run()
+        #expect(await other.cache.count == 2)
     }
 
     /// What a report on the statistics says, with the experts that nothing reached.
@@ -151,10 +194,7 @@ import Testing
         #expect(keys.count == 1 && plainKeys == keys)
 
         // What is lost is brought back by the merge item, which its result names by the index.
-        let path = bench.folder.path("blobs") + "/sha256/\(vectors.hex.prefix(2))/\(vectors.hex.dropFirst(2).prefix(2))"
-        for name in try FileManager.default.contentsOfDirectory(atPath: path) where name.hasPrefix(vectors.hex) {
-            try FileManager.default.removeItem(atPath: "\(path)/\(name)")
-        }
+        try remove(vectors)
         let again = MemoryService(items, inputs: [7: .merge(merged)])
         let worker = Task { try await bench.worker(again, exitWhenIdle: nil).run() }
         await again.wait { !$0.items[0].failures.isEmpty }
