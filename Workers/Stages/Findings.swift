@@ -60,9 +60,8 @@ struct Findings {
         if let last = last.mutate({ $0 }), last.factor == factor { return last.feedback }
         // Never two at a time.
         last.mutate { $0 = nil }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(factor.count * maximumBlobBytes)
-        for blob in factor { bytes += try context.blobs.get(blob, context.control) }
+        let pieces = try factor.map { try context.blobs.get($0, context.control) }
+        let bytes = pieces.count == 1 ? pieces[0] : Array(pieces.joined())
         let feedback = try Feedback(bytes: bytes, columns: columns)
         last.mutate { $0 = (factor, feedback) }
         return feedback
