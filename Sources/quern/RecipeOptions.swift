@@ -230,7 +230,8 @@ struct RecipeOptions: ParsableArguments {
     }
 
     static func absolute(_ path: String, from folder: String) -> String {
-        path.contains("://")
-            ? path : URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: folder)).standardized.path
+        if path.contains("://") { return path }
+        // Joined first: a path of its own loses the `..` that it begins with.
+        return URL(fileURLWithPath: path.hasPrefix("/") ? path : "\(folder)/\(path)").standardized.path
     }
 }

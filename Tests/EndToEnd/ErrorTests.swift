@@ -155,6 +155,17 @@ import Testing
             [try folder.write(bytes.prefix(1_000_000), to: "short.gguf"), "--to", "Q8_0"], status: 1, ["short.gguf"])
     }
 
+    @Test(arguments: ["../../model", "../here/../../model", "model", "./model/."])
+    func pathsBeginInTheWorkingFolder(_ source: String) async throws {
+        let folder = try TemporaryFolder()
+        try folder.write("", to: "work/here/empty")
+        try folder.link("model", to: Self.checkpoint)
+        try folder.link("work/here/model", to: Self.checkpoint)
+        let outcome = try await QuernProcess.run(
+            ["plan", source, "--to", "Q8_0"], workingFolder: folder.path("work/here"))
+        #expect(outcome.status == 0 && outcome.output.contains("Q8_0"), "\(outcome.errors)")
+    }
+
     @Test func missingSource() async throws {
         try await refuse(["/nowhere/model.gguf", "--to", "Q8_0"], status: 1, ["/nowhere/model.gguf", "no such file"])
     }

@@ -26,7 +26,10 @@ public final class QuernProcess: Sendable {
     private let errorFile: URL
 
     /// Starts the program; its output goes to files, so that it never waits for a reader.
-    public init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    /// - Parameter workingFolder: that of the tests otherwise.
+    public init(
+        _ arguments: [String], environment: [String: String] = [:], workingFolder: String? = nil
+    ) throws {
         let folder = FileManager.default.temporaryDirectory
         let name = UUID().uuidString
         outputFile = folder.appendingPathComponent(name + ".out")
@@ -37,6 +40,7 @@ public final class QuernProcess: Sendable {
         process.executableURL = Self.binary
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        if let workingFolder { process.currentDirectoryURL = URL(fileURLWithPath: workingFolder, isDirectory: true) }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)
@@ -84,8 +88,10 @@ public final class QuernProcess: Sendable {
     }
 
     /// Runs the program to its end.
-    public static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
-        try await QuernProcess(arguments, environment: environment).outcome()
+    public static func run(
+        _ arguments: [String], environment: [String: String] = [:], workingFolder: String? = nil
+    ) async throws -> Outcome {
+        try await QuernProcess(arguments, environment: environment, workingFolder: workingFolder).outcome()
     }
 }
 
