@@ -10,6 +10,7 @@ import ServiceLifecycle
 public struct CoordinatorServer: Sendable {
     let coordinator: Coordinator
     public let listen: ListenAddress
+    private let allowRemoteWithoutTokens: Bool
     let logger: Logger
 
     /// - Parameters:
@@ -17,21 +18,16 @@ public struct CoordinatorServer: Sendable {
     ///   - allowRemoteWithoutTokens: to listen beyond this machine although anybody who reaches the port may submit
     ///     jobs and act as a worker.
     /// - Throws: `QuernError` `.usage` where `listen` is no address, or where it would open the coordinator to others
-    ///   without leave, or without saying which folders they may have read.
+    ///   without saying which folders they may have read.
     public init(
         coordinator: Coordinator, listen: String, allowRemoteWithoutTokens: Bool = false,
         logger: Logger = Logger(label: "quern.http")
     ) throws {
         self.coordinator = coordinator
         self.listen = try ListenAddress(listen)
+        self.allowRemoteWithoutTokens = allowRemoteWithoutTokens
         self.logger = logger
-        guard !self.listen.isLoopback else { return }
-        guard allowRemoteWithoutTokens else {
-            throw QuernError(
-                .usage, "listening beyond this machine without tokens would let anybody in", at: listen,
-                remedy: "Listen on 127.0.0.1, or, in a network that you trust, add --allow-remote-without-tokens")
-        }
-        guard coordinator.settings.sourceRoots != nil else {
+        guard self.listen.isLoopback || coordinator.settings.sourceRoots != nil else {
             throw QuernError(
                 .usage, "no folder for sources is given, so others could have any file of this machine read",
                 at: listen,
@@ -42,13 +38,23 @@ public struct CoordinatorServer: Sendable {
     /// Serves until the task is cancelled, or until SIGTERM or SIGINT where `handlesSignals` says so. Then waiting
     /// calls and event streams end at once, transfers within a minute.
     /// - Parameter onReady: called with the port once it is open.
-    /// - Throws: `QuernError` `.conflict` where the port cannot be opened.
+    /// - Throws: `QuernError` `.usage` where it would be open to others, and there are no tokens; `.conflict` where the
+    ///   port cannot be opened.
     public func run(
         handlesSignals: Bool = false, onReady: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) async throws {
         try await coordinator.store.migrate()
+        let routes = CoordinatorRoutes(coordinator: coordinator)
+        let isClosed = try await routes.access.isClosed
+        guard listen.isLoopback || allowRemoteWithoutTokens || isClosed else {
+            throw QuernError(
+                .usage, "listening beyond this machine without tokens would let anybody in", at: listen.description,
+                remedy:
+                    "Make a token with quern token create, or listen on 127.0.0.1, or, in a network that you trust, "
+                    + "add --allow-remote-without-tokens")
+        }
         let application = Application(
-            router: CoordinatorRoutes(coordinator: coordinator).makeRouter(),
+            router: routes.makeRouter(),
             server: .http1(
                 configuration: .init(additionalChannelHandlers: [HangUpHandler()], idleTimeout: .seconds(120))),
             configuration: ApplicationConfiguration(

@@ -9,11 +9,13 @@ public struct CoordinatorRoutes: Sendable {
     public typealias Context = CoordinatorContext
 
     let coordinator: Coordinator
+    let access: AccessControl
     let uploads = Gate(width: 16)
     let downloads = Gate(width: 16)
 
     public init(coordinator: Coordinator) {
         self.coordinator = coordinator
+        access = AccessControl(store: coordinator.store)
     }
 
     /// The routes as the OpenAPI document lists them.
@@ -29,6 +31,7 @@ public struct CoordinatorRoutes: Sendable {
         router.add(middleware: AccessLogMiddleware())
         router.add(middleware: ProblemMiddleware())
         router.add(middleware: SameOriginMiddleware())
+        router.add(middleware: AccessMiddleware(access: access))
         addRoutes(to: router)
         refuseOtherMethods(on: router)
         return router

@@ -32,7 +32,7 @@ public struct SQLJobStore<Database: SQLDatabase>: JobStore {
             }
             for migration in Migration.all where migration.version > version {
                 try connection.script(migration.common)
-                if dialect.isPostgres { try connection.script(migration.postgres) }
+                if dialect.isPostgres, !migration.postgres.isEmpty { try connection.script(migration.postgres) }
                 try connection.run("INSERT INTO schema_version (version) VALUES ($1)", [.integer(migration.version)])
             }
         }

@@ -12,10 +12,12 @@ public struct CoordinatorClient: JobService, WorkerService {
     /// The address as it was given, without a slash at the end.
     public var url: String { transport.base }
 
-    /// - Parameter url: `http://HOST:PORT`, perhaps with a path prefix.
+    /// - Parameters:
+    ///   - url: `http://HOST:PORT`, perhaps with a path prefix.
+    ///   - token: what the coordinator is shown; nil where it asks for none.
     /// - Throws: `QuernError` `.usage` where that is no address.
-    public init(url: String) throws {
-        transport = try HTTPTransport(url: url)
+    public init(url: String, token: String? = nil) throws {
+        transport = try HTTPTransport(url: url, token: token)
     }
 
     // MARK: JobService

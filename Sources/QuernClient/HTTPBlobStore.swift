@@ -7,9 +7,9 @@ import QuernStore
 public struct HTTPBlobStore: BlobStore {
     private let transport: HTTPTransport
 
-    /// - Parameter url: the coordinator's address, as for `CoordinatorClient`.
-    public init(url: String) throws {
-        transport = try HTTPTransport(url: url)
+    /// - Parameters: as for `CoordinatorClient`.
+    public init(url: String, token: String? = nil) throws {
+        transport = try HTTPTransport(url: url, token: token)
     }
 
     public func contains(_ digest: Digest) async throws -> Bool {

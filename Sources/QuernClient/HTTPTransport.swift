@@ -9,6 +9,8 @@ import QuernJobs
 struct HTTPTransport: Sendable {
     /// Scheme, host, port and path prefix, without a slash at the end.
     let base: String
+    /// Shown with every request; nil for none.
+    private let token: String?
 
     /// One pool of connections for the process; it lives as long as the process does.
     private static let client: HTTPClient = {
@@ -24,7 +26,7 @@ struct HTTPTransport: Sendable {
     }()
 
     /// - Throws: `QuernError` `.usage` where `url` is no `http` or `https` address.
-    init(url: String) throws {
+    init(url: String, token: String?) throws {
         guard let parsed = URLComponents(string: url), let scheme = parsed.scheme, ["http", "https"].contains(scheme),
             let host = parsed.host, !host.isEmpty, parsed.query == nil, parsed.fragment == nil
         else {
@@ -34,6 +36,7 @@ struct HTTPTransport: Sendable {
         var text = url
         while text.hasSuffix("/") { text.removeLast() }
         base = text
+        self.token = token
     }
 
     /// Sends a request and returns its response once the head has come, whatever its status.
@@ -47,6 +50,7 @@ struct HTTPTransport: Sendable {
     ) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: base + path)
         request.method = .init(rawValue: method.rawValue)
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(body) }
         do {

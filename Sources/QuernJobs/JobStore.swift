@@ -4,7 +4,7 @@ import QuernStore
 /// Where jobs, work items and leases live. Implemented on SQLite, on PostgreSQL and, for tests, in memory; one
 /// conformance suite holds them to the same behaviour. Every operation is one transaction, and only the store's own
 /// clock decides about time.
-public protocol JobStore: Sendable {
+public protocol JobStore: TokenStore {
     /// Brings the schema up to date; safe to run from several processes at once.
     func migrate() async throws
 

@@ -20,7 +20,7 @@ struct Quern: AsyncParsableCommand {
             LogitsCommand.self, VerifyCommand.self, EvalCommand.self, SensitivityCommand.self, ReportCommand.self,
             CoordinatorCommand.self, WorkerCommand.self, SubmitCommand.self, StatusCommand.self, WatchCommand.self,
             ListCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self, ResumeCommand.self,
-            DownloadCommand.self, LogsCommand.self,
+            DownloadCommand.self, LogsCommand.self, TokenCommand.self,
         ])
 
     static func main() async {

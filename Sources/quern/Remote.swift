@@ -13,7 +13,9 @@ struct RemoteOptions: ParsableArguments {
     var json = false
 
     func client() throws -> CoordinatorClient {
-        try CoordinatorClient(url: Settings.load().value(.coordinator, flag: coordinator) ?? "http://127.0.0.1:7341")
+        let settings = try Settings.load()
+        return try CoordinatorClient(
+            url: settings.value(.coordinator, flag: coordinator) ?? "http://127.0.0.1:7341", token: settings.token())
     }
 }
 

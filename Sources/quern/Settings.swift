@@ -8,6 +8,7 @@ import Yams
 struct Settings {
     enum Key: String, CaseIterable {
         case coordinator, database, blobs, listen, workers, memory, state, slots, device
+        case tokenFile = "token_file"
     }
 
     private let environment: [String: String]
@@ -37,6 +38,26 @@ struct Settings {
             throw QuernError(.usage, "'\(text)' is not a whole number", at: "setting \(key.rawValue)")
         }
         return number
+    }
+
+    /// What the coordinator is shown: `QUERN_TOKEN`, or what the file holds that `QUERN_TOKEN_FILE` or `token_file` names.
+    /// Never a flag: command lines can be seen by others.
+    func token() throws -> String? {
+        if let token = environment["QUERN_TOKEN"] { return try Self.checked(token, at: "QUERN_TOKEN") }
+        guard let path = value(.tokenFile) else { return nil }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw QuernError(.notFound, "the file of the token cannot be read", at: path)
+        }
+        return try Self.checked(String(decoding: data, as: UTF8.self), at: path)
+    }
+
+    private static func checked(_ text: String, at place: String) throws -> String {
+        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !token.isEmpty, token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw QuernError(
+                .usage, "there is no token", at: place, remedy: "It is one word, as quern token create prints it")
+        }
+        return token
     }
 
     private static func parse(_ text: String, path: String) throws -> [String: String] {

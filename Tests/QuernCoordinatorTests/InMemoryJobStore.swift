@@ -53,6 +53,7 @@ actor InMemoryJobStore: JobStore {
     var jobs: [JobID: Job] = [:]
     var sessions: [SessionID: Session] = [:]
     var cache: [Digest: Part] = [:]
+    var accessTokens: [String: (token: AccessToken, isRevoked: Bool)] = [:]
     var nodeFailures: [String: [WorkItemID: Int64]] = [:]
     private var leader: (holder: String, expires: Int64)?
     private var listeningSince: Int64?

@@ -34,17 +34,15 @@ import Testing
     @Test(arguments: ["0.0.0.0:0", "[::]:0", "host.example:0"])
     func listeningBeyondThisMachine(_ listen: String) async throws {
         let open = try await ServiceRig.make()
-        let refused = #expect(throws: QuernError.self) {
-            try CoordinatorServer(coordinator: open.coordinator, listen: listen)
-        }
-        #expect(refused?.code == .usage)
-        #expect(refused?.remedy.contains("--allow-remote-without-tokens") == true)
         let noRoots = #expect(throws: QuernError.self) {
             try CoordinatorServer(coordinator: open.coordinator, listen: listen, allowRemoteWithoutTokens: true)
         }
         #expect(noRoots?.remedy.contains("--source-root") == true)
         let closed = try await ServiceRig.make { $0.sourceRoots = ["/models"] }
-        _ = try CoordinatorServer(coordinator: closed.coordinator, listen: listen, allowRemoteWithoutTokens: true)
+        let server = try CoordinatorServer(coordinator: closed.coordinator, listen: listen)
+        let refused = await #expect(throws: QuernError.self) { try await server.run() }
+        #expect(refused?.code == .usage && refused?.remedy.contains("quern token create") == true)
+        #expect(refused?.remedy.contains("--allow-remote-without-tokens") == true)
     }
 
     @Test func portInUse() async throws {

@@ -55,7 +55,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.expiry = .seconds(sessionExpiry)
         behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
-        let store = try jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
+        let store = try Self.jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
         try await store.migrate()
         let coordinator = Coordinator(
             store: store, blobs: blobs,
@@ -90,8 +90,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
             group.cancelAll()
         }
     }
+}
 
-    private func jobStore(_ database: String) throws -> any JobStore {
+extension CoordinatorCommand {
+    /// The job database at a URL or path.
+    /// - Throws: `.usage` for another kind of database; what opening it throws.
+    static func jobStore(_ database: String) throws -> any JobStore {
         if database.hasPrefix("postgres://") || database.hasPrefix("postgresql://") {
             return PostgresJobStore(url: database)
         }

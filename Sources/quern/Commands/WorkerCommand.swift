@@ -49,9 +49,10 @@ struct WorkerCommand: AsyncParsableCommand {
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
         let logger = Log.logger("quern.worker")
-        let client = try CoordinatorClient(url: url)
+        let token = try settings.token()
+        let client = try CoordinatorClient(url: url, token: token)
         let worker = Worker(
-            service: client, blobs: try HTTPBlobStore(url: url), artifacts: nil,
+            service: client, blobs: try HTTPBlobStore(url: url, token: token), artifacts: nil,
             configuration: WorkerConfiguration(
                 node: ProcessInfo.processInfo.hostName, slots: slots,
                 memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
