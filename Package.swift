@@ -58,6 +58,7 @@ let package = Package(
             dependencies: [
                 "QuernFormats", "QuernStore", "QuernJobs",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
             ]),
@@ -123,6 +124,12 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
+            ]),
+        .testTarget(
+            name: "QuernClientTests",
+            dependencies: [
+                "QuernClient", "QuernFormats", "QuernStore", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
             ]),
         .testTarget(
             name: "QuernWorkerTests",
