@@ -100,7 +100,8 @@ let package = Package(
             path: "Benchmarks/Kernels"),
 
         // Tests
-        .target(name: "TestSupport", dependencies: ["QuernFormats"], path: "Tests/Support"),
+        .target(
+            name: "TestSupport", dependencies: ["QuernFormats"], path: "Tests/Support", exclude: ["s3_server.py"]),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),

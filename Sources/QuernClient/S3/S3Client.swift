@@ -1,0 +1,119 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import QuernFormats
+import QuernStore
+
+/// What S3 answered.
+package struct S3Response: Sendable {
+    package let status: Int
+    /// By lower-case name.
+    package let headers: [String: String]
+    package let body: ByteBuffer
+
+    package init(status: Int, headers: [String: String] = [:], body: ByteBuffer = ByteBuffer()) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// Sends requests about one bucket, signed, and again where that may help.
+package struct S3Client: Sendable {
+    /// Sends one request as it is.
+    /// - Throws: `.unavailable` where no whole response came.
+    package typealias Exchange =
+        @Sendable (
+            _ request: S3Request, _ headers: [(name: String, value: String)], _ body: ByteBuffer?
+        ) async throws -> S3Response
+
+    /// How often a request is sent, and how long the first pause is; each further one is twice as long.
+    package struct Patience: Sendable {
+        package var attempts = 5
+        package var pause: Duration = .milliseconds(200)
+
+        package init() {}
+    }
+
+    package let location: S3Location
+    package let credentials: S3Credentials
+    private let patience: Patience
+    private let exchange: Exchange
+
+    package init(
+        location: S3Location, credentials: S3Credentials, patience: Patience = Patience(),
+        exchange: @escaping Exchange = S3Client.send
+    ) {
+        self.location = location
+        self.credentials = credentials
+        self.patience = patience
+        self.exchange = exchange
+    }
+
+    /// - Parameters:
+    ///   - key: without the location's prefix; nil for the bucket itself.
+    ///   - body: with its sha256.
+    /// - Returns: a response whose status is below 300, or 404 for a key.
+    /// - Throws: `.unavailable` where S3 could not be reached or was too busy every time, `.unauthorized`, `.notFound`
+    ///   for a bucket, `.usage` for the wrong region, `.outOfSpace`, `.cancelled`, or `.io`.
+    func response(
+        _ method: String, _ key: String?, headers: [(name: String, value: String)] = [],
+        body: (bytes: ByteBuffer, digest: Digest)? = nil
+    ) async throws -> S3Response {
+        let request = S3Request(
+            method: method, scheme: location.scheme, host: location.host, path: location.path(of: key),
+            headers: headers, payload: body.map { .sha256($0.digest) } ?? .empty)
+        let signer = S3Signer(credentials: credentials, region: location.region)
+        var pause = patience.pause
+        var attempt = 1
+        while true {
+            let failure: QuernError
+            do {
+                // Signed each time: a signature is good for some minutes only.
+                let headers = signer.headers(for: request, at: S3Time(Date()))
+                let response = try await exchange(request, headers, body?.bytes)
+                if response.status < 300 { return response }
+                let refusal = S3Refusal(response, of: request, location: location, credentials: credentials)
+                if response.status == 404, key != nil, refusal.code != "NoSuchBucket" { return response }
+                failure = refusal.error
+            } catch let error as QuernError {
+                failure = error
+            }
+            guard failure.code == .unavailable, attempt < patience.attempts else { throw failure }
+            attempt += 1
+            do {
+                try await Task.sleep(for: pause * Double.random(in: 0.5...1.5))
+            } catch {
+                throw QuernError(.cancelled, "the request was cancelled", at: location.description)
+            }
+            pause *= 2
+        }
+    }
+
+    /// Over the network.
+    @Sendable package static func send(
+        _ request: S3Request, headers: [(name: String, value: String)], body: ByteBuffer?
+    ) async throws -> S3Response {
+        var outgoing = HTTPClientRequest(url: request.url)
+        outgoing.method = .init(rawValue: request.method)
+        for (name, value) in headers { outgoing.headers.add(name: name, value: value) }
+        if let body { outgoing.body = .bytes(body) }
+        do {
+            let response = try await HTTPTransport.client.execute(outgoing, timeout: .seconds(300))
+            let content = try await response.body.collect(upTo: maximumBlobBytes)
+            var fields: [String: String] = [:]
+            for (name, value) in response.headers { fields[name.lowercased()] = value }
+            return S3Response(status: Int(response.status.code), headers: fields, body: content)
+        } catch is NIOTooManyBytesError {
+            throw QuernError(.corrupted, "the object is larger than a blob may be", at: request.url)
+        } catch {
+            if error is CancellationError || (error as? HTTPClientError) == .cancelled {
+                throw QuernError(.cancelled, "the request was cancelled", at: request.host)
+            }
+            let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            throw QuernError(
+                .unavailable, "S3 cannot be reached: \(reason)", at: "\(request.scheme)://\(request.host)",
+                remedy: "Check the network, and the endpoint and region that are set")
+        }
+    }
+}
