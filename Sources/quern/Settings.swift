@@ -7,7 +7,7 @@ import Yams
 /// working folder (`coordinator: http://…`), or the file that `QUERN_CONFIG` names.
 struct Settings {
     enum Key: String, CaseIterable {
-        case coordinator, database, blobs, listen, workers, memory, state, slots, device
+        case coordinator, database, blobs, data, listen, workers, memory, state, slots, device
         case tokenFile = "token_file"
     }
 

@@ -6,15 +6,24 @@ import TestSupport
 actor Cluster {
     private let database: String
     private let root: String
+    private let blobs: String?
+    private let environment: [String: String]
     private let port: Int
     private var coordinator: QuernProcess?
     private var workers: [QuernProcess] = []
 
     nonisolated var url: String { "http://127.0.0.1:\(port)" }
 
-    /// - Parameter database: a URL or path for `--database`.
-    init(database: String, folder: TemporaryFolder) throws {
+    /// - Parameters:
+    ///   - database: a URL or path for `--database`.
+    ///   - blobs: a URL for `--blobs`; a folder otherwise.
+    ///   - environment: of the coordinator, beside what the tests have.
+    init(
+        database: String, folder: TemporaryFolder, blobs: String? = nil, environment: [String: String] = [:]
+    ) throws {
         self.database = database
+        self.blobs = blobs
+        self.environment = environment
         root = folder.path("store")
         port = try freePort()
     }
@@ -26,10 +35,11 @@ actor Cluster {
     }
 
     func startCoordinator() throws {
-        coordinator = try QuernProcess([
-            "coordinator", "--database", database, "--blobs", root, "--listen", "127.0.0.1:\(port)",
-            "--session-expiry", "2",
-        ])
+        coordinator = try QuernProcess(
+            [
+                "coordinator", "--database", database, "--blobs", blobs ?? root, "--data", root,
+                "--listen", "127.0.0.1:\(port)", "--session-expiry", "2",
+            ], environment: environment)
     }
 
     @discardableResult

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import QuernClient
 import QuernCoordinator
 import QuernFormats
 import QuernJobs
@@ -15,14 +16,23 @@ struct CoordinatorCommand: AsyncParsableCommand {
             Example: quern coordinator --database postgres://quern@localhost/quern --blobs /srv/quern --listen 127.0.0.1:7341
 
             It also assembles artifacts, and evaluates them, next to the blobs, because that is where their bytes lie.
+
+            With --blobs s3://BUCKET/PREFIX blobs lie in S3, or on another server of its kind. Credentials, region and \
+            endpoint are those of the AWS command line: AWS_ACCESS_KEY_ID and so on, or a profile. \
+            ?endpoint=URL&region=NAME&style=path|virtual&profile=NAME after the prefix come before these.
             """)
 
     @Option(
-        help: "postgres://… for PostgreSQL, or the path of an SQLite file (default: quern.sqlite in the blobs folder).")
+        help: "postgres://… for PostgreSQL, or the path of an SQLite file (default: quern.sqlite in the data folder).")
     var database: String?
 
-    @Option(help: "Folder for blobs and artifacts.", completion: .directory)
+    @Option(help: "Folder for blobs, or s3://BUCKET/PREFIX.", completion: .directory)
     var blobs: String?
+
+    @Option(
+        help: "Folder for artifacts (default: the blobs folder; ./quern-data where blobs lie in S3).",
+        completion: .directory)
+    var data: String?
 
     @Option(help: "Address to listen on.")
     var listen: String?
@@ -48,8 +58,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
         guard sessionExpiry >= 1 else { throw QuernError(.usage, "must be at least 1", at: "--session-expiry") }
         let logger = Log.logger("quern.coordinator")
         let here = FileManager.default.currentDirectoryPath
-        let root = RecipeOptions.absolute(settings.value(.blobs, flag: blobs) ?? "quern-data", from: here)
-        let blobs = try FolderBlobStore(root: root)
+        let given = settings.value(.blobs, flag: blobs) ?? "quern-data"
+        let isURL = given.contains("://")
+        let place = isURL ? given : RecipeOptions.absolute(given, from: here)
+        let blobs: any BlobStore = if isURL { try await blobStore(at: place) } else { try FolderBlobStore(root: place) }
+        let root = RecipeOptions.absolute(
+            settings.value(.data, flag: data) ?? (isURL ? "quern-data" : place), from: here)
+        try FileSystem.makeFolder(root)
         let artifacts = ArtifactLocation.perJob(root: root + "/artifacts")
         var behaviour = CoordinatorSettings()
         behaviour.expiry = .seconds(sessionExpiry)
@@ -82,7 +97,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
             group.addTask {
                 try await server.run(handlesSignals: true) { port in
                     logger.notice(
-                        "listening", metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(root)"])
+                        "listening",
+                        metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(place)"])
                 }
             }
             for worker in workers { group.addTask { try await worker.run() } }
@@ -93,6 +109,17 @@ struct CoordinatorCommand: AsyncParsableCommand {
 }
 
 extension CoordinatorCommand {
+    private func blobStore(at url: String) async throws -> any BlobStore {
+        guard S3BlobStore.isPlace(url) else {
+            throw QuernError(
+                .usage, "'\(url)' is no place for blobs that this program knows", at: "--blobs",
+                remedy: "Give a folder or s3://BUCKET/PREFIX")
+        }
+        let store = try S3BlobStore(url: url)
+        try await store.checkBucket()
+        return store
+    }
+
     /// The job database at a URL or path.
     /// - Throws: `.usage` for another kind of database; what opening it throws.
     static func jobStore(_ database: String) throws -> any JobStore {

@@ -1,0 +1,82 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Coordinators whose blobs lie in S3.
+@Suite(.serialized) struct S3Tests {
+    private static let arguments = ["--to", "Q4_K_M,Q8_0,W4A16"]
+
+    private func run(on cluster: Cluster, disturbed: () async throws -> Void) async throws -> String {
+        let submitted = try await cluster.ask(["submit", Fixtures.sample] + Self.arguments)
+        try #require(submitted.status == 0, "\(submitted.errors)")
+        let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        try await disturbed()
+        let watched = try await cluster.ask(["watch", id])
+        try #require(watched.status == 0, "\(watched.errors)")
+        return id
+    }
+
+    @Test func aJobWithBlobsInS3MakesTheSame() async throws {
+        let folder = try TemporaryFolder()
+        let alone = folder.path("alone")
+        let outcome = try await QuernProcess.run(
+            ["quantize", Fixtures.sample, "--output", alone, "--quiet"] + Self.arguments)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+
+        let cluster = try Cluster(
+            database: folder.path("jobs.sqlite"), folder: folder,
+            blobs: "s3://\(S3Server.bucket)/end to end/\(UUID().uuidString)",
+            environment: try await S3Server.shared.environment)
+        try await cluster.start(workers: 2)
+        let id = try await run(on: cluster) {
+            var generator = SystemRandomNumberGenerator()
+            for _ in 0..<3 {
+                try await Task.sleep(for: .milliseconds(200))
+                _ = try await cluster.killSomething(using: &generator)
+            }
+        }
+        let output = folder.path("downloaded")
+        let downloaded = try await cluster.ask(["download", id, "--output", output])
+        try #require(downloaded.status == 0, "\(downloaded.errors)")
+        let outcomes = await cluster.stop()
+        #expect(outcomes.allSatisfy { $0.status == 0 }, "\(outcomes.map(\.errors))")
+        #expect(try FolderDigests.of(output) == FolderDigests.of(alone))
+        #expect(!FileManager.default.fileExists(atPath: folder.path("store/sha256")))
+    }
+
+    /// Of the place for blobs, and of what else is in the environment.
+    private static let wrong: [(place: String, change: [String: String], status: Int32, words: [String])] = [
+        ("gs://models/x", [:], 2, ["--blobs: 'gs://models/x'", "s3://BUCKET/PREFIX"]),
+        ("s3://My_Models", [:], 2, ["'My_Models' cannot be the name of a bucket"]),
+        ("s3://models?endpoint=nowhere", [:], 2, ["'nowhere' is no endpoint of S3"]),
+        ("s3://models", ["AWS_ENDPOINT_URL_S3": "", "AWS_REGION": ""], 2, ["Set AWS_REGION"]),
+        ("s3://\(S3Server.missingBucket)", [:], 1, ["there is no bucket '\(S3Server.missingBucket)'"]),
+        (
+            "s3://\(S3Server.closedBucket)", [:], 4,
+            ["s3://\(S3Server.closedBucket)/", "the credentials from AWS_ACCESS_KEY_ID do not allow it"]
+        ),
+        ("s3://\(S3Server.bucket)", ["AWS_SECRET_ACCESS_KEY": "wrong"], 4, ["credentials from AWS_ACCESS_KEY_ID"]),
+        (
+            "s3://\(S3Server.bucket)", ["AWS_ACCESS_KEY_ID": "", "HOME": "/nonexistent"], 4,
+            ["there are no credentials"]
+        ),
+        ("s3://\(S3Server.bucket)?endpoint=http://127.0.0.1:1", [:], 3, ["http://127.0.0.1:1", "Connection refused"]),
+    ]
+
+    @Test(arguments: wrong)
+    func whatCannotWorkIsSaidAtTheStart(
+        place: String, change: [String: String], status: Int32, words: [String]
+    ) async throws {
+        let folder = try TemporaryFolder()
+        let environment = try await S3Server.shared.environment.merging(change) { $1 }
+        let outcome = try await QuernProcess.run(
+            [
+                "coordinator", "--blobs", place, "--data", folder.path("data"), "--listen",
+                "127.0.0.1:\(try freePort())",
+            ],
+            environment: environment)
+        #expect(outcome.status == status, "\(outcome.errors)")
+        for word in words { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
+        #expect(!FileManager.default.fileExists(atPath: folder.path("data")))
+    }
+}
