@@ -108,14 +108,14 @@ extension JobTransaction {
             """, item.parameters)
     }
 
-    /// Takes back whatever was made, or is being made, from a result that has changed.
+    /// Takes back whatever was made, is being made or may still be handed in from a result that has changed.
     fileprivate func rewindDependents(of item: WorkItemID) throws {
         let outdated = try connection.rows(
             """
             \(Self.below)
             SELECT i.ordinal FROM work_items i
             WHERE i.job = $1 AND i.ordinal <> $2 AND i.ordinal IN (SELECT ordinal FROM below)
-                AND i.state IN ('done', 'leased')
+                AND (i.state IN ('done', 'leased') OR i.state IN ('blocked', 'ready') AND i.lease_id IS NOT NULL)
             ORDER BY i.ordinal
             """, item.parameters
         ).map { try $0.int(0) }

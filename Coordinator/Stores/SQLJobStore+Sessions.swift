@@ -58,10 +58,13 @@ extension SQLJobStore {
 
     public func closeSession(_ session: SessionID) async throws {
         try await write { [settings] transaction in
-            let ended = try transaction.connection.run(
-                "UPDATE sessions SET ended_at = \(transaction.dialect.now) WHERE id = $1 AND ended_at IS NULL",
+            // Waits for a claim that is under way, for its items would belong to nobody.
+            let open = try transaction.connection.rows(
+                "SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL \(transaction.dialect.forUpdate)",
                 [.text(session.rawValue)])
-            guard ended == 1 else { return }
+            guard !open.isEmpty else { return }
+            try transaction.connection.run(
+                "UPDATE sessions SET ended_at = \(transaction.dialect.now) WHERE id = $1", [.text(session.rawValue)])
             for row in try transaction.lockHeld(by: session) {
                 guard let id = row.life.leaseID else { continue }
                 let lease = Lease(item: row.life.id, id: id, fence: row.life.fence)

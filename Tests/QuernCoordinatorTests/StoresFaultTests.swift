@@ -1,3 +1,4 @@
+import Dispatch
 import QuernCoordinator
 import QuernFormats
 import QuernJobs
@@ -49,6 +50,42 @@ import Testing
         let store = PostgresJobStore(url: url)
         try await store.migrate()
         #expect(try await store.insert(Sample.job("j")) == JobID(rawValue: "j"))
+    }
+
+    /// What a claim under way takes would belong to nobody: the end of its session waits for it.
+    @Test func sessionsEndAfterTheirClaims() async throws {
+        let url = try await PostgreSQLServer.shared.freshDatabase()
+        let store = PostgresJobStore(url: url)
+        try await store.migrate()
+        let session = try await store.openSession(
+            SessionRequest(node: "one", slots: 1, memory: 1 << 40, stages: Stage.allCases), expiry: .seconds(45))
+        let (held, hold) = AsyncStream.makeStream(of: Void.self)
+        let release = DispatchSemaphore(value: 0)
+        let claim = Task {
+            try await store.database.write { connection in
+                _ = try connection.rows(
+                    "SELECT 1 FROM sessions WHERE id = $1 FOR KEY SHARE", [.text(session.rawValue)])
+                hold.yield()
+                release.wait()
+            }
+        }
+        for await _ in held { break }
+        let order = Order()
+        let close = Task {
+            try await store.closeSession(session)
+            await order.add("closed")
+        }
+        try await Task.sleep(for: .milliseconds(300))
+        await order.add("claimed")
+        release.signal()
+        try await claim.value
+        try await close.value
+        #expect(await order.events == ["claimed", "closed"])
+    }
+
+    private actor Order {
+        private(set) var events: [String] = []
+        func add(_ event: String) { events.append(event) }
     }
 
     @Test func coordinatorsHearOfEachOther() async throws {

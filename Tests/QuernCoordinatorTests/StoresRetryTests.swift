@@ -194,6 +194,42 @@ import Testing
             try await rig.store.results(of: id, ordinals: [4])[4] == Sample.completion("again 4").result)
     }
 
+    /// Who was thought dead may hand in late what nobody has claimed since, but not what it made from the old.
+    @Test(arguments: StoreKind.allCases, [false, true])
+    func lateResultsOfLostStatisticsAreRefused(_ kind: StoreKind, cameOutOtherwise: Bool) async throws {
+        let rig = try await StoreRig.make(kind)
+        let edges: [[Int]] = [[], [0], [0], [1, 2]]
+        let job = Sample.job("j", items: edges.enumerated().map { Sample.encode(after: $1, label: "item \($0)") })
+        let id = try await rig.store.insert(job)
+        let (silent, alive) = (try await rig.session(node: "silent"), try await rig.session(node: "alive"))
+        func claim(_ session: SessionID) async throws -> Claim {
+            try #require(try await rig.store.claim(session, limit: 1).first)
+        }
+        try await rig.store.complete(try await claim(silent).lease, Sample.completion("sums"))
+        let (late, second) = (try await claim(silent), try await claim(alive))
+        #expect([late, second].map(\.lease.item.ordinal) == [1, 2])
+        let report = HeartbeatReport(leases: [.init(lease: second.lease, fraction: 0)])
+        _ = try await rig.store.reap()
+        try await rig.advance(by: 30)
+        _ = try await rig.store.heartbeat(alive, report, expiry: StoreRig.expiry)
+        try await rig.advance(by: 30)
+        #expect(try await rig.store.reap() == 1)
+
+        try await rig.store.fail(second.lease, Sample.failure(.lostInput, "gone", blobs: [Sample.digest("sums")]))
+        let again = try await claim(alive)
+        #expect(again.lease.item.ordinal == 0)
+        try await rig.store.complete(again.lease, Sample.completion(cameOutOtherwise ? "other sums" : "sums"))
+        if cameOutOtherwise {
+            let refused = await #expect(throws: QuernError.self) {
+                try await rig.store.complete(late.lease, Sample.completion("one of the old sums"))
+            }
+            #expect(refused?.code == .conflict)
+        } else {
+            try await rig.store.complete(late.lease, Sample.completion("one of the same sums"))
+        }
+        #expect(try await rig.store.items(of: id).map(\.state)[1] == (cameOutOtherwise ? .ready : .done))
+    }
+
     @Test(arguments: StoreKind.allCases)
     func reaperWaitsUntilItCanKnow(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)

@@ -173,6 +173,10 @@ import Testing
         for state in ItemState.allCases where state != .done && state != .leased {
             #expect(try decide(item(state), .outdated, at: 0, policy: policy).isEmpty)
         }
+        // Nor the one whom the reaper took it from.
+        let reaped = try after(item(.leased), .lost(node: "one", reason: "silent"))
+        #expect(try after(reaped, .completed(lease, digest: "d")).state == .done)
+        #expect(throws: QuernError.self) { try after(after(reaped, .outdated), .completed(lease, digest: "d")) }
     }
 
     @Test func backOffDoublesWithinItsJitter() {

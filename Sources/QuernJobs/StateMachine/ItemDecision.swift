@@ -79,7 +79,10 @@ public func decide(
             return [
                 .enter(item.openState), .raiseFence, .forgetLease, .closeAttempt(.interrupted, message: message),
             ]
-        case .blocked, .ready, .failed, .cancelled, .quarantined:
+        case .blocked, .ready:
+            // Whom the reaper took it from may still hand in what was made from the old.
+            return item.leaseID == nil ? [] : [.forgetLease]
+        case .failed, .cancelled, .quarantined:
             return []
         }
     case .dependencyDone:
