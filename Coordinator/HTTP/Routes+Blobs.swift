@@ -50,7 +50,7 @@ extension CoordinatorRoutes {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximumBlobBytes {
             throw HTTPProblem.tooLarge(limit: maximumBlobBytes)
         }
-        guard try await coordinator.disk.used() < coordinator.settings.uploadLimit else {
+        if coordinator.blobsFillDisk, try await coordinator.disk.used() >= coordinator.settings.uploadLimit {
             throw QuernError(
                 .outOfSpace, "the coordinator's disk is nearly full and takes no more blobs",
                 remedy: "Free some space on it; uploads go on by themselves then")

@@ -32,6 +32,8 @@ public final class Coordinator: Sendable {
     /// For planning and for reading artifacts.
     let threads = ThreadPool(name: "coordinator", threads: 4)
     let disk: DiskGuard
+    /// Whether blobs lie on a disk that is watched, so that an upload fills it.
+    let blobsFillDisk: Bool
     let counters = Mutex(CoordinatorCounters())
     private let draining = Mutex(false)
 
@@ -51,7 +53,9 @@ public final class Coordinator: Sendable {
         self.makePlan = planner
         self.logger = logger
         var folders = [artifacts.root]
-        if let folder = blobs as? FolderBlobStore { folders.append(folder.root) }
+        let folder = blobs as? FolderBlobStore
+        if let folder { folders.append(folder.root) }
+        blobsFillDisk = folder != nil
         disk = DiskGuard(folders: folders, threads: threads)
     }
 

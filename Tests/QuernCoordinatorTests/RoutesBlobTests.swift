@@ -81,6 +81,26 @@ import Testing
         }
     }
 
+    /// A store of which a coordinator does not know that it is a folder.
+    private struct Elsewhere: BlobStore {
+        let store: FolderBlobStore
+
+        func contains(_ digest: Digest) async throws -> Bool { try await store.contains(digest) }
+        func put(_ bytes: [UInt8]) async throws -> Digest { try await store.put(bytes) }
+        func get(_ digest: Digest) async throws -> [UInt8] { try await store.get(digest) }
+    }
+
+    @Test func blobsElsewhereDoNotFillTheDisk() async throws {
+        let rig = try await ServiceRig.make(settings: { $0.uploadLimit = 0 }, blobStore: { Elsewhere(store: $0) })
+        try await rig.route { client in
+            let put = try await client.execute(uri: Self.path, method: .put, body: ByteBuffer(bytes: Self.bytes))
+            #expect(put.status == .created)
+            #expect(try await client.execute(uri: Self.path, method: .get).bytes == Self.bytes)
+            let other = try await client.execute(uri: Self.path, method: .put, body: ByteBuffer(bytes: [1]))
+            #expect(try other.problem(422).code == .invalidInput)
+        }
+    }
+
     @Test func damagedBlob() async throws {
         let rig = try await ServiceRig.make()
         let digest = try await rig.blobs.put(Self.bytes)

@@ -19,7 +19,8 @@ struct ServiceRig {
 
     static func make(
         store: (any JobStore)? = nil, settings: (inout CoordinatorSettings) -> Void = { _ in },
-        planner: @escaping Coordinator.PlanMaker = ServiceRig.plan
+        planner: @escaping Coordinator.PlanMaker = ServiceRig.plan,
+        blobStore: (FolderBlobStore) -> any BlobStore = { $0 }
     ) async throws -> ServiceRig {
         let folder = try TemporaryFolder()
         let jobs = try store ?? SQLiteJobStore(path: folder.path("jobs.sqlite"))
@@ -32,7 +33,8 @@ struct ServiceRig {
         chosen.tick = .milliseconds(100)
         settings(&chosen)
         let coordinator = Coordinator(
-            store: jobs, blobs: blobs, artifacts: .perJob(root: folder.path("out")), settings: chosen, planner: planner)
+            store: jobs, blobs: blobStore(blobs), artifacts: .perJob(root: folder.path("out")), settings: chosen,
+            planner: planner)
         return ServiceRig(folder: folder, store: jobs, blobs: blobs, coordinator: coordinator)
     }
 
