@@ -13,7 +13,7 @@ struct HTTPTransport: Sendable {
     private let token: String?
 
     /// One pool of connections for the process; it lives as long as the process does.
-    static let client: HTTPClient = {
+    private static let client: HTTPClient = {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
         // Above the longest silence a coordinator keeps: a long poll of 25 s, heartbeats of an event stream at 15 s.

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What holds for every store of blobs, wherever they lie.
-@Suite struct BlobStoreTests {
+@Suite(.serialized) struct BlobStoreTests {
     enum Kind: CaseIterable, Sendable {
         case folder, pathStyle, virtualHostStyle
     }

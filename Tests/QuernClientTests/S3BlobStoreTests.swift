@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What only a bucket does, on a server that checks signatures and rights.
-@Suite struct S3BlobStoreTests {
+@Suite(.serialized) struct S3BlobStoreTests {
     @Test func whatIsThereIsNotSentAgain() async throws {
         let rig = try await S3Rig()
         let store = try rig.store()

@@ -90,6 +90,18 @@ package struct S3Client: Sendable {
         }
     }
 
+    /// One pool of connections for the process. Whoever waits for one of them in a crowd of large blobs must not be told
+    /// that S3 is away: the time to connect counts for that, too.
+    private static let connections: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(20)
+        configuration.timeout.read = .seconds(60)
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.redirectConfiguration = .disallow
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// Over the network.
     @Sendable package static func send(
         _ request: S3Request, headers: [(name: String, value: String)], body: ByteBuffer?
@@ -99,7 +111,7 @@ package struct S3Client: Sendable {
         for (name, value) in headers { outgoing.headers.add(name: name, value: value) }
         if let body { outgoing.body = .bytes(body) }
         do {
-            let response = try await HTTPTransport.client.execute(outgoing, timeout: .seconds(300))
+            let response = try await connections.execute(outgoing, timeout: .seconds(300))
             let content = try await response.body.collect(upTo: maximumBlobBytes)
             var fields: [String: String] = [:]
             for (name, value) in response.headers { fields[name.lowercased()] = value }
