@@ -12,18 +12,7 @@ struct HTTPTransport: Sendable {
     /// Shown with every request; nil for none.
     private let token: String?
 
-    /// One pool of connections for the process; it lives as long as the process does.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration()
-        configuration.timeout.connect = .seconds(5)
-        // Above the longest silence a coordinator keeps: a long poll of 25 s, heartbeats of an event stream at 15 s.
-        configuration.timeout.read = .seconds(60)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
-        // A refused connection is reported at once; whoever wants to wait for a coordinator does so himself.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.redirectConfiguration = .disallow
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
+    private static let client = HTTPClient.forProcess(connect: .seconds(5))
 
     /// - Throws: `QuernError` `.usage` where `url` is no `http` or `https` address.
     init(url: String, token: String?) throws {
@@ -143,6 +132,22 @@ struct HTTPTransport: Sendable {
     }
 }
 
+extension HTTPClient {
+    /// A pool of connections that lives as long as the process does.
+    /// - Parameter connect: time to open a connection, or to get one that is free.
+    static func forProcess(connect: TimeAmount) -> HTTPClient {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = connect
+        // Above the longest silence a coordinator keeps: a long poll of 25 s, heartbeats of an event stream at 15 s.
+        configuration.timeout.read = .seconds(60)
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        // A refused connection is reported at once; whoever wants to wait for the other side does so himself.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.redirectConfiguration = .disallow
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+}
+
 enum HTTPMethodName: String {
     case get = "GET"
     case head = "HEAD"
@@ -159,7 +164,8 @@ extension Duration {
     }
 }
 
-/// One segment of a path, with all but unreserved characters escaped.
+/// One segment of a path, with all but unreserved characters escaped: byte by byte of the UTF-8 form, in capital
+/// hexadecimal digits, which is how AWS has it in signatures, too.
 func pathSegment(_ text: String) -> String {
     text.addingPercentEncoding(withAllowedCharacters: .unreserved) ?? ""
 }

@@ -90,17 +90,8 @@ package struct S3Client: Sendable {
         }
     }
 
-    /// One pool of connections for the process. Whoever waits for one of them in a crowd of large blobs must not be told
-    /// that S3 is away: the time to connect counts for that, too.
-    private static let connections: HTTPClient = {
-        var configuration = HTTPClient.Configuration()
-        configuration.timeout.connect = .seconds(20)
-        configuration.timeout.read = .seconds(60)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.redirectConfiguration = .disallow
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
+    /// Whoever waits for a connection in a crowd of large blobs must not be told that S3 is away.
+    private static let connections = HTTPClient.forProcess(connect: .seconds(20))
 
     /// Over the network.
     @Sendable package static func send(

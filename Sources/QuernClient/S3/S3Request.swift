@@ -55,11 +55,14 @@ package struct S3Request: Sendable {
         return "\(scheme)://\(host)\(canonicalPath)\(query.isEmpty ? "" : "?\(query)")"
     }
 
-    var canonicalPath: String { awsEncoded(path, keepingSlashes: true) }
+    var canonicalPath: String {
+        path.split(separator: "/", omittingEmptySubsequences: false).map { pathSegment(String($0)) }
+            .joined(separator: "/")
+    }
 
     /// Sorted by encoded name, then by encoded value, in the order of bytes.
     var canonicalQuery: String {
-        query.map { (awsEncoded($0.name), awsEncoded($0.value)) }
+        query.map { (pathSegment($0.name), pathSegment($0.value)) }
             .sorted { $0.0 == $1.0 ? bytesPrecede($0.1, $1.1) : bytesPrecede($0.0, $1.0) }
             .map { "\($0)=\($1)" }.joined(separator: "&")
     }
@@ -85,26 +88,6 @@ package struct S3Time: Sendable, Equatable {
             padded(parts.tm_year + 1900, 4) + padded(parts.tm_mon + 1, 2) + padded(parts.tm_mday, 2) + "T"
             + padded(parts.tm_hour, 2) + padded(parts.tm_min, 2) + padded(parts.tm_sec, 2) + "Z"
     }
-}
-
-/// Percent-encoding as AWS defines it: all bytes of the UTF-8 form but letters, digits and `-._~`, with capital
-/// hexadecimal digits.
-func awsEncoded(_ text: String, keepingSlashes: Bool = false) -> String {
-    let digits = Array("0123456789ABCDEF".utf8)
-    var encoded: [UInt8] = []
-    for byte in text.utf8 {
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-            UInt8(ascii: "~"):
-            encoded.append(byte)
-        case UInt8(ascii: "/") where keepingSlashes:
-            encoded.append(byte)
-        default:
-            encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: encoded, as: UTF8.self)
 }
 
 func bytesPrecede(_ first: String, _ second: String) -> Bool {
