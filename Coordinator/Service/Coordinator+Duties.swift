@@ -12,6 +12,7 @@ extension Coordinator: Service {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.passOnWakeUps() }
                 group.addTask { await self.doLeaderDuties() }
+                group.addTask { await self.collectBlobs() }
                 await group.waitForAll()
             }
         }
@@ -38,7 +39,7 @@ extension Coordinator: Service {
             let heard = resolving.count
             do {
                 if clock.now >= renewal {
-                    leads = try await store.lead(holder: holder, term: settings.term)
+                    leads = try await store.lead(.leader, holder: holder, term: settings.term)
                     renewal = clock.now + settings.term / 3
                 }
                 if leads, clock.now >= reaping {

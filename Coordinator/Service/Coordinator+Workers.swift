@@ -59,13 +59,32 @@ extension Coordinator: WorkerService {
             continuation = try await self.continuation(after: lease, by: collected.costs)
         }
         try await withConflictsCounted { [continuation] in
-            try await store.complete(lease, completion, continuing: continuation)
+            do {
+                try await record(lease, completion, continuation)
+            } catch let error as UnkeptBlobs {
+                try await ensureStored(error.digests, for: lease)
+                try await record(lease, completion, continuation)
+            }
         }
         count { $0.completions += 1 }
         // Children that were counted down are ready now; those that wait for many become so by the resolver.
         bell.ring()
         resolving.ring()
         if case .publish = completion.result { ends.ring() }
+    }
+
+    private func record(_ lease: Lease, _ completion: Completion, _ continuation: JobContinuation?) async throws {
+        try await store.complete(
+            lease, completion, continuing: continuation, keepingBlobs: settings.collection != nil)
+    }
+
+    /// A lease that was lost long ago may be handed in when its blobs have already been removed.
+    private func ensureStored(_ blobs: Set<Digest>, for lease: Lease) async throws {
+        for digest in blobs.sorted(by: { $0.hex < $1.hex }) where try await !self.blobs.contains(digest) {
+            let message = "blob \(digest), which the result names, is not stored any more"
+            try await store.fail(lease, WorkFailure(class: .transient, message: message))
+            throw QuernError(.conflict, message, at: "\(lease.item.job)/\(lease.item.ordinal)")
+        }
     }
 
     public func fail(_ lease: Lease, _ failure: WorkFailure) async throws {

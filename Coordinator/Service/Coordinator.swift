@@ -18,7 +18,10 @@ public final class Coordinator: Sendable {
 
     public let settings: CoordinatorSettings
     let store: any JobStore
-    let blobs: any BlobStore
+    /// For whoever works in this process, too: where blobs are collected, it is known which ones are wanted.
+    public let blobs: any BlobStore
+    /// The same without a record of who asks.
+    let storedBlobs: any BlobStore
     let artifacts: ArtifactLocation
     let makePlan: PlanMaker
     let logger: Logger
@@ -47,7 +50,8 @@ public final class Coordinator: Sendable {
         planner: @escaping PlanMaker = Coordinator.plan, logger: Logger = Logger(label: "quern.coordinator")
     ) {
         self.store = store
-        self.blobs = blobs
+        self.blobs = settings.collection == nil ? blobs : Self.tracked(blobs, by: store)
+        storedBlobs = blobs
         self.artifacts = artifacts
         self.settings = settings
         self.makePlan = planner
@@ -78,6 +82,14 @@ public final class Coordinator: Sendable {
     /// Returns once there was news after `count`, after `limit`, or when the task is cancelled.
     public func waitForNews(after count: UInt64, upTo limit: Duration) async {
         await bell.wait(after: count, upTo: limit)
+    }
+
+    private static func tracked(_ blobs: any BlobStore, by registry: any BlobRegistry) -> any BlobStore {
+        func track<Base: StreamingBlobStore>(_ base: Base) -> any BlobStore {
+            TrackedBlobStore(base, registry: registry)
+        }
+        func trackWhole<Base: BlobStore>(_ base: Base) -> any BlobStore { TrackedBlobStore(base, registry: registry) }
+        return if let blobs = blobs as? any StreamingBlobStore { track(blobs) } else { trackWhole(blobs) }
     }
 
     func count(_ change: (inout CoordinatorCounters) -> Void) {

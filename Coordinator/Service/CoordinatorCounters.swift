@@ -21,6 +21,8 @@ struct CoordinatorCounters: Sendable {
     var blobBytesReceived = 0
     var blobBytesSent = 0
     var artifactBytesSent = 0
+    var blobsCondemned = 0
+    var blobsRemoved = 0
 
     /// Name without prefix, help text and value, in the order in which they are shown.
     var all: [(name: String, help: String, value: Int)] {
@@ -41,6 +43,8 @@ struct CoordinatorCounters: Sendable {
             ("blob_received_bytes_total", "Bytes of blobs uploaded.", blobBytesReceived),
             ("blob_sent_bytes_total", "Bytes of blobs downloaded.", blobBytesSent),
             ("artifact_sent_bytes_total", "Bytes of artifacts downloaded.", artifactBytesSent),
+            ("blobs_condemned_total", "Blobs found to be needed by nothing.", blobsCondemned),
+            ("blobs_removed_total", "Blobs removed because nothing needed them for long.", blobsRemoved),
         ]
     }
 }

@@ -1,4 +1,5 @@
 import QuernFormats
+import QuernJobs
 
 /// How a coordinator behaves.
 public struct CoordinatorSettings: Sendable {
@@ -17,16 +18,32 @@ public struct CoordinatorSettings: Sendable {
     /// Folders that sources and importance matrices may lie in; nil for any.
     public var sourceRoots: [String]?
 
+    /// Nil where blobs stay for ever.
+    public var collection: Collection? = Collection()
+
+    /// How blobs go that nothing needs any more.
+    public struct Collection: Sendable {
+        public var retention = BlobRetention(parts: .seconds(7 * 86_400), grace: .seconds(86_400))
+        /// What holds while the disk is too full for uploads.
+        public var retentionInNeed = BlobRetention(parts: .zero, grace: .zero)
+        /// From one collection to the next; and to the next that looks for blobs that nobody knows of.
+        public var interval: Duration = .seconds(3600)
+        public var searchInterval: Duration = .seconds(86_400)
+
+        public init() {}
+    }
+
     public init() {}
 
     /// For a coordinator and its worker in one process: no network delays a heartbeat, and what an earlier process
     /// held when it was killed is wanted back soon. A disk is used to its end: nobody else is kept waiting by that, and
-    /// the one who waits is told when it is full.
+    /// the one who waits is told when it is full. Blobs go with the state they belong to.
     public static var inProcess: CoordinatorSettings {
         var settings = CoordinatorSettings()
         settings.heartbeat = .seconds(2)
         settings.expiry = .seconds(10)
         settings.claimLimit = .infinity
+        settings.collection = nil
         return settings
     }
 }

@@ -4,7 +4,7 @@ import QuernStore
 
 extension SQLJobStore {
     public func complete(
-        _ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?
+        _ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?, keepingBlobs: Bool
     ) async throws {
         try continuation?.validate(of: lease.item.job)
         let result = try JSONText.encode(completion.result)
@@ -14,6 +14,7 @@ extension SQLJobStore {
         }
         let payloads = try continuation?.items.map { try JSONText.encode($0.payload) } ?? []
         let artifacts = try JSONText.encode(continuation?.artifacts ?? [])
+        let blobs = keepingBlobs ? completion.blobs : []
 
         /// - Returns: whether nothing is left to run; nil where the item is to be locked with all that depends on it.
         @Sendable func save(in transaction: JobTransaction, withDependents: Bool) throws -> Bool? {
@@ -27,6 +28,8 @@ extension SQLJobStore {
             let mutations = try decide(
                 row.life, .completed(lease, digest: digest), at: row.now, policy: settings.retry)
             guard !mutations.isEmpty else { return false }
+            let unkept = blobs.subtracting(try transaction.keepBlobs(blobs))
+            guard unkept.isEmpty else { throw UnkeptBlobs(digests: unkept) }
             let rewinds = mutations.contains(.rewindDependents)
             guard withDependents || !rewinds else { return nil }
             try transaction.save(row, mutations)

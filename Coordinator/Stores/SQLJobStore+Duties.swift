@@ -35,18 +35,18 @@ extension SQLJobStore {
         return settled
     }
 
-    public func lead(holder: String, term: Duration) async throws -> Bool {
+    public func lead(_ duty: LeaderDuty, holder: String, term: Duration) async throws -> Bool {
         try await write { transaction in
             let now = transaction.dialect.now
             let rows = try transaction.connection.rows(
                 """
-                INSERT INTO leadership (duty, holder, term, expires_at) VALUES ('leader', $1, 1, \(now) + $2)
+                INSERT INTO leadership (duty, holder, term, expires_at) VALUES ($3, $1, 1, \(now) + $2)
                 ON CONFLICT (duty) DO UPDATE SET
                     holder = excluded.holder, expires_at = excluded.expires_at,
                     term = leadership.term + CASE WHEN leadership.holder = excluded.holder THEN 0 ELSE 1 END
                 WHERE leadership.holder = excluded.holder OR leadership.expires_at <= \(now)
                 RETURNING term
-                """, [.text(holder), .integer(term.milliseconds)])
+                """, [.text(holder), .integer(term.milliseconds), .text(duty.rawValue)])
             return !rows.isEmpty
         }
     }

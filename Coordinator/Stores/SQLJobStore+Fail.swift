@@ -54,7 +54,7 @@ extension JobTransaction {
             """, item.parameters
         ).compactMap { row in
             let result = try JSONText.decode(WorkResult.self, from: try row.text(1))
-            guard blobs.contains(where: result.names) else { return nil }
+            guard result.blobs.contains(where: blobs.contains) else { return nil }
             return try row.int(0)
         }
     }

@@ -134,17 +134,17 @@ public struct MergeResult: Sendable, Codable, Equatable {
 }
 
 extension WorkResult {
-    /// Whether the item made `blob`, so that doing it again brings the blob back.
-    public func names(_ blob: Digest) -> Bool {
+    /// The blobs that the item made, so that doing it again brings them back.
+    public var blobs: [Digest] {
         switch self {
-        case .digest, .scan, .measure, .collect, .assemble, .publish: false
-        case .tokenize(let result): result.tokens == blob
-        case .calibrate(let result): result.statistics.contains(blob)
-        case .merge(let result): result.index == blob || result.statistics.contains(blob)
-        case .balance(let result): result.vector == blob
-        case .factor(let result): result.factor.contains(blob)
-        case .evaluate(let result): result.scores.contains(blob)
-        case .encode(let result): result.parts.contains { $0.digest == blob }
+        case .digest, .scan, .measure, .collect, .assemble, .publish: []
+        case .tokenize(let result): [result.tokens]
+        case .calibrate(let result): result.statistics
+        case .merge(let result): result.statistics + [result.index]
+        case .balance(let result): [result.vector]
+        case .factor(let result): result.factor
+        case .evaluate(let result): result.scores
+        case .encode(let result): result.parts.map(\.digest)
         }
     }
 }

@@ -4,7 +4,7 @@ import QuernStore
 /// Where jobs, work items and leases live. Implemented on SQLite, on PostgreSQL and, for tests, in memory; one
 /// conformance suite holds them to the same behaviour. Every operation is one transaction, and only the store's own
 /// clock decides about time.
-public protocol JobStore: TokenStore {
+public protocol JobStore: TokenStore, BlobRegistry {
     /// Brings the schema up to date; safe to run from several processes at once.
     func migrate() async throws
 
@@ -29,9 +29,14 @@ public protocol JobStore: TokenStore {
     func closeAllSessions() async throws
 
     func claim(_ session: SessionID, limit: Int) async throws -> [Claim]
-    /// - Parameter continuation: what the job goes on with; where it was stored before, that is kept.
-    /// - Throws: `.conflict` where the lease was lost, unless this very lease completed before with the same result.
-    func complete(_ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?) async throws
+    /// - Parameters:
+    ///   - continuation: what the job goes on with; where it was stored before, that is kept.
+    ///   - keepingBlobs: whether the registry knows of stored blobs, so that those of the result are to stay.
+    /// - Throws: `.conflict` where the lease was lost, unless this very lease completed before with the same result;
+    ///   `UnkeptBlobs`, with nothing changed.
+    func complete(
+        _ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?, keepingBlobs: Bool
+    ) async throws
     func fail(_ lease: Lease, _ failure: WorkFailure) async throws
     func release(_ lease: Lease) async throws
     func lookUp(_ keys: [Digest]) async throws -> [Digest: Part]
@@ -41,15 +46,23 @@ public protocol JobStore: TokenStore {
     func reap() async throws -> Int
     /// Makes ready what has nothing left to wait for. Leader's duty.
     func resolve() async throws -> Int
-    /// Takes or renews the leadership for `term`; false where another holder has it.
-    func lead(holder: String, term: Duration) async throws -> Bool
+    /// Takes or renews a leader's duty for `term`; false where another holder has it.
+    func lead(_ duty: LeaderDuty, holder: String, term: Duration) async throws -> Bool
 
     /// Yields now and then when there may be new work or news; a hint, never a promise.
     func wakeUps() -> AsyncStream<Void>
 }
 
+/// What only one of the coordinators on a store does at a time.
+public enum LeaderDuty: String, Sendable, CaseIterable {
+    /// Reaping and resolving.
+    case leader
+    /// Removing blobs.
+    case collector
+}
+
 extension JobStore {
     public func complete(_ lease: Lease, _ completion: Completion) async throws {
-        try await complete(lease, completion, continuing: nil)
+        try await complete(lease, completion, continuing: nil, keepingBlobs: false)
     }
 }

@@ -21,7 +21,7 @@ public struct FolderBlobStore: Sendable {
     public let root: String
     let compress: Bool
     let durability: Durability
-    private let pool: ThreadPool
+    let pool: ThreadPool
     private let folders = KnownFolders()
 
     private final class KnownFolders: Sendable {

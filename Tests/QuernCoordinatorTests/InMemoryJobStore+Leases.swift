@@ -88,12 +88,20 @@ extension InMemoryJobStore {
             inputs: results(of: item.job, ordinals: row.dependencies).mapValues(row.plan.payload.input))
     }
 
-    func complete(_ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?) throws {
+    func complete(
+        _ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?, keepingBlobs: Bool
+    ) throws {
         try continuation?.validate(of: lease.item.job)
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let digest = Digest(of: Array(try encoder.encode(completion.result))).hex
+        let before = (jobs, nodeFailures)
         guard try follow(lease, .completed(lease, digest: digest)) else { return }
+        let unkept = keepingBlobs ? completion.blobs.subtracting(keepBlobs(Array(completion.blobs), adding: false)) : []
+        guard unkept.isEmpty else {
+            (jobs, nodeFailures) = before
+            throw UnkeptBlobs(digests: unkept)
+        }
         change(lease.item) { $0.result = completion.result }
         for entry in completion.cache where cache[entry.key] == nil { cache[entry.key] = entry.part }
         if let continuation, jobs[lease.item.job]?.items.count == continuation.firstOrdinal {
@@ -125,7 +133,7 @@ extension InMemoryJobStore {
 
     private func makes(_ ordinal: Int, of lease: Lease, _ blobs: [Digest]) -> Bool {
         guard let result = jobs[lease.item.job]?.items[ordinal].result else { return false }
-        return blobs.contains(where: result.names)
+        return result.blobs.contains(where: blobs.contains)
     }
 
     /// - Returns: whether anything changed.

@@ -40,6 +40,12 @@ actor InMemoryJobStore: JobStore {
         var virtualTime: Int64 = 0
     }
 
+    struct Blob {
+        enum State { case live, condemned, deleting }
+        var state = State.live
+        var touched: Int64
+    }
+
     struct Session {
         let request: SessionRequest
         var expiry: Int64
@@ -55,7 +61,8 @@ actor InMemoryJobStore: JobStore {
     var cache: [Digest: Part] = [:]
     var accessTokens: [String: (token: AccessToken, isRevoked: Bool)] = [:]
     var nodeFailures: [String: [WorkItemID: Int64]] = [:]
-    private var leader: (holder: String, expires: Int64)?
+    var blobs: [Digest: Blob] = [:]
+    private var leaders: [LeaderDuty: (holder: String, expires: Int64)] = [:]
     private var listeningSince: Int64?
 
     init(settings: JobStoreSettings) { self.settings = settings }
@@ -138,9 +145,9 @@ actor InMemoryJobStore: JobStore {
 
     func lookUp(_ keys: [Digest]) -> [Digest: Part] { cache.filter { keys.contains($0.key) } }
 
-    func lead(holder: String, term: Duration) -> Bool {
-        if let leader, leader.holder != holder, leader.expires > now { return false }
-        leader = (holder, now + term.components.seconds * 1000)
+    func lead(_ duty: LeaderDuty, holder: String, term: Duration) -> Bool {
+        if let leader = leaders[duty], leader.holder != holder, leader.expires > now { return false }
+        leaders[duty] = (holder, now + term.components.seconds * 1000)
         return true
     }
 

@@ -31,6 +31,8 @@ struct ServiceRig {
         chosen.uploadLimit = 2
         chosen.claimLimit = 2
         chosen.tick = .milliseconds(100)
+        // Samples of results name parts that nobody stores.
+        chosen.collection = nil
         settings(&chosen)
         let coordinator = Coordinator(
             store: jobs, blobs: blobStore(blobs), artifacts: .perJob(root: folder.path("out")), settings: chosen,

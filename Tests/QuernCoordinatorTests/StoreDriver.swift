@@ -11,14 +11,18 @@ enum StoreOperation: Sendable {
     case insert(job: Int, shape: Int)
     case openSession(node: Int, memory: Int64)
     case claim(session: Int, limit: Int)
-    case complete(lease: Int, text: String)
+    case complete(lease: Int, text: String, keepingBlobs: Bool)
     case fail(lease: Int, WorkFailure.Class, text: String)
     case release(lease: Int)
     case heartbeat(session: Int, leases: [Int])
     case closeSession(Int)
     case control(job: Int, JobAction)
     case reap, resolve, lookUp
-    case lead(holder: Int)
+    case lead(LeaderDuty, holder: Int)
+    case keepBlobs([String], adding: Bool)
+    case registerBlob(String)
+    case condemnBlobs(grace: Double, parts: Double)
+    case removeBlobs
     case advance(seconds: Double)
 
     static let texts = ["a", "b", "c"]
@@ -31,13 +35,13 @@ enum StoreOperation: Sendable {
         let text = texts[Int.random(in: 0..<texts.count, using: &random)]
         let session = Int.random(in: 0..<64, using: &random)
         let job = Int.random(in: 0..<5, using: &random)
-        switch Int.random(in: 0..<100, using: &random) {
+        switch Int.random(in: 0..<108, using: &random) {
         case 0..<6: return .insert(job: job, shape: Int.random(in: 0..<3, using: &random))
         case 6..<11:
             return .openSession(
                 node: Int.random(in: 0..<3, using: &random), memory: Int64.random(in: 100...400, using: &random))
         case 11..<33: return .claim(session: session, limit: Int.random(in: 0...3, using: &random))
-        case 33..<55: return .complete(lease: lease, text: text)
+        case 33..<55: return .complete(lease: lease, text: text, keepingBlobs: Bool.random(using: &random))
         case 55..<65:
             return .fail(
                 lease: lease, WorkFailure.Class.allCases.randomElement(using: &random) ?? .transient, text: text)
@@ -48,7 +52,18 @@ enum StoreOperation: Sendable {
         case 82..<87: return .reap
         case 87..<90: return .resolve
         case 90..<91: return .lookUp
-        case 91..<92: return .lead(holder: Int.random(in: 0..<2, using: &random))
+        case 91..<92:
+            return .lead(
+                LeaderDuty.allCases.randomElement(using: &random) ?? .leader,
+                holder: Int.random(in: 0..<2, using: &random))
+        case 100..<103:
+            return .keepBlobs(texts.filter { _ in Bool.random(using: &random) }, adding: Bool.random(using: &random))
+        case 103: return .registerBlob(text)
+        case 104..<107:
+            return .condemnBlobs(
+                grace: Double.random(in: 0...60, using: &random).rounded(),
+                parts: Double.random(in: 0...200, using: &random).rounded())
+        case 107: return .removeBlobs
         default: return .advance(seconds: Double.random(in: 1...40, using: &random).rounded())
         }
     }
@@ -72,6 +87,8 @@ final class StoreDriver {
             return try await answer(to: operation)
         } catch let error as QuernError {
             return "error \(error.code)"
+        } catch let error as UnkeptBlobs {
+            return "unkept \(error.digests.map(\.hex).sorted())"
         } catch {
             return "unexpected \(error)"
         }
@@ -94,9 +111,10 @@ final class StoreDriver {
             return claims.map { claim in
                 "\(claim.lease.item) \(claim.lease.fence) \(claim.attempt) \(claim.inputs.keys.sorted())"
             }.joined(separator: "; ")
-        case .complete(let number, let text):
+        case .complete(let number, let text, let keepingBlobs):
             guard leases.indices.contains(number) else { return "-" }
-            try await store.complete(leases[number], Sample.completion(text))
+            try await store.complete(
+                leases[number], Sample.completion(text), continuing: nil, keepingBlobs: keepingBlobs)
         case .fail(let number, let kind, let text):
             guard leases.indices.contains(number) else { return "-" }
             try await store.fail(leases[number], Sample.failure(kind, text, blobs: [Sample.digest(text)]))
@@ -118,7 +136,19 @@ final class StoreDriver {
         case .lookUp:
             let keys = StoreOperation.texts.map { Sample.digest("key of \($0)") }
             return "\(try await store.lookUp(keys).values.map(\.digest.hex).sorted())"
-        case .lead(let holder): return "\(try await store.lead(holder: "\(holder)", term: .seconds(15)))"
+        case .lead(let duty, let holder):
+            return "\(try await store.lead(duty, holder: "\(holder)", term: .seconds(15)))"
+        case .keepBlobs(let texts, let adding):
+            return "\(try await store.keepBlobs(texts.map(Sample.digest), adding: adding).map(\.hex).sorted())"
+        case .registerBlob(let text): try await store.registerBlobs([Sample.digest(text)])
+        case .condemnBlobs(let grace, let parts):
+            var retention = BlobRetention(parts: .seconds(parts), grace: .zero)
+            retention.grace = .seconds(grace)
+            return "\(try await store.condemnBlobs(retention))"
+        case .removeBlobs:
+            let leaving = try await store.blobsToDelete(limit: 2)
+            try await store.forgetBlobs(leaving)
+            return "\(leaving.map(\.hex))"
         case .advance(let seconds): try await rig.advance(by: seconds)
         }
         return "done"

@@ -95,11 +95,11 @@ import Testing
         let collected = Completion(result: .collect(CollectResult(costs: Sample.costs)))
         let wrong = JobContinuation(firstOrdinal: 3, items: [Sample.encode(after: [3])], artifacts: [])
         await #expect(throws: QuernError.self) {
-            try await store.complete(collect.lease, collected, continuing: wrong)
+            try await store.complete(collect.lease, collected, continuing: wrong, keepingBlobs: false)
         }
-        try await store.complete(collect.lease, collected, continuing: rest(20))
+        try await store.complete(collect.lease, collected, continuing: rest(20), keepingBlobs: false)
         // A replay, and what is planned once more, change nothing.
-        try await store.complete(collect.lease, collected, continuing: rest(90))
+        try await store.complete(collect.lease, collected, continuing: rest(90), keepingBlobs: false)
         let job = try #require(try await store.job(id))
         #expect(job.state == .running && job.artifacts == artifacts)
         #expect(
@@ -133,7 +133,7 @@ import Testing
         }
         let collected = Completion(result: .collect(CollectResult(costs: Sample.costs)))
         try await store.complete(try await next().lease, Sample.completion("a"))
-        try await store.complete(try await next().lease, collected, continuing: rest("first"))
+        try await store.complete(try await next().lease, collected, continuing: rest("first"), keepingBlobs: false)
         // The part is lost, and comes out otherwise: everything behind it is done again.
         let span = try await next()
         #expect(span.lease.item.ordinal == 2)
@@ -142,7 +142,7 @@ import Testing
         while try await store.job(id)?.state == .running, let claim = try await store.claim(session, limit: 1).first {
             ordinals.append(claim.lease.item.ordinal)
             if case .collect = claim.payload {
-                try await store.complete(claim.lease, collected, continuing: rest("second"))
+                try await store.complete(claim.lease, collected, continuing: rest("second"), keepingBlobs: false)
             } else {
                 try await store.complete(claim.lease, Sample.completion("again \(claim.lease.item.ordinal)"))
             }

@@ -277,14 +277,14 @@ import Testing
     @Test(arguments: StoreKind.allCases)
     func oneLeaderAtATime(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)
-        #expect(try await rig.store.lead(holder: "a", term: .seconds(15)))
-        #expect(try await !rig.store.lead(holder: "b", term: .seconds(15)))
+        #expect(try await rig.store.lead(.leader, holder: "a", term: .seconds(15)))
+        #expect(try await !rig.store.lead(.leader, holder: "b", term: .seconds(15)))
         try await rig.advance(by: 14)
-        #expect(try await rig.store.lead(holder: "a", term: .seconds(15)))
+        #expect(try await rig.store.lead(.leader, holder: "a", term: .seconds(15)))
         try await rig.advance(by: 14)
-        #expect(try await !rig.store.lead(holder: "b", term: .seconds(15)))
+        #expect(try await !rig.store.lead(.leader, holder: "b", term: .seconds(15)))
         try await rig.advance(by: 1)
-        #expect(try await rig.store.lead(holder: "b", term: .seconds(15)))
-        #expect(try await !rig.store.lead(holder: "a", term: .seconds(15)))
+        #expect(try await rig.store.lead(.leader, holder: "b", term: .seconds(15)))
+        #expect(try await !rig.store.lead(.leader, holder: "a", term: .seconds(15)))
     }
 }

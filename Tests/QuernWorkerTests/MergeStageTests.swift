@@ -202,6 +202,6 @@ import Testing
         try await worker.value
         let failure = try #require(await again.items[0].failures.first)
         #expect(failure.class == .lostInput && Set(failure.blobs) == [vectors, merged.index])
-        #expect(failure.blobs.contains(where: WorkResult.merge(merged).names))
+        #expect(failure.blobs.contains(where: WorkResult.merge(merged).blobs.contains))
     }
 }

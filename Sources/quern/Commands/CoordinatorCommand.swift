@@ -50,6 +50,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var assemble = true
 
     @Option(
+        help: ArgumentHelp(
+            "Finished parts that no job has used for this long are removed; 0 to keep them no longer than needed, none to keep all.",
+            valueName: "days"))
+    var keepParts: String = "7"
+
+    @Option(
         help: ArgumentHelp("After this long without a heartbeat a worker's items go to others.", valueName: "seconds"))
     var sessionExpiry: Double = 45
 
@@ -70,6 +76,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.expiry = .seconds(sessionExpiry)
         behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
+        behaviour.collection = try collection()
         let store = try Self.jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
         try await store.migrate()
         let coordinator = Coordinator(
@@ -80,7 +87,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
         func worker(_ stages: Set<Stage>, slots: Int) throws -> Worker {
             Worker(
-                service: coordinator, blobs: blobs, artifacts: { artifacts.folder(of: $0) },
+                service: coordinator, blobs: coordinator.blobs, artifacts: { artifacts.folder(of: $0) },
                 configuration: WorkerConfiguration(
                     node: ProcessInfo.processInfo.hostName, slots: slots,
                     memory: try WorkMemory.resolve(settings, flag: nil), stages: stages), logger: logger)
@@ -118,6 +125,17 @@ extension CoordinatorCommand {
         let store = try S3BlobStore(url: url)
         try await store.checkBucket()
         return store
+    }
+
+    private func collection() throws -> CoordinatorSettings.Collection? {
+        guard keepParts != "none" else { return nil }
+        guard let days = Double(keepParts), (0...36_500).contains(days) else {
+            throw QuernError(
+                .usage, "'\(keepParts)' is no number of days", at: "--keep-parts", remedy: "Say 7, 0.5 or none")
+        }
+        var collection = CoordinatorSettings.Collection()
+        collection.retention.parts = .seconds(days * 86_400)
+        return collection
     }
 
     /// The job database at a URL or path.
