@@ -14,37 +14,37 @@ public struct TrackedBlobStore<Base: BlobStore>: BlobStore {
 
     /// What is there stays there for a while from now on.
     public func contains(_ digest: Digest) async throws -> Bool {
-        if try await registry.keepBlobs([digest], adding: false).contains(digest) {
-            return try await base.contains(digest)
+        if try await registry.keepBlobs([digest]).isEmpty {
+            guard try await base.contains(digest) else { return false }
+            // From before blobs were recorded; otherwise it is being written or removed, and that stays as it is.
+            try await registry.registerBlobs([digest])
+            guard try await !registry.keepBlobs([digest]).isEmpty else { return false }
         }
-        // Not known: from before blobs were recorded. It is looked for once more, for it may have been on its way out.
-        guard try await base.contains(digest) else { return false }
-        guard try await registry.keepBlobs([digest], adding: true).contains(digest) else { return false }
         return try await base.contains(digest)
     }
 
     @discardableResult
     public func put(_ bytes: [UInt8]) async throws -> Digest {
         let digest = Digest(of: bytes)
-        try await announce([digest])
+        let arrivals = try await announce([digest])
         try await base.put(bytes)
-        try await confirm([digest])
+        try await confirm(arrivals)
         return digest
     }
 
     public func get(_ digest: Digest) async throws -> [UInt8] { try await base.get(digest) }
 
-    /// Before blobs are written.
-    private func announce(_ digests: Set<Digest>) async throws {
-        guard try await registry.keepBlobs(Array(digests), adding: true) == digests else {
+    private func announce(_ digests: Set<Digest>) async throws -> [Digest: BlobArrival] {
+        let arrivals = try await registry.announceBlobs(Array(digests))
+        guard arrivals.count == digests.count else {
             throw QuernError(
                 .unavailable, "a blob of this name is just being removed", remedy: "Store it again in a moment")
         }
+        return arrivals
     }
 
-    /// After they were: had it taken so long that they were taken for forgotten, they may be gone again.
-    private func confirm(_ digests: Set<Digest>) async throws {
-        guard try await registry.keepBlobs(Array(digests), adding: false) == digests else {
+    private func confirm(_ arrivals: [Digest: BlobArrival]) async throws {
+        guard try await registry.confirmBlobs(arrivals).count == arrivals.count else {
             throw QuernError(.unavailable, "a blob was removed while it was written", remedy: "Store it again")
         }
     }
@@ -56,9 +56,9 @@ extension TrackedBlobStore: StreamingBlobStore where Base: StreamingBlobStore {
     public func commit(_ writers: [BlobWriter]) throws {
         let digests = Set(try writers.map { try $0.finish().digest })
         guard !digests.isEmpty else { return }
-        try blocking { try await announce(digests) }
+        let arrivals = try blocking { try await announce(digests) }
         try base.commit(writers)
-        try blocking { try await confirm(digests) }
+        try blocking { try await confirm(arrivals) }
     }
 
     public func load(_ digest: Digest) throws -> [UInt8] { try base.load(digest) }

@@ -3,15 +3,20 @@ import QuernJobs
 import QuernStore
 
 extension SQLJobStore {
-    public func keepBlobs(_ digests: [Digest], adding: Bool) async throws -> Set<Digest> {
-        try await write { transaction in
-            if adding { try transaction.registerBlobs(digests) }
-            return try transaction.keepBlobs(digests)
-        }
+    public func keepBlobs(_ digests: [Digest]) async throws -> Set<Digest> {
+        try await write { try $0.keepBlobs(digests) }
+    }
+
+    public func announceBlobs(_ digests: [Digest]) async throws -> [Digest: BlobArrival] {
+        try await write { try $0.announceBlobs(digests) }
+    }
+
+    public func confirmBlobs(_ arrivals: [Digest: BlobArrival]) async throws -> Set<Digest> {
+        try await write { try $0.confirmBlobs(arrivals) }
     }
 
     public func registerBlobs(_ digests: [Digest]) async throws {
-        try await write { try $0.registerBlobs(digests) }
+        try await write { try $0.insertBlobs(digests, as: "live") }
     }
 
     /// Looks at the blobs in pages, so that memory and transactions stay small; whatever changes in between counts,
@@ -89,46 +94,91 @@ extension JobTransaction {
         }
     }
 
-    fileprivate func registerBlobs(_ digests: [Digest]) throws {
+    fileprivate func insertBlobs(_ digests: some Collection<Digest>, as state: String) throws {
         for part in Self.pages(digests) {
-            let rows = (1...part.count).map { "($\($0), 'live', \(dialect.now))" }.joined(separator: ", ")
+            let rows = (1...part.count).map { "($\($0), '\(state)', \(dialect.now), \(dialect.now))" }
             try connection.run(
-                "INSERT INTO blobs (digest, state, touched_at) VALUES \(rows) ON CONFLICT (digest) DO NOTHING", part)
+                """
+                INSERT INTO blobs (digest, state, arrived_at, touched_at) VALUES \(rows.joined(separator: ", "))
+                ON CONFLICT (digest) DO NOTHING
+                """, part)
         }
     }
 
-    /// Those of the blobs that stay, and do so for a while yet. Rows that were touched a moment ago are only read.
+    /// Those of the blobs that stay, and do so for a while yet.
     func keepBlobs(_ digests: some Collection<Digest>) throws -> Set<Digest> {
-        var kept: Set<Digest> = []
+        Set(try touch(digests, in: "('live', 'condemned')").keys)
+    }
+
+    fileprivate func announceBlobs(_ digests: [Digest]) throws -> [Digest: BlobArrival] {
+        let states = "('arriving', 'live', 'condemned')"
+        let known = try touch(digests, in: states)
+        let others = Set(digests).subtracting(known.keys)
+        try insertBlobs(others, as: "arriving")
+        return known.merging(try touch(others, in: states)) { first, _ in first }
+    }
+
+    fileprivate func confirmBlobs(_ arrivals: [Digest: BlobArrival]) throws -> Set<Digest> {
+        for part in Self.pages(arrivals.keys) {
+            let lives = try part.flatMap { name in [name, .integer(arrivals[try digest(name)]?.time ?? 0)] }
+            let list = (0..<part.count).map { "($\(2 * $0 + 1), CAST($\(2 * $0 + 2) AS bigint))" }
+            try connection.run(
+                """
+                WITH arrived AS MATERIALIZED (
+                    SELECT digest FROM blobs
+                    WHERE (digest, arrived_at) IN (VALUES \(list.joined(separator: ", "))) AND state = 'arriving'
+                    ORDER BY digest \(dialect.forUpdate))
+                UPDATE blobs SET state = 'live' FROM arrived
+                WHERE blobs.digest = arrived.digest AND blobs.state = 'arriving'
+                """, lives)
+        }
+        return Set(try touch(arrivals.keys, in: "('live', 'condemned')").filter { arrivals[$0.key] == $0.value }.keys)
+    }
+
+    /// Those of the blobs that are in one of `states`. Condemned ones are live again; rows that were touched a moment
+    /// ago are only read.
+    private func touch(
+        _ digests: some Collection<Digest>, in states: String
+    ) throws -> [Digest: BlobArrival] {
+        var found: [Digest: BlobArrival] = [:]
         for part in Self.pages(digests) {
             var stale: [SQLValue] = []
             let rows = try connection.rows(
                 """
-                SELECT digest, CASE WHEN state = 'live' AND touched_at > \(dialect.now) - $1 THEN 1 ELSE 0 END
-                FROM blobs WHERE digest IN (\(placeholders(part.count, from: 2))) AND state <> 'deleting'
+                SELECT digest, arrived_at,
+                    CASE WHEN state <> 'condemned' AND touched_at > \(dialect.now) - $1 THEN 1 ELSE 0 END
+                FROM blobs WHERE digest IN (\(placeholders(part.count, from: 2))) AND state IN \(states)
                 """, [.integer(BlobRetention.touchInterval.milliseconds)] + part)
             for row in rows {
-                if try row.int(1) == 1 { kept.insert(try digest(row)) } else { stale.append(.text(try row.text(0))) }
+                let name = SQLValue.text(try row.text(0))
+                guard try row.int(2) == 1 else {
+                    stale.append(name)
+                    continue
+                }
+                found[try digest(name)] = BlobArrival(time: try row.integer(1))
             }
             guard !stale.isEmpty else { continue }
             // Locked in one order, for others touch the same ones.
-            kept.formUnion(
-                try connection.rows(
-                    """
-                    WITH wanted AS MATERIALIZED (
-                        SELECT digest FROM blobs WHERE digest IN (\(placeholders(stale.count, from: 1)))
-                        ORDER BY digest \(dialect.forUpdate))
-                    UPDATE blobs SET state = 'live', touched_at = \(dialect.now) FROM wanted
-                    WHERE blobs.digest = wanted.digest AND blobs.state <> 'deleting' RETURNING blobs.digest
-                    """, stale
-                ).map(digest))
+            let touched = try connection.rows(
+                """
+                WITH wanted AS MATERIALIZED (
+                    SELECT digest FROM blobs WHERE digest IN (\(placeholders(stale.count, from: 1)))
+                    ORDER BY digest \(dialect.forUpdate))
+                UPDATE blobs SET state = CASE WHEN state = 'condemned' THEN 'live' ELSE state END,
+                    touched_at = \(dialect.now)
+                FROM wanted WHERE blobs.digest = wanted.digest AND blobs.state IN \(states)
+                RETURNING blobs.digest, arrived_at
+                """, stale)
+            for row in touched {
+                found[try digest(.text(try row.text(0)))] = BlobArrival(time: try row.integer(1))
+            }
         }
-        return kept
+        return found
     }
 
-    private func digest(_ row: SQLRow) throws -> Digest {
-        guard let digest = Digest(hex: try row.text(0)) else {
-            throw QuernError(.corrupted, "the job database knows a blob of a strange name", at: try row.text(0))
+    private func digest(_ name: SQLValue) throws -> Digest {
+        guard case .text(let hex) = name, let digest = Digest(hex: hex) else {
+            throw QuernError(.corrupted, "the job database knows a blob of a strange name", at: "\(name)")
         }
         return digest
     }
@@ -155,7 +205,7 @@ extension JobTransaction {
 
     /// A condition on the row `b` of blobs; `$2` and `$3` are the limits.
     private static let isIdle = """
-        (b.state = 'condemned' AND b.touched_at < $2 OR b.state = 'live' AND b.touched_at < $2
+        (b.state IN ('arriving', 'condemned') AND b.touched_at < $2 OR b.state = 'live' AND b.touched_at < $2
             AND (b.touched_at < $3 OR NOT EXISTS (SELECT 1 FROM cache c WHERE c.digest = b.digest)))
         """
 

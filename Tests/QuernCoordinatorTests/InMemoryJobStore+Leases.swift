@@ -97,7 +97,7 @@ extension InMemoryJobStore {
         let digest = Digest(of: Array(try encoder.encode(completion.result))).hex
         let before = (jobs, nodeFailures)
         guard try follow(lease, .completed(lease, digest: digest)) else { return }
-        let unkept = keepingBlobs ? completion.blobs.subtracting(keepBlobs(Array(completion.blobs), adding: false)) : []
+        let unkept = keepingBlobs ? completion.blobs.subtracting(keepBlobs(Array(completion.blobs))) : []
         guard unkept.isEmpty else {
             (jobs, nodeFailures) = before
             throw UnkeptBlobs(digests: unkept)

@@ -41,8 +41,9 @@ actor InMemoryJobStore: JobStore {
     }
 
     struct Blob {
-        enum State { case live, condemned, deleting }
+        enum State { case arriving, live, condemned, deleting }
         var state = State.live
+        let arrived: Int64
         var touched: Int64
     }
 

@@ -87,7 +87,7 @@ import Testing
         let next = try #require(try await rig.coordinator.claim(again, limit: 1, wait: .zero).first)
         try await rig.blobs.put(Self.bytes)
         try await rig.coordinator.complete(next.lease, Sample.completion("part 0"))
-        #expect(try await rig.store.keepBlobs([Digest(of: Self.bytes)], adding: false).count == 1)
+        #expect(try await rig.store.keepBlobs([Digest(of: Self.bytes)]).count == 1)
     }
 
     @Test func whatIsBeingRemovedIsNotStoredNorPromised() async throws {

@@ -19,7 +19,9 @@ enum StoreOperation: Sendable {
     case control(job: Int, JobAction)
     case reap, resolve, lookUp
     case lead(LeaderDuty, holder: Int)
-    case keepBlobs([String], adding: Bool)
+    case keepBlobs([String])
+    case announceBlobs([String])
+    case confirmBlobs
     case registerBlob(String)
     case condemnBlobs(grace: Double, parts: Double)
     case removeBlobs
@@ -57,7 +59,12 @@ enum StoreOperation: Sendable {
                 LeaderDuty.allCases.randomElement(using: &random) ?? .leader,
                 holder: Int.random(in: 0..<2, using: &random))
         case 100..<103:
-            return .keepBlobs(texts.filter { _ in Bool.random(using: &random) }, adding: Bool.random(using: &random))
+            let some = texts.filter { _ in Bool.random(using: &random) }
+            switch Int.random(in: 0..<3, using: &random) {
+            case 0: return .keepBlobs(some)
+            case 1: return .announceBlobs(some)
+            default: return .confirmBlobs
+            }
         case 103: return .registerBlob(text)
         case 104..<107:
             return .condemnBlobs(
@@ -75,6 +82,7 @@ final class StoreDriver {
     private var sessions: [SessionID] = []
     private var leases: [Lease] = []
     private var jobs: [JobID] = []
+    private var arrivals: [Digest: BlobArrival] = [:]
 
     init(rig: StoreRig) { self.rig = rig }
 
@@ -138,8 +146,14 @@ final class StoreDriver {
             return "\(try await store.lookUp(keys).values.map(\.digest.hex).sorted())"
         case .lead(let duty, let holder):
             return "\(try await store.lead(duty, holder: "\(holder)", term: .seconds(15)))"
-        case .keepBlobs(let texts, let adding):
-            return "\(try await store.keepBlobs(texts.map(Sample.digest), adding: adding).map(\.hex).sorted())"
+        case .keepBlobs(let texts):
+            return "\(try await store.keepBlobs(texts.map(Sample.digest)).map(\.hex).sorted())"
+        case .announceBlobs(let texts):
+            let announced = try await store.announceBlobs(texts.map(Sample.digest))
+            arrivals.merge(announced) { _, newer in newer }
+            return "\(announced.map { "\($0.key) \($0.value.time)" }.sorted())"
+        case .confirmBlobs:
+            return "\(try await store.confirmBlobs(arrivals).map(\.hex).sorted())"
         case .registerBlob(let text): try await store.registerBlobs([Sample.digest(text)])
         case .condemnBlobs(let grace, let parts):
             var retention = BlobRetention(parts: .seconds(parts), grace: .zero)

@@ -16,8 +16,9 @@ import Testing
     func goesAfterTwiceTheGrace(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)
         let store = rig.store
-        #expect(try await store.keepBlobs([Self.blob], adding: false) == [])
-        #expect(try await store.keepBlobs([Self.blob], adding: true) == [Self.blob])
+        #expect(try await store.keepBlobs([Self.blob]) == [])
+        try await store.store(Self.blob)
+        #expect(try await store.keepBlobs([Self.blob]) == [Self.blob])
         try await rig.advance(by: Self.day)
         #expect(try await store.condemnBlobs(Self.retention) == (0, 0))
         try await rig.advance(by: 1)
@@ -29,29 +30,53 @@ import Testing
         #expect(try await store.condemnBlobs(Self.retention) == (0, 1))
         #expect(try await store.blobsToDelete(limit: 9) == [Self.blob])
         // Nobody is told of it any more, nor may it be stored until it is gone.
-        #expect(try await store.keepBlobs([Self.blob], adding: true) == [])
+        #expect(try await store.keepBlobs([Self.blob]) == [])
+        #expect(try await store.announceBlobs([Self.blob]) == [:])
         try await store.registerBlobs([Self.blob])
         #expect(try await store.blobsToDelete(limit: 9) == [Self.blob])
         try await store.forgetBlobs([Self.blob])
         #expect(try await store.blobsToDelete(limit: 9) == [])
-        #expect(try await store.keepBlobs([Self.blob], adding: true) == [Self.blob])
+        try await store.store(Self.blob)
         // Forgetting is for blobs whose deletion was begun.
         try await store.forgetBlobs([Self.blob])
-        #expect(try await store.keepBlobs([Self.blob], adding: false) == [Self.blob])
+        #expect(try await store.keepBlobs([Self.blob]) == [Self.blob])
+    }
+
+    /// A put that took so long that its blob was removed, and another put of the same blob is under way.
+    @Test(arguments: StoreKind.allCases)
+    func aPutIsOnlyConfirmedInItsOwnLife(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let store = rig.store
+        let first = try await store.announceBlobs([Self.blob])
+        #expect(first.count == 1)
+        #expect(try await store.announceBlobs([Self.blob]) == first)
+        // Nobody is told of what is still being written, nor may a result name it.
+        #expect(try await store.keepBlobs([Self.blob]) == [])
+        try await rig.advance(by: Self.day + 1)
+        #expect(try await store.condemnBlobs(Self.retention) == (0, 1))
+        #expect(try await store.confirmBlobs(first) == [])
+        try await store.forgetBlobs([Self.blob])
+        #expect(try await store.confirmBlobs(first) == [])
+        let second = try await store.announceBlobs([Self.blob])
+        #expect(try await store.confirmBlobs(first) == [])
+        #expect(try await store.keepBlobs([Self.blob]) == [])
+        #expect(try await store.confirmBlobs(second) == [Self.blob])
+        #expect(try await store.confirmBlobs(second) == [Self.blob])
+        #expect(try await store.keepBlobs([Self.blob]) == [Self.blob])
     }
 
     @Test(arguments: StoreKind.allCases)
     func staysForWhoAsks(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)
         let store = rig.store
-        _ = try await store.keepBlobs([Self.blob], adding: true)
+        try await store.store(Self.blob)
         for _ in 0..<3 {
             try await rig.advance(by: Self.day + 1)
             #expect(try await store.condemnBlobs(Self.retention) == (1, 0))
             // Found again in the store: that is nobody who wants it.
             try await store.registerBlobs([Self.blob])
             try await rig.advance(by: Self.day / 2)
-            #expect(try await store.keepBlobs([Self.blob], adding: false) == [Self.blob])
+            #expect(try await store.keepBlobs([Self.blob]) == [Self.blob])
             try await rig.advance(by: Self.day / 2 + 2)
             #expect(try await store.condemnBlobs(Self.retention) == (0, 0))
         }
@@ -64,7 +89,8 @@ import Testing
         let id = try await store.insert(Sample.job("j", spans: 2))
         let session = try await rig.session()
         let claims = try await store.claim(session, limit: 2)
-        _ = try await store.keepBlobs([Self.blob, Sample.digest("b")], adding: true)
+        try await store.store(Self.blob)
+        try await store.store(Sample.digest("b"))
         try await store.complete(claims[0].lease, Sample.completion("a"), continuing: nil, keepingBlobs: true)
         try await store.control(id, .cancel)
         try await rig.advance(by: 30 * Self.day)
@@ -82,7 +108,7 @@ import Testing
         let store = rig.store
         _ = try await store.insert(Sample.job("j", items: [Sample.encode()]))
         let claim = try #require(try await store.claim(try await rig.session(), limit: 1).first)
-        _ = try await store.keepBlobs([Self.blob], adding: true)
+        try await store.store(Self.blob)
         try await store.complete(claim.lease, Sample.completion("a"), continuing: nil, keepingBlobs: true)
         #expect(try await store.job(JobID(rawValue: "j"))?.state == .done)
         try await rig.advance(by: 6 * Self.day)
@@ -104,7 +130,7 @@ import Testing
         let session = try await rig.session()
         let claim = try #require(try await store.claim(session, limit: 1).first)
         try await rig.advance(by: 1)
-        _ = try await store.keepBlobs([Self.blob], adding: true)
+        try await store.store(Self.blob)
         try await rig.advance(by: 2 * Self.day)
         #expect(try await store.condemnBlobs(Self.retention) == (0, 0))
         try await store.release(claim.lease)
@@ -122,7 +148,7 @@ import Testing
         }
         #expect(try await store.items(of: id)[0].state == .leased)
         #expect(try await store.lookUp([Sample.digest("key of a")]).isEmpty)
-        _ = try await store.keepBlobs([Self.blob], adding: true)
+        try await store.store(Self.blob)
         for _ in 0..<2 {
             // The second time it is a replay.
             try await store.complete(claim.lease, Sample.completion("a"), continuing: nil, keepingBlobs: true)
@@ -133,7 +159,7 @@ import Testing
         let next = try #require(
             try await store.claim(try await rig.session(), limit: 9).first { $0.lease.item.job == other })
         try await store.complete(next.lease, Sample.completion("unknown"))
-        #expect(try await store.keepBlobs([Sample.digest("unknown")], adding: false) == [])
+        #expect(try await store.keepBlobs([Sample.digest("unknown")]) == [])
     }
 
     /// A blob that was condemned between its upload and the completion that names it stays all the same.
@@ -142,7 +168,7 @@ import Testing
         let rig = try await StoreRig.make(kind)
         let store = rig.store
         _ = try await store.insert(Sample.job("j", spans: 1))
-        _ = try await store.keepBlobs([Self.blob], adding: true)
+        try await store.store(Self.blob)
         try await rig.advance(by: Self.day + 1)
         #expect(try await store.condemnBlobs(Self.retention) == (1, 0))
         let claim = try #require(try await store.claim(try await rig.session(), limit: 1).first)
@@ -151,7 +177,7 @@ import Testing
         #expect(try await store.condemnBlobs(Self.retention) == (0, 0))
     }
 
-    /// Workers store, complete and reuse blobs while two collectors condemn, and one removes, what they may, and time runs fast: what
+    /// Workers store, complete and reuse blobs while three collectors condemn, and one removes, what they may, and time runs fast: what
     /// somebody was told to be there while holding an item is there, and so is what a running job names.
     @Test(arguments: [StoreKind.sqlite, .postgres])
     func nothingIsRemovedThatSomebodyCountsOn(_ kind: StoreKind) async throws {
@@ -161,7 +187,7 @@ import Testing
         let files = try FolderBlobStore(root: folder.path("blobs"), durability: .process)
         let blobs = TrackedBlobStore(files, registry: store)
         let removed = Tally(0)
-        let rounds = 60
+        let rounds = 90
         _ = try await store.insert(Sample.job("open", spans: 4 * rounds))
         let running = Tally(4)
 
@@ -180,7 +206,7 @@ import Testing
                         }
                         let claim = claims[0]
                         // A few contents that come again and again, and are collected in between.
-                        let text = "content \(Int.random(in: 0..<12, using: &random))"
+                        let text = "content \(Int.random(in: 0..<16, using: &random))"
                         let digest = Sample.digest(text)
                         while true {
                             do {
@@ -190,6 +216,8 @@ import Testing
                                 await Task.yield()
                             }
                         }
+                        // Long enough for a collector to do all it does.
+                        try await Task.sleep(for: .milliseconds(round % 4))
                         #expect(try await files.contains(digest), "worker \(worker), round \(round)")
                         if round % 3 == 0 {
                             try await store.complete(
@@ -203,14 +231,14 @@ import Testing
                     }
                 }
             }
-            for collector in 0..<2 {
+            for collector in 0..<3 {
                 group.addTask {
                     let retention = BlobRetention(parts: .zero, grace: .zero)
                     while running.value > 0 {
                         try await rig.advance(by: 500)
                         _ = try await store.condemnBlobs(retention)
                         // Files are removed by the one that leads.
-                        for digest in try await store.blobsToDelete(limit: 3) where collector == 0 {
+                        for digest in try await store.blobsToDelete(limit: 9) where collector == 0 {
                             try await files.remove(digest)
                             try await store.forgetBlobs([digest])
                             removed.add(1)
@@ -227,6 +255,14 @@ import Testing
             for digest in result.blobs { #expect(try await files.contains(digest)) }
         }
         #expect(removed.value > 0)
+    }
+}
+
+extension JobStore {
+    fileprivate func store(_ digest: Digest) async throws {
+        let arrivals = try await announceBlobs([digest])
+        let confirmed = try await confirmBlobs(arrivals)
+        #expect(confirmed == [digest])
     }
 }
 

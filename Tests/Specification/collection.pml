@@ -1,9 +1,9 @@
-/* Garbage collection of blobs, as it is to be built: one blob, attempts that want it stored, and collectors.
+/* Garbage collection of blobs: one blob, attempts that want it stored, and collectors.
  *
  * The blob has a row in the database and a file in the store, which no transaction changes together:
  *     absent -> arriving -> live -> condemned -> deleting -> absent
- * Arriving: somebody writes the file. Condemned: nothing refers to it; whoever asks for it makes it live again.
- * Deleting: nobody is told any more that it is there, and the file goes; then the row does. */
+ * Arriving: somebody writes the file. Condemned: nothing refers to it; whoever asks for
+ * it makes it live again. Deleting: nobody is told any more that it is there, and the file goes; then the row does. */
 
 #ifndef WORKERS
 #define WORKERS 2
@@ -27,48 +27,40 @@
 #define CRASHES 1
 #endif
 
-/* How the file is named: by the digest alone, or with a number that no other life of the blob has. */
-#ifdef GENERATIONS
-#define NAME(g) g
-#else
-#define NAME(g) 0
-#endif
-
 #ifdef STALL              /* a collector that was thought dead goes on where it was */
 #define STALLS true
 #else
 #define STALLS false
 #endif
 
-/* Twice the longest lease: attempts that ran when the blob was condemned, or its writing begun, have ended. */
+/* No attempt that runs was claimed before the row was last touched, and so may rely on what it was told. */
 #ifdef NO_GRACE
 #define IS_OLD true
 #else
 #define IS_OLD !((alive[0] && before[0]) || (alive[1] && before[1]))
 #endif
 
-#ifdef COLLECT_WITHOUT_COMPARE
-#define IS_UNTOUCHED(s) true
-#elif defined(COMPARE_STATE)   /* the row is condemned: again, perhaps */
-#define IS_UNTOUCHED(s) (row == condemned || row == arriving)
+#ifdef COLLECT_WITHOUT_COMPARE   /* it does not look again */
+#define IS_UNTOUCHED(s, state) true
+#elif defined(COMPARE_STATE)     /* the row is in that state: again, perhaps */
+#define IS_UNTOUCHED(s, state) (row == state)
 #else
-#define IS_UNTOUCHED(s) ((row == condemned || row == arriving) && stamp == s)
+#define IS_UNTOUCHED(s, state) (row == state && stamp == s)
 #endif
 
 mtype = { absent, arriving, live, condemned, deleting };
 
 /* The row. */
 mtype row = absent;
-byte stamp;         /* new at every change of the row */
-byte generation;    /* new when the blob arrives */
+byte stamp;         /* when it was touched: new at every change */
+byte life;          /* new when the blob arrives */
 byte owner;         /* of the deletion */
 byte references;    /* a bit for each worker's item */
-byte lastGeneration;
 
-bool file[12];      /* by name */
+bool file;
 
 bool alive[2];      /* the worker's attempt holds its lease */
-bool before[2];     /* and held it when the row was last condemned or begun to arrive */
+bool before[2];     /* and held it when the row was last touched */
 bool dead[2];       /* collectors */
 
 /* Ghost: the attempt was told that the blob is there. */
@@ -76,7 +68,7 @@ bool told[2];
 
 byte losses = LOSSES, drops = DROPS, crashes = CRASHES;
 
-#define IS_THERE ((row == live || row == condemned) && file[NAME(generation)])
+#define IS_THERE ((row == live || row == condemned) && file)
 
 inline check() {
     assert(references == 0 || IS_THERE);
@@ -84,14 +76,17 @@ inline check() {
     assert(!(told[1] && alive[1]) || IS_THERE)
 }
 
-inline touch() {
-    row = live; stamp++
-}
+inline changed() { stamp++; before[0] = alive[0]; before[1] = alive[1] }
 
-/* All attempts that hold a lease now do so at the change from which the row's age counts. */
-inline age() { before[0] = alive[0]; before[1] = alive[1] }
+inline touch() { row = live; changed() }
 
 inline leave(w) { alive[w] = false; told[w] = false; before[w] = false; mine = 0 }
+
+#ifdef CONFIRM_ANY_LIFE
+#define IS_MINE (row != absent && row != deleting)
+#else
+#define IS_MINE (row != absent && row != deleting && life == mine)
+#endif
 
 proctype Worker(byte w) {
     byte attempts = ATTEMPTS;
@@ -101,55 +96,52 @@ endIdle:
     atomic { attempts > 0 -> attempts--; puts = PUTS; alive[w] = true; before[w] = false }
 
 ask:
-    /* "Have it?", by its digest or through the cache of parts; or a put of what is there already. */
+    /* "Have it?", by its digest or through the cache of parts: the row is touched before the file is looked for. */
     if
     :: atomic { row == live || row == condemned ->
-#ifdef NO_TOUCH
-        skip;
-#else
-        touch();
+#ifndef NO_TOUCH
+        touch()
 #endif
-        told[w] = true; check(); goto complete }
-#ifdef REGISTER_LATE
-    :: atomic { row != live && row != condemned -> goto write }
-#else
-    :: atomic { row == absent ->
-        row = arriving; stamp++; lastGeneration++; generation = lastGeneration; mine = generation; age();
-        goto write }
-    /* Somebody else writes it, or did and died: two may write the same bytes. */
-    :: atomic { row == arriving -> stamp++; mine = generation; age(); goto write }
-    /* Where files are named by the digest alone, a put waits until the old file is gone. */
-#ifdef GENERATIONS
-    :: atomic { row == deleting ->
-        row = arriving; stamp++; lastGeneration++; generation = lastGeneration; mine = generation; age();
-        goto write }
-#endif
-#endif
+        };
+        if
+        :: atomic { file -> told[w] = true; check(); goto complete }
+        :: atomic { !file -> skip }
+        fi
+    :: atomic { row != live && row != condemned -> skip }
     :: atomic { !alive[w] -> leave(w); goto endIdle }
     fi;
 
-write:
+put:
+#ifdef REGISTER_LATE
+    skip;
+#else
+    if
+    :: atomic { row == absent -> row = arriving; life++; mine = life; changed() }
+    /* Somebody else writes it, or did and died: two may write the same bytes. */
+    :: atomic { row == arriving -> mine = life; changed() }
+    :: atomic { row == live || row == condemned -> mine = life; touch() }
+    /* While it is being deleted it waits until the old file is gone. */
+    :: atomic { !alive[w] -> leave(w); goto endIdle }
+    fi;
+#endif
     puts--;
-    file[NAME(mine)] = true;
+    file = true;
 
     /* The put is acknowledged. */
     if
 #ifdef REGISTER_LATE
     :: atomic { row != deleting -> touch(); told[w] = true; check(); goto complete }
-    :: atomic { row == deleting && puts > 0 -> goto ask }
-    :: atomic { row == deleting && puts == 0 -> leave(w); goto endIdle }
+    :: atomic { row == deleting -> skip }
 #elif defined(CONFIRM_UNCHECKED)
     :: atomic { touch(); told[w] = true; check(); goto complete }
 #else
-    :: atomic { generation == mine && (row == arriving || row == live || row == condemned) ->
-        touch(); told[w] = true; check(); goto complete }
-    :: atomic { !(generation == mine && (row == arriving || row == live || row == condemned)) ->
-        assert(!alive[w]);
-        if
-        :: puts > 0 -> goto ask
-        :: true -> leave(w); goto endIdle
-        fi }
+    :: atomic { IS_MINE -> touch(); told[w] = true; check(); goto complete }
+    :: atomic { !IS_MINE -> assert(!alive[w]) }
 #endif
+    fi;
+    if
+    :: puts > 0 -> goto ask
+    :: atomic { true -> leave(w); goto endIdle }
     fi;
 
 complete:
@@ -168,48 +160,54 @@ complete:
 
 proctype Collector(byte c) {
     byte rounds = ROUNDS;
-    byte seen, gone;
+    byte seen;
 end:
     do
-    /* Condemns what nothing refers to. */
-    :: atomic { rounds > 0 && row == live && references == 0 -> rounds--; row = condemned; stamp++; age() }
-
-    /* Deletes what has been condemned for long, or began to arrive and never did. */
-    :: atomic { (row == condemned || row == arriving) && IS_OLD -> seen = stamp; gone = generation };
-#ifdef UNLINK_FIRST
-        file[NAME(gone)] = false;
+    /* Finds that nothing refers to it, and that nobody has asked for long; and then condemns it. */
+    :: atomic { rounds > 0 && row == live && references == 0 && IS_OLD -> rounds--; seen = stamp };
         atomic {
             if
-            :: IS_UNTOUCHED(seen) -> row = absent; stamp++
+            :: IS_UNTOUCHED(seen, live) -> row = condemned; changed()
             :: else
             fi;
+            seen = 0 }
+
+    /* The same of what is condemned, or never arrived; and gives it up. */
+    :: atomic { (row == condemned || row == arriving) && references == 0 && IS_OLD -> seen = stamp };
+#ifdef UNLINK_FIRST
+        file = false;
+        atomic {
+            if
+            :: IS_UNTOUCHED(seen, condemned) || IS_UNTOUCHED(seen, arriving) -> row = absent; changed()
+            :: else
+            fi;
+            seen = 0;
             check() }
 #else
         atomic {
             if
-            :: IS_UNTOUCHED(seen) -> stamp++; seen = stamp;
+            :: IS_UNTOUCHED(seen, condemned) || IS_UNTOUCHED(seen, arriving) ->
 #ifdef ROW_FIRST
                 row = absent;
 #else
                 row = deleting; owner = c;
 #endif
+                changed(); seen = 0;
                 check()
-            :: else -> goto over
+            :: else -> seen = 0; goto end
             fi };
 remove:
-        atomic { file[NAME(gone)] = false; check() };
+        atomic { file = false; check() };
         atomic {
             if
-            :: row == deleting && owner == c && generation == gone -> row = absent; stamp++
+            :: row == deleting -> row = absent; changed()
             :: else
-            fi };
-over:
-        seen = 0; gone = 0
+            fi }
 #endif
 
 #ifndef UNLINK_FIRST
     /* Goes on with the deletion of one that has died, or that seems to have died. */
-    :: atomic { row == deleting && dead[owner] && owner != c -> owner = c; stamp++; gone = generation; goto remove }
+    :: atomic { row == deleting && dead[owner] && owner != c -> owner = c; goto remove }
 #endif
     od unless { dead[c] && !STALLS }
 }
