@@ -98,6 +98,13 @@ let package = Package(
                 "QuernFormats", "QuernKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/Kernels"),
+        .executableTarget(
+            name: "quern-coordinator-benchmark",
+            dependencies: [
+                "QuernClient", "QuernCoordinator", "QuernFormats", "QuernJobs", "QuernStore", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/Coordinator"),
 
         // Tests
         .target(
