@@ -28,7 +28,7 @@ struct CoordinatorBenchmark: AsyncParsableCommand {
     @Option(help: "Simulated workers, each with a session and one item at a time.") var workers = 2000
     @Option(help: "Items a second that they try to do together; 0 for as many as they can.") var rate = 0.0
     @Option(help: "How long to measure.") var seconds = 60.0
-    @Option(help: "Items of each job.") var items = 20_000
+    @Option(help: "Items of each job.") var items = 5000
     @Flag(help: "Hold a transaction open all the time that began before the first job (PostgreSQL).") var pin = false
     @Flag(help: "Call the coordinator directly, without HTTP.") var direct = false
     @Option(help: "Seconds between two lines.") var interval = 10.0
@@ -66,7 +66,7 @@ struct CoordinatorBenchmark: AsyncParsableCommand {
             store: jobs, blobs: try FolderBlobStore(root: folder.path("blobs")),
             artifacts: .perJob(root: folder.path("out")), settings: settings)
         let load = Load(store: jobs, items: items)
-        try await load.add()
+        for _ in 0..<2 { try await load.add() }
         let record = Record()
         try await withThrowingTaskGroup(of: Void.self) { group in
             defer { group.cancelAll() }

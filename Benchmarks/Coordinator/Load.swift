@@ -28,7 +28,7 @@ final class Load: Sendable {
     }
 
     func keepUp(with record: Record) async throws {
-        var added = items
+        var added = 2 * items
         while !Task.isCancelled {
             if added - record.itemsDone < items {
                 try await add()

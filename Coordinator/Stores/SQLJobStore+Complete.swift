@@ -2,55 +2,78 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
+/// A result on its way into the database, with its JSON made outside the transaction.
+struct CompletionCall: Sendable {
+    let lease: Lease
+    let result: String
+    /// Of the result.
+    let digest: String
+    /// Rows of the cache, by their key.
+    let entries: [String: [SQLValue]]
+    /// What is to stay stored.
+    let blobs: Set<Digest>
+    var continuation: JobContinuation?
+    var payloads: [String] = []
+    var artifacts = ""
+}
+
+enum CompletionAnswer: Sendable {
+    /// Done, or done before.
+    case recorded
+    /// The item is to be locked with all that depends on it first, which only happens to it alone.
+    case needsDependents
+}
+
 extension SQLJobStore {
+    /// Completions that come together share a transaction.
     public func complete(
         _ lease: Lease, _ completion: Completion, continuing continuation: JobContinuation?, keepingBlobs: Bool
     ) async throws {
         try continuation?.validate(of: lease.item.job)
         let result = try JSONText.encode(completion.result)
-        let digest = Digest(of: Array(result.utf8)).hex
-        let entries = try completion.cache.sorted { $0.key.hex < $1.key.hex }.map { entry -> [SQLValue] in
-            [.text(entry.key.hex), .text(entry.part.digest.hex), .text(try JSONText.encode(entry.part))]
+        var call = CompletionCall(
+            lease: lease, result: result, digest: Digest(of: Array(result.utf8)).hex,
+            entries: Dictionary(
+                try completion.cache.map { entry in
+                    let row = [entry.key.hex, entry.part.digest.hex, try JSONText.encode(entry.part)]
+                    return (entry.key.hex, row.map(SQLValue.text))
+                }, uniquingKeysWith: { first, _ in first }), blobs: keepingBlobs ? completion.blobs : [])
+        if let continuation {
+            call.continuation = continuation
+            call.payloads = try continuation.items.map { try JSONText.encode($0.payload) }
+            call.artifacts = try JSONText.encode(continuation.artifacts)
+            try await record([call], .withItemsOfJob)
+        } else if case .needsDependents = try await completions.answer(to: call, by: recordTogether) {
+            try await record([call], .withDependents)
         }
-        let payloads = try continuation?.items.map { try JSONText.encode($0.payload) } ?? []
-        let artifacts = try JSONText.encode(continuation?.artifacts ?? [])
-        let blobs = keepingBlobs ? completion.blobs : []
-
-        /// - Returns: whether nothing is left to run; nil where the item is to be locked with all that depends on it.
-        @Sendable func save(in transaction: JobTransaction, withDependents: Bool) throws -> Bool? {
-            if withDependents {
-                try transaction.lockDependents(of: lease.item)
-            } else if continuation != nil {
-                // None is to be done or undone before its new dependents are there to be told.
-                try transaction.lockItems(of: lease.item.job)
-            }
-            guard let row = try transaction.load(lease.item) else { throw unknownItem(lease) }
-            let mutations = try decide(
-                row.life, .completed(lease, digest: digest), at: row.now, policy: settings.retry)
-            guard !mutations.isEmpty else { return false }
-            let unkept = blobs.subtracting(try transaction.keepBlobs(blobs))
-            guard unkept.isEmpty else { throw UnkeptBlobs(digests: unkept) }
-            let rewinds = mutations.contains(.rewindDependents)
-            guard withDependents || !rewinds else { return nil }
-            try transaction.save(row, mutations)
-            if rewinds { try transaction.rewindDependents(of: lease.item) }
-            try transaction.connection.run(
-                """
-                INSERT INTO item_results (job, ordinal, result) VALUES ($1, $2, $3)
-                ON CONFLICT (job, ordinal) DO UPDATE SET result = excluded.result
-                """, lease.item.parameters + [.text(result)])
-            try transaction.insertRows(
-                "cache (key, digest, part)", entries, suffix: "ON CONFLICT (key) DO NOTHING")
-            if let continuation {
-                try transaction.add(continuation, to: lease.item.job, payloads: payloads, artifacts: artifacts)
-            }
-            return try transaction.isQuiet(lease.item.job)
-        }
-        var isQuiet = try await write { try save(in: $0, withDependents: false) }
-        if isQuiet == nil { isQuiet = try await write { try save(in: $0, withDependents: true) } }
-        // With nothing left to run, what waits for everything need not wait for the resolver's next round.
-        if isQuiet == true { _ = try await write { try $0.settle(lease.item.job) } }
         database.signal()
+    }
+
+    @Sendable private func recordTogether(
+        _ calls: [CompletionCall]
+    ) async throws -> [Result<CompletionAnswer, any Error>] {
+        guard calls.count > 1 else { return try await record(calls, .alone) }
+        do {
+            return try await record(calls, .alone)
+        } catch let error as QuernError where error.code != .unavailable {
+            // What the database holds against one of them is nothing to the others.
+            var answers: [Result<CompletionAnswer, any Error>] = []
+            for call in calls {
+                do { answers += try await record([call], .alone) } catch { answers.append(.failure(error)) }
+            }
+            return answers
+        }
+    }
+
+    @discardableResult
+    private func record(
+        _ calls: [CompletionCall], _ locking: CompletionLocking
+    ) async throws -> [Result<CompletionAnswer, any Error>] {
+        let (answers, quiet) = try await write { try $0.record(calls, locking) }
+        // With nothing left to run, what waits for everything need not wait for the resolver's next round.
+        for job in quiet { _ = try await write { try $0.settle(job) } }
+        if calls.count == 1 { _ = try answers[0].get() }
+        return answers
     }
 
     public func release(_ lease: Lease) async throws {
@@ -83,7 +106,87 @@ func unknownItem(_ lease: Lease) -> QuernError {
     QuernError(.conflict, "no such work item", at: "\(lease.item.job)/\(lease.item.ordinal)")
 }
 
+/// What is locked before completions are recorded.
+private enum CompletionLocking {
+    /// The items, and what waits for them.
+    case alone
+    /// The items, and all that depends on them in any way.
+    case withDependents
+    /// The job with all its items: none is to be done or undone before its new dependents are there to be told.
+    case withItemsOfJob
+}
+
 extension JobTransaction {
+    /// - Returns: an answer to each call, and jobs with nothing left to run.
+    fileprivate func record(
+        _ calls: [CompletionCall], _ locking: CompletionLocking
+    ) throws -> (answers: [Result<CompletionAnswer, any Error>], quiet: [JobID]) {
+        switch locking {
+        case .alone: try lockTogether(calls.map(\.lease.item))
+        case .withDependents: for call in calls { try lockDependents(of: call.lease.item) }
+        case .withItemsOfJob: for call in calls { try lockItems(of: call.lease.item.job) }
+        }
+        var answers: [Result<CompletionAnswer, any Error>] = []
+        var recorded: [CompletionCall] = []
+        for call in calls {
+            do {
+                let answer = try record(call, withDependents: locking != .alone)
+                if let answer { recorded += answer ? [call] : [] }
+                answers.append(.success(answer == nil ? .needsDependents : .recorded))
+            } catch let error as QuernError where error.code == .conflict {
+                answers.append(.failure(error))
+            } catch let error as UnkeptBlobs {
+                answers.append(.failure(error))
+            }
+        }
+        let jobs = Set(recorded.map(\.lease.item.job)).sorted { $0.rawValue < $1.rawValue }
+        try insertRows(
+            "item_results (job, ordinal, result)", recorded.map { $0.lease.item.parameters + [.text($0.result)] },
+            suffix: "ON CONFLICT (job, ordinal) DO UPDATE SET result = excluded.result")
+        // In one order, for others add the same ones.
+        let entries = Dictionary(recorded.flatMap(\.entries), uniquingKeysWith: { first, _ in first })
+        try insertRows(
+            "cache (key, digest, part)", entries.sorted { $0.key < $1.key }.map(\.value),
+            suffix: "ON CONFLICT (key) DO NOTHING")
+        for call in recorded {
+            guard let continuation = call.continuation else { continue }
+            try add(continuation, to: call.lease.item.job, payloads: call.payloads, artifacts: call.artifacts)
+        }
+        return (answers, try jobs.filter(isQuiet))
+    }
+
+    /// Records that the item is done, all but what came out of it.
+    /// - Returns: whether its result is to be kept now; nil, with nothing changed, where it is to be locked with all
+    ///   that depends on it.
+    private func record(_ call: CompletionCall, withDependents: Bool) throws -> Bool? {
+        guard let row = try load(call.lease.item) else { throw unknownItem(call.lease) }
+        let mutations = try decide(
+            row.life, .completed(call.lease, digest: call.digest), at: row.now, policy: settings.retry)
+        guard !mutations.isEmpty else { return false }
+        let unkept = call.blobs.subtracting(try keepBlobs(call.blobs))
+        guard unkept.isEmpty else { throw UnkeptBlobs(digests: unkept) }
+        let rewinds = mutations.contains(.rewindDependents)
+        guard withDependents || !rewinds else { return nil }
+        try save(row, mutations)
+        if rewinds { try rewindDependents(of: call.lease.item) }
+        return true
+    }
+
+    /// Locks items and what counts down when they are done, in the one order, so that batches do not wait for each
+    /// other in a circle.
+    private func lockTogether(_ items: [WorkItemID]) throws {
+        guard items.count > 1, !dialect.forUpdateOfI.isEmpty else { return }
+        for (job, items) in Dictionary(grouping: items, by: \.job).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            let list = placeholders(items.count, from: 2)
+            _ = try connection.rows(
+                """
+                SELECT 1 FROM work_items i WHERE i.job = $1 AND (i.ordinal IN (\(list)) OR i.fan_in = 0
+                    AND i.ordinal IN (SELECT d.child FROM item_dependencies d WHERE d.job = $1 AND d.parent IN (\(list))))
+                ORDER BY i.ordinal \(dialect.forUpdateOfI)
+                """, [.text(job.rawValue)] + items.map { .integer($0.ordinal) })
+        }
+    }
+
     /// Ordinals of the item and of all that depends on it, directly or not: a table `below`.
     private static let below = """
         WITH RECURSIVE below(ordinal) AS (

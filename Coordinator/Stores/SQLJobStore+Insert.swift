@@ -98,7 +98,8 @@ extension JobTransaction {
 
     /// Inserts rows of equal length, many with each statement.
     func insertRows(_ target: String, _ rows: [[SQLValue]], suffix: String = "") throws {
-        let atOnce = 500
+        // Parameters have names, which SQLite looks for one by one.
+        let atOnce = max(1, 400 / (rows.first?.count ?? 1))
         for start in stride(from: 0, to: rows.count, by: atOnce) {
             let part = rows[start..<min(start + atOnce, rows.count)]
             let values = placeholders(rows: part.count, columns: rows[start].count)

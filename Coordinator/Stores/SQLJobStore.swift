@@ -12,6 +12,8 @@ public struct SQLJobStore<Database: SQLDatabase>: JobStore {
     package let database: Database
     let settings: JobStoreSettings
     let reaperWatch = ReaperWatch()
+    let claims = Combiner<ClaimCall, [PickedItem]>(largestBatch: 64)
+    let completions = Combiner<CompletionCall, CompletionAnswer>(largestBatch: 64)
 
     init(database: Database, settings: JobStoreSettings) {
         self.database = database
