@@ -112,7 +112,11 @@ let package = Package(
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
-        .testTarget(name: "QuernStoreTests", dependencies: ["QuernStore", "QuernFormats", "TestSupport"]),
+        .testTarget(
+            name: "QuernStoreTests",
+            dependencies: [
+                "QuernStore", "QuernFormats", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         .testTarget(
             name: "QuernJobsTests", dependencies: ["QuernJobs", "QuernFormats", "QuernStore", "TestSupport"]),
         .testTarget(
@@ -143,10 +147,13 @@ let package = Package(
             name: "QuernWorkerTests",
             dependencies: [
                 "QuernWorker", "QuernFormats", "QuernJobs", "QuernKernels", "QuernModel", "QuernPlanning",
-                "QuernStore", "TestSupport",
+                "QuernStore", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .testTarget(
-            name: "EndToEnd", dependencies: ["quern", "QuernFormats", "QuernStore", "TestSupport"],
+            name: "EndToEnd",
+            dependencies: [
+                "quern", "QuernFormats", "QuernStore", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+            ],
             path: "Tests/EndToEnd"),
     ],
     swiftLanguageModes: [.v6]

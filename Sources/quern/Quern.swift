@@ -17,7 +17,8 @@ struct Quern: AsyncParsableCommand {
         version: quernVersion,
         subcommands: [
             QuantizeCommand.self, PlanCommand.self, ImatrixCommand.self, InspectCommand.self, TokenizeCommand.self,
-            LogitsCommand.self, VerifyCommand.self, EvalCommand.self, SensitivityCommand.self, ReportCommand.self,
+            LogitsCommand.self, VerifyCommand.self, SignCommand.self, EvalCommand.self, SensitivityCommand.self,
+            ReportCommand.self,
             CoordinatorCommand.self, WorkerCommand.self, SubmitCommand.self, StatusCommand.self, WatchCommand.self,
             ListCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self, ResumeCommand.self,
             DownloadCommand.self, LogsCommand.self, TokenCommand.self,

@@ -5,7 +5,7 @@ import Testing
 /// Help, completion and machine-readable output.
 @Suite struct HelpTests {
     static let commands = [
-        "quantize", "plan", "imatrix", "inspect", "verify", "eval", "report", "coordinator", "worker", "submit",
+        "quantize", "plan", "imatrix", "inspect", "verify", "sign", "eval", "report", "coordinator", "worker", "submit",
         "status",
         "watch", "list",
         "cancel",

@@ -36,13 +36,14 @@ struct FileVerifier {
     private typealias Finding = VerificationReport.Finding
     private static let pieceBytes = 1 << 20
 
-    func run() -> [VerificationReport.Finding] {
+    /// - Returns: what is wrong, and the sha256 of the file where all of it was read.
+    func run() -> (findings: [VerificationReport.Finding], sha256: Digest?) {
         let file: FileByteSource
         do {
             file = try FileByteSource(path: try folder.path(of: expected.name))
         } catch {
             let missing = (error as? QuernError)?.code == .notFound
-            return [finding("file", "there", missing ? "missing" : "\(error)")]
+            return ([finding("file", "there", missing ? "missing" : "\(error)")], nil)
         }
         var findings: [Finding] = []
         if file.size != expected.size { findings.append(finding("size", "\(expected.size)", "\(file.size)")) }
@@ -67,11 +68,11 @@ struct FileVerifier {
             findings.append(finding("format", "one that holds tensors", "unknown"))
         }
         do {
-            findings += try checkBytes(file, present)
+            let (found, sha256) = try checkBytes(file, present)
+            return (findings + found, sha256)
         } catch {
-            findings.append(finding("content", "readable", "\(error)"))
+            return (findings + [finding("content", "readable", "\(error)")], nil)
         }
-        return findings
     }
 
     private func finding(_ what: String, _ expected: String, _ found: String, tensor: String? = nil) -> Finding {
@@ -136,7 +137,9 @@ struct FileVerifier {
     }
 
     /// Reads the file once, for its digest and those of its tensors.
-    private func checkBytes(_ file: FileByteSource, _ present: [PresentTensor]) throws -> [Finding] {
+    private func checkBytes(
+        _ file: FileByteSource, _ present: [PresentTensor]
+    ) throws -> (findings: [Finding], sha256: Digest) {
         let tensors = present.sorted { $0.offset < $1.offset }
         var whole = SHA256Hasher()
         var digests: [String: Digest] = [:]
@@ -171,6 +174,6 @@ struct FileVerifier {
             guard let digest = digests[tensor.name], digest != tensor.sha256 else { continue }
             findings.append(finding("sha256", tensor.sha256.hex, digest.hex, tensor: tensor.name))
         }
-        return findings
+        return (findings, found)
     }
 }

@@ -28,7 +28,7 @@ extension JobResults {
     }
 }
 
-private enum OutputFolder {
+enum OutputFolder {
     /// Most bytes of a manifest or of results that are read: room for a hundred thousand tensors.
     static let limit: UInt64 = 256 << 20
 

@@ -31,12 +31,15 @@ public struct VerificationReport: Sendable, Codable, Equatable {
     public let files: Int
     public let tensors: Int
     public let bytes: UInt64
+    /// The fingerprint of the key that has signed the folder; nil where no valid signature was looked for or found.
+    public let signedBy: String?
     public var passed: Bool { findings.isEmpty }
 
-    public init(findings: [Finding], files: Int, tensors: Int, bytes: UInt64) {
+    public init(findings: [Finding], files: Int, tensors: Int, bytes: UInt64, signedBy: String? = nil) {
         self.findings = findings
         self.files = files
         self.tensors = tensors
         self.bytes = bytes
+        self.signedBy = signedBy
     }
 }
