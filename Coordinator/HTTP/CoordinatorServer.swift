@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import QuernFormats
@@ -11,19 +12,26 @@ public struct CoordinatorServer: Sendable {
     let coordinator: Coordinator
     public let listen: ListenAddress
     private let allowRemoteWithoutTokens: Bool
+    private let certificates: ServerCertificates?
     let logger: Logger
 
     /// - Parameters:
     ///   - listen: `HOST:PORT`; port 0 for any.
+    ///   - certificate: to speak TLS; nil for HTTP as it is.
+    ///   - certificateInterval: how often the files of the certificate are looked at.
     ///   - allowRemoteWithoutTokens: to listen beyond this machine although anybody who reaches the port may submit
     ///     jobs and act as a worker.
-    /// - Throws: `QuernError` `.usage` where `listen` is no address, or where it would open the coordinator to others
-    ///   without saying which folders they may have read.
+    /// - Throws: `QuernError` `.usage` where `listen` is no address, where the certificate cannot be used, or where it
+    ///   would open the coordinator to others without saying which folders they may have read.
     public init(
-        coordinator: Coordinator, listen: String, allowRemoteWithoutTokens: Bool = false,
+        coordinator: Coordinator, listen: String, certificate: CertificateFiles? = nil,
+        certificateInterval: Duration = .seconds(5), allowRemoteWithoutTokens: Bool = false,
         logger: Logger = Logger(label: "quern.http")
     ) throws {
         self.coordinator = coordinator
+        certificates = try certificate.map {
+            try ServerCertificates($0, interval: certificateInterval, logger: logger)
+        }
         self.listen = try ListenAddress(listen)
         self.allowRemoteWithoutTokens = allowRemoteWithoutTokens
         self.logger = logger
@@ -53,17 +61,20 @@ public struct CoordinatorServer: Sendable {
                     "Make a token with quern token create, or listen on 127.0.0.1, or, in a network that you trust, "
                     + "add --allow-remote-without-tokens")
         }
+        if isClosed, !listen.isLoopback, certificates == nil {
+            logger.warning(
+                "tokens travel unencrypted: name a certificate with --tls-certificate, or put a proxy in front that does",
+                metadata: ["listen": "\(listen)"])
+        }
         let application = Application(
-            router: routes.makeRouter(),
-            server: .http1(
-                configuration: .init(additionalChannelHandlers: [HangUpHandler()], idleTimeout: .seconds(120))),
+            router: routes.makeRouter(), server: server,
             configuration: ApplicationConfiguration(
                 address: .hostname(listen.host, port: listen.port), serverName: "quern"),
             onServerRunning: { channel in await onReady(channel.localAddress?.port ?? listen.port) },
             logger: logger)
         // Shut down from the last to the first: first the long calls end, then the server, then the duties.
         var configuration = ServiceGroupConfiguration(
-            services: [coordinator, application, Drain(coordinator: coordinator)],
+            services: [coordinator, application, Drain(coordinator: coordinator)] + [certificates].compactMap { $0 },
             gracefulShutdownSignals: handlesSignals ? [.sigterm, .sigint] : [], logger: logger)
         configuration.maximumGracefulShutdownDuration = .seconds(60)
         do {
@@ -72,6 +83,19 @@ public struct CoordinatorServer: Sendable {
             throw QuernError(
                 .conflict, "cannot listen: \(String(cString: strerror(error.errnoCode)))", at: listen.description,
                 remedy: "Is another coordinator running there? Choose another port")
+        }
+    }
+
+    /// Whether callers use `https`.
+    public var isSecure: Bool { certificates != nil }
+
+    private var server: HTTPServerBuilder {
+        HTTPServerBuilder { [certificates] responder in
+            let http = HTTP1Channel(
+                responder: responder,
+                configuration: .init(additionalChannelHandlers: [HangUpHandler()], idleTimeout: .seconds(120)))
+            guard let certificates else { return http }
+            return try SecureChannel(http, certificates)
         }
     }
 

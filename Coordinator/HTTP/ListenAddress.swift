@@ -29,7 +29,12 @@ public struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Whether only this machine can reach it.
-    public var isLoopback: Bool {
+    public var isLoopback: Bool { Self.isLoopback(host) }
+
+    /// Whether a host is this machine.
+    /// - Parameter host: a name or an address, IPv6 with or without brackets.
+    public static func isLoopback(_ host: String) -> Bool {
+        if host == "[::1]" { return true }
         if host == "localhost" || host == "::1" { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }

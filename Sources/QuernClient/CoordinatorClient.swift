@@ -13,11 +13,13 @@ public struct CoordinatorClient: JobService, WorkerService {
     public var url: String { transport.base }
 
     /// - Parameters:
-    ///   - url: `http://HOST:PORT`, perhaps with a path prefix.
+    ///   - url: `http://HOST:PORT` or `https://HOST:PORT`, perhaps with a path prefix.
     ///   - token: what the coordinator is shown; nil where it asks for none.
-    /// - Throws: `QuernError` `.usage` where that is no address.
-    public init(url: String, token: String? = nil) throws {
-        transport = try HTTPTransport(url: url, token: token)
+    ///   - authorities: PEM file of the certificates that are trusted to vouch for the coordinator's, and no others;
+    ///     nil for the system's.
+    /// - Throws: `QuernError` `.usage` where that is no address, or no file of certificates.
+    public init(url: String, token: String? = nil, authorities: String? = nil) throws {
+        transport = try HTTPTransport(url: url, token: token, authorities: authorities)
     }
 
     // MARK: JobService

@@ -8,8 +8,8 @@ public struct HTTPBlobStore: BlobStore {
     private let transport: HTTPTransport
 
     /// - Parameters: as for `CoordinatorClient`.
-    public init(url: String, token: String? = nil) throws {
-        transport = try HTTPTransport(url: url, token: token)
+    public init(url: String, token: String? = nil, authorities: String? = nil) throws {
+        transport = try HTTPTransport(url: url, token: token, authorities: authorities)
     }
 
     public func contains(_ digest: Digest) async throws -> Bool {

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOFoundationCompat
+import NIOSSL
 import QuernFormats
 import QuernJobs
 
@@ -12,10 +13,13 @@ struct HTTPTransport: Sendable {
     /// Shown with every request; nil for none.
     private let token: String?
 
-    private static let client = HTTPClient.forProcess(connect: .seconds(5))
+    private let client: HTTPClient
+    /// PEM file of the authorities that are trusted; nil for the system's.
+    private let authorities: String?
 
-    /// - Throws: `QuernError` `.usage` where `url` is no `http` or `https` address.
-    init(url: String, token: String?) throws {
+    /// - Throws: `QuernError` `.usage` where `url` is no `http` or `https` address, or `authorities` no file of
+    ///   certificates.
+    init(url: String, token: String?, authorities: String?) throws {
         guard let parsed = URLComponents(string: url), let scheme = parsed.scheme, ["http", "https"].contains(scheme),
             let host = parsed.host, !host.isEmpty, parsed.query == nil, parsed.fragment == nil
         else {
@@ -26,6 +30,8 @@ struct HTTPTransport: Sendable {
         while text.hasSuffix("/") { text.removeLast() }
         base = text
         self.token = token
+        self.authorities = authorities
+        client = try TrustedConnections.client(authorities: authorities)
     }
 
     /// Sends a request and returns its response once the head has come, whatever its status.
@@ -43,9 +49,9 @@ struct HTTPTransport: Sendable {
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(body) }
         do {
-            return try await Self.client.execute(
-                request, timeout: .nanoseconds(timeout.nanoseconds))
+            return try await client.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
         } catch {
+            if let refusal = await TLSRefusal(error, of: base, authorities: authorities)?.error { throw refusal }
             throw unreachable(error)
         }
     }
@@ -134,9 +140,12 @@ struct HTTPTransport: Sendable {
 
 extension HTTPClient {
     /// A pool of connections that lives as long as the process does.
-    /// - Parameter connect: time to open a connection, or to get one that is free.
-    static func forProcess(connect: TimeAmount) -> HTTPClient {
+    /// - Parameters:
+    ///   - connect: time to open a connection, or to get one that is free.
+    ///   - tls: whom to trust; the system's authorities otherwise.
+    static func forProcess(connect: TimeAmount, tls: TLSConfiguration? = nil) -> HTTPClient {
         var configuration = HTTPClient.Configuration()
+        configuration.tlsConfiguration = tls
         configuration.timeout.connect = connect
         // Above the longest silence a coordinator keeps: a long poll of 25 s, heartbeats of an event stream at 15 s.
         configuration.timeout.read = .seconds(60)

@@ -9,6 +9,9 @@ struct Settings {
     enum Key: String, CaseIterable {
         case coordinator, database, blobs, data, listen, workers, memory, state, slots, device
         case tokenFile = "token_file"
+        case authorities = "ca_file"
+        case tlsCertificate = "tls_certificate"
+        case tlsKey = "tls_key"
     }
 
     private let environment: [String: String]

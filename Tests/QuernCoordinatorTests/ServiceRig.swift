@@ -120,7 +120,13 @@ struct ServiceRig {
 
     /// Serves on a port of this machine.
     func serve<Value>(_ body: (CoordinatorClient) async throws -> Value) async throws -> Value {
-        let server = try CoordinatorServer(coordinator: coordinator, listen: "127.0.0.1:0")
+        try await serve(with: try CoordinatorServer(coordinator: coordinator, listen: "127.0.0.1:0")) { port in
+            try await body(try CoordinatorClient(url: "http://127.0.0.1:\(port)"))
+        }
+    }
+
+    /// Runs a server while `body` runs, which is given its port.
+    func serve<Value>(with server: CoordinatorServer, _ body: (Int) async throws -> Value) async throws -> Value {
         let (ports, announce) = AsyncStream.makeStream(of: Int.self)
         let running = Task {
             defer { announce.finish() }
@@ -136,7 +142,7 @@ struct ServiceRig {
             throw QuernError(.internalFault, "the server ended before it began")
         }
         defer { running.cancel() }
-        return try await body(try CoordinatorClient(url: "http://127.0.0.1:\(port)"))
+        return try await body(port)
     }
 }
 

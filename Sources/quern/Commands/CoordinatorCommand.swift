@@ -17,6 +17,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
             It also assembles artifacts, and evaluates them, next to the blobs, because that is where their bytes lie.
 
+            With --tls-certificate and --tls-key it speaks https. Both files are read again when they change, so that a \
+            renewed certificate needs no restart.
+
             With --blobs s3://BUCKET/PREFIX blobs lie in S3, or on another server of its kind. Credentials, region and \
             endpoint are those of the AWS command line: AWS_ACCESS_KEY_ID and so on, or a profile. \
             ?endpoint=URL&region=NAME&style=path|virtual&profile=NAME after the prefix come before these.
@@ -36,6 +39,14 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     @Option(help: "Address to listen on.")
     var listen: String?
+
+    @Option(
+        help: "Speak TLS with this certificate, in PEM, those between it and its authority behind it.",
+        completion: .file())
+    var tlsCertificate: String?
+
+    @Option(help: "The certificate's private key, in PEM.", completion: .file())
+    var tlsKey: String?
 
     @Option(
         help:
@@ -62,6 +73,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings.load()
         guard sessionExpiry >= 1 else { throw QuernError(.usage, "must be at least 1", at: "--session-expiry") }
+        let certificate = try self.certificate(settings)
         let logger = Log.logger("quern.coordinator")
         let here = FileManager.default.currentDirectoryPath
         let given = settings.value(.blobs, flag: blobs) ?? "quern-data"
@@ -84,7 +96,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             artifacts: artifacts, settings: behaviour, logger: logger)
         let server = try CoordinatorServer(
             coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
-            allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
+            certificate: certificate, allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
         func worker(_ stages: Set<Stage>, slots: Int) throws -> Worker {
             Worker(
                 service: coordinator, blobs: coordinator.blobs, artifacts: { artifacts.folder(of: $0) },
@@ -105,7 +117,10 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 try await server.run(handlesSignals: true) { port in
                     logger.notice(
                         "listening",
-                        metadata: ["host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(place)"])
+                        metadata: [
+                            "host": "\(server.listen.host)", "port": "\(port)", "blobs": "\(place)",
+                            "scheme": server.isSecure ? "https" : "http",
+                        ])
                 }
             }
             for worker in workers { group.addTask { try await worker.run() } }
@@ -116,6 +131,18 @@ struct CoordinatorCommand: AsyncParsableCommand {
 }
 
 extension CoordinatorCommand {
+    private func certificate(_ settings: Settings) throws -> CertificateFiles? {
+        switch (settings.value(.tlsCertificate, flag: tlsCertificate), settings.value(.tlsKey, flag: tlsKey)) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return CertificateFiles(certificate: certificate, key: key)
+        case (let certificate, _):
+            throw QuernError(
+                .usage, certificate == nil ? "a key without its certificate" : "a certificate without its key",
+                at: certificate == nil ? "--tls-key" : "--tls-certificate",
+                remedy: "Name both files with --tls-certificate and --tls-key")
+        }
+    }
+
     private func blobStore(at url: String) async throws -> any BlobStore {
         guard S3BlobStore.isPlace(url) else {
             throw QuernError(

@@ -20,8 +20,7 @@ struct WorkerCommand: AsyncParsableCommand {
         case auto, cpu, cuda
     }
 
-    @Option(help: "The coordinator's URL.")
-    var coordinator: String?
+    @OptionGroup var address: CoordinatorAddress
 
     @Option(help: "Items worked on at a time; all cores otherwise.")
     var slots: Int?
@@ -37,7 +36,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try Settings.load()
-        guard let url = settings.value(.coordinator, flag: coordinator) else {
+        guard let url = address.url(settings) else {
             throw QuernError(.usage, "no coordinator given", remedy: "Say --coordinator URL or set QUERN_COORDINATOR")
         }
         let device = try self.device ?? Self.device(named: settings.value(.device))
@@ -49,10 +48,11 @@ struct WorkerCommand: AsyncParsableCommand {
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
         let logger = Log.logger("quern.worker")
-        let token = try settings.token()
-        let client = try CoordinatorClient(url: url, token: token)
+        let (token, authorities) = try address.resolve(settings, url: url)
+        let client = try CoordinatorClient(url: url, token: token, authorities: authorities)
         let worker = Worker(
-            service: client, blobs: try HTTPBlobStore(url: url, token: token), artifacts: nil,
+            service: client, blobs: try HTTPBlobStore(url: url, token: token, authorities: authorities),
+            artifacts: nil,
             configuration: WorkerConfiguration(
                 node: ProcessInfo.processInfo.hostName, slots: slots,
                 memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
