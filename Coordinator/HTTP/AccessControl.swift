@@ -26,10 +26,11 @@ public actor AccessControl {
     }
 
     /// - Parameter authorization: the request's header.
+    /// - Returns: the token that was shown; nil where none is asked for.
     /// - Throws: 401 where no valid token is shown, 403 where it is not for this; what the store throws.
-    func check(_ authorization: String?, for scope: AccessScope) async throws {
+    func check(_ authorization: String?, for scope: AccessScope) async throws -> AccessToken? {
         let tokens = try await tokens()
-        guard !tokens.isEmpty else { return }
+        guard !tokens.isEmpty else { return nil }
         guard let secret = Self.secret(in: authorization) else {
             throw Self.refusal(401, "a token is needed", remedy: "Set QUERN_TOKEN or QUERN_TOKEN_FILE")
         }
@@ -42,6 +43,7 @@ public actor AccessControl {
                 403, "the token '\(token.name)' is not for this: it lacks the scope '\(scope.rawValue)'",
                 remedy: "Use a token that has it")
         }
+        return token
     }
 
     private func tokens() async throws -> [Digest: AccessToken] {
@@ -81,16 +83,46 @@ extension AccessScope {
     }
 }
 
-/// Lets in whom `AccessControl` lets in.
-struct AccessMiddleware<Context: RequestContext>: RouterMiddleware {
+/// How often callers may call.
+struct RequestRates: Sendable {
+    let requests: RateLimiter
+    let refusals: RateLimiter
+
+    init(_ limits: RequestLimits) {
+        requests = RateLimiter(rate: limits.requestsPerSecond, burst: limits.burst)
+        refusals = RateLimiter(rate: limits.refusalsPerSecond, burst: limits.refusalBurst)
+    }
+}
+
+/// Lets in whom `AccessControl` lets in, as often as the limits allow.
+struct AccessMiddleware: RouterMiddleware {
+    typealias Context = CoordinatorContext
+
     let access: AccessControl
+    let rates: RequestRates
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        if let scope = AccessScope.needed(for: request.method, path: request.uri.path) {
-            try await access.check(request.headers[.authorization], for: scope)
+        let token = try await token(of: request, context)
+        let caller: Caller = token.map { .token($0.digest) } ?? .address(PeerAddress(context.channel.remoteAddress))
+        if let seconds = rates.requests.take(caller) {
+            throw HTTPProblem.tooManyRequests("too many requests at once", seconds: seconds)
         }
         return try await next(request, context)
+    }
+
+    private func token(of request: Request, _ context: Context) async throws -> AccessToken? {
+        guard let scope = AccessScope.needed(for: request.method, path: request.uri.path) else { return nil }
+        do {
+            return try await access.check(request.headers[.authorization], for: scope)
+        } catch let problem as HTTPProblem where problem.status == 401 {
+            let peer = PeerAddress(context.channel.remoteAddress)
+            if let seconds = rates.refusals.take(.address(peer)) {
+                throw HTTPProblem.tooManyRequests(
+                    "too many requests without a valid token from this address", seconds: seconds)
+            }
+            throw problem
+        }
     }
 }

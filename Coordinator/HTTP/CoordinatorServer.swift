@@ -13,22 +13,26 @@ public struct CoordinatorServer: Sendable {
     public let listen: ListenAddress
     private let allowRemoteWithoutTokens: Bool
     private let certificates: ServerCertificates?
+    private let limits: RequestLimits
     let logger: Logger
 
     /// - Parameters:
     ///   - listen: `HOST:PORT`; port 0 for any.
     ///   - certificate: to speak TLS; nil for HTTP as it is.
     ///   - certificateInterval: how often the files of the certificate are looked at.
+    ///   - limits: what callers may ask for at most.
     ///   - allowRemoteWithoutTokens: to listen beyond this machine although anybody who reaches the port may submit
     ///     jobs and act as a worker.
     /// - Throws: `QuernError` `.usage` where `listen` is no address, where the certificate cannot be used, or where it
     ///   would open the coordinator to others without saying which folders they may have read.
     public init(
         coordinator: Coordinator, listen: String, certificate: CertificateFiles? = nil,
-        certificateInterval: Duration = .seconds(5), allowRemoteWithoutTokens: Bool = false,
+        certificateInterval: Duration = .seconds(5), limits: RequestLimits = RequestLimits(),
+        allowRemoteWithoutTokens: Bool = false,
         logger: Logger = Logger(label: "quern.http")
     ) throws {
         self.coordinator = coordinator
+        self.limits = limits
         certificates = try certificate.map {
             try ServerCertificates($0, interval: certificateInterval, logger: logger)
         }
@@ -52,7 +56,7 @@ public struct CoordinatorServer: Sendable {
         handlesSignals: Bool = false, onReady: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) async throws {
         try await coordinator.store.migrate()
-        let routes = CoordinatorRoutes(coordinator: coordinator)
+        let routes = CoordinatorRoutes(coordinator: coordinator, limits: limits)
         let isClosed = try await routes.access.isClosed
         guard listen.isLoopback || allowRemoteWithoutTokens || isClosed else {
             throw QuernError(
@@ -90,12 +94,18 @@ public struct CoordinatorServer: Sendable {
     public var isSecure: Bool { certificates != nil }
 
     private var server: HTTPServerBuilder {
-        HTTPServerBuilder { [certificates] responder in
+        HTTPServerBuilder { [certificates, limits] responder in
             let http = HTTP1Channel(
                 responder: responder,
-                configuration: .init(additionalChannelHandlers: [HangUpHandler()], idleTimeout: .seconds(120)))
-            guard let certificates else { return http }
-            return try SecureChannel(http, certificates)
+                configuration: .init(
+                    additionalChannelHandlers: [SlowRequestHandler(limits), HangUpHandler()],
+                    idleTimeout: .seconds(120),
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
+                        maxHeaderFieldCount: limits.headerFields)))
+            let counter = ConnectionCounter(most: limits.connectionsPerPeer)
+            guard let certificates else { return CountedChannel(base: http, counter: counter) }
+            return CountedChannel(base: try SecureChannel(http, certificates), counter: counter)
         }
     }
 

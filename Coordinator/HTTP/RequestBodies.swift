@@ -5,9 +5,6 @@ import NIOCore
 import QuernFormats
 import QuernStore
 
-/// The most bytes of a JSON body: a completion that lists the tensors of a large model has a few hundred kilobytes.
-let largestJSONBody = 16 << 20
-
 /// For JSON too large for the cooperative pool.
 private let codingThreads = ThreadPool(name: "json", threads: 2)
 private let largestInlineJSON = 64 << 10
@@ -30,7 +27,8 @@ extension Request {
     }
 
     func decodeJSONBody<Value: Decodable & Sendable>(_ type: Value.Type) async throws -> Value {
-        let bytes = Array(try await collectBody(limit: largestJSONBody).readableBytesView)
+        let limit = RequestLimits.bodyBytes(method, path: uri.path)
+        let bytes = Array(try await collectBody(limit: limit).readableBytesView)
         if bytes.count <= largestInlineJSON { return try parseJSON(type, bytes) }
         return try await codingThreads.run { try parseJSON(type, bytes) }
     }
@@ -45,6 +43,19 @@ extension Request {
         } catch is NIOTooManyBytesError {
             throw HTTPProblem.tooLarge(limit: limit)
         }
+    }
+}
+
+/// Refuses what says of itself that it is too large, before any of it is read, on whatever route.
+struct BodySizeMiddleware<Context: RequestContext>: RouterMiddleware {
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        let limit = RequestLimits.bodyBytes(request.method, path: request.uri.path)
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+            throw HTTPProblem.tooLarge(limit: limit)
+        }
+        return try await next(request, context)
     }
 }
 

@@ -10,11 +10,13 @@ public struct CoordinatorRoutes: Sendable {
 
     let coordinator: Coordinator
     let access: AccessControl
+    private let rates: RequestRates
     let uploads = Gate(width: 16)
     let downloads = Gate(width: 16)
 
-    public init(coordinator: Coordinator) {
+    public init(coordinator: Coordinator, limits: RequestLimits = RequestLimits()) {
         self.coordinator = coordinator
+        rates = RequestRates(limits)
         access = AccessControl(store: coordinator.store)
     }
 
@@ -31,7 +33,8 @@ public struct CoordinatorRoutes: Sendable {
         router.add(middleware: AccessLogMiddleware())
         router.add(middleware: ProblemMiddleware())
         router.add(middleware: SameOriginMiddleware())
-        router.add(middleware: AccessMiddleware(access: access))
+        router.add(middleware: AccessMiddleware(access: access, rates: rates))
+        router.add(middleware: BodySizeMiddleware())
         addRoutes(to: router)
         refuseOtherMethods(on: router)
         return router

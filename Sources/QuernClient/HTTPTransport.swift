@@ -34,10 +34,11 @@ struct HTTPTransport: Sendable {
         client = try TrustedConnections.client(authorities: authorities)
     }
 
-    /// Sends a request and returns its response once the head has come, whatever its status.
+    /// Sends a request and returns its response once the head has come, whatever its status. One that came too soon
+    /// (429) is sent again after the time that the coordinator names.
     /// - Parameters:
     ///   - path: from `/v1` on, percent-encoded.
-    ///   - timeout: until the head of the response.
+    ///   - timeout: until the head of the response, from each time that the request is sent.
     /// - Throws: `QuernError` `.unavailable` where no response came, `.cancelled` where the task was cancelled.
     func response(
         _ method: HTTPMethodName, _ path: String, headers: [(String, String)] = [], body: ByteBuffer? = nil,
@@ -48,12 +49,37 @@ struct HTTPTransport: Sendable {
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(body) }
-        do {
-            return try await client.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
-        } catch {
-            if let refusal = await TLSRefusal(error, of: base, authorities: authorities)?.error { throw refusal }
-            throw unreachable(error)
+        var waits = 0
+        while true {
+            let response: HTTPClientResponse
+            do {
+                response = try await client.execute(request, timeout: .nanoseconds(timeout.nanoseconds))
+            } catch {
+                if let refusal = await TLSRefusal(error, of: base, authorities: authorities)?.error { throw refusal }
+                throw unreachable(error)
+            }
+            guard let pause = Self.pause(response), waits < Self.mostWaits else { return response }
+            waits += 1
+            do {
+                _ = try await response.body.collect(upTo: 1 << 20)
+                // Not all at the same moment, where many were told the same.
+                try await Task.sleep(for: pause * Double.random(in: 1...1.5))
+            } catch {
+                throw unreachable(error)
+            }
         }
+    }
+
+    /// How often a request is sent again that came too soon.
+    private static let mostWaits = 10
+
+    /// For how long the coordinator wants to be left alone; such a request was not looked at, whatever it was.
+    /// - Returns: nil where it does not say so, or where nobody would wait for so long.
+    private static func pause(_ response: HTTPClientResponse) -> Duration? {
+        guard response.status == .tooManyRequests, let text = response.headers.first(name: "Retry-After"),
+            let seconds = Int(text), (0...60).contains(seconds)
+        else { return nil }
+        return .seconds(seconds)
     }
 
     /// Sends a request and collects the whole body of a successful response.

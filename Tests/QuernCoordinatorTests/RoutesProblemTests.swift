@@ -22,6 +22,10 @@ import Yams
         for (path, operations) in paths {
             for method in ["get", "head", "post", "put", "delete", "patch"] where operations[method] != nil {
                 described.insert("\(method.uppercased()) \(path)")
+                // Whatever is asked for may be asked for too often.
+                let operation = try #require(operations[method] as? [String: Any])
+                let responses = try #require(operation["responses"] as? [String: Any])
+                #expect(responses["429"] != nil, "\(method) \(path)")
             }
         }
         #expect(described.count == 28)

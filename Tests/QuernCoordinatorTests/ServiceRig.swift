@@ -114,8 +114,11 @@ struct ServiceRig {
     }
 
     /// Sends requests straight through the router.
-    func route<Value>(_ body: @Sendable (any TestClientProtocol) async throws -> Value) async throws -> Value {
-        try await Application(router: CoordinatorRoutes(coordinator: coordinator).makeRouter()).test(.router, body)
+    func route<Value>(
+        limits: RequestLimits = RequestLimits(), _ body: @Sendable (any TestClientProtocol) async throws -> Value
+    ) async throws -> Value {
+        let routes = CoordinatorRoutes(coordinator: coordinator, limits: limits)
+        return try await Application(router: routes.makeRouter()).test(.router, body)
     }
 
     /// Serves on a port of this machine.

@@ -57,6 +57,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Flag(help: "Listen beyond this machine although anyone who connects may do anything. Only for closed networks.")
     var allowRemoteWithoutTokens = false
 
+    @Option(help: "Connections that may be open from one address (default: 8192).")
+    var connectionsPerPeer: Int?
+
+    @Option(
+        help: "Requests a second under one token, or from one address where none is asked for (default: 20000).")
+    var requestsPerSecond: Double?
+
     @Flag(inversion: .prefixedNo, help: "Assemble and evaluate artifacts in this process.")
     var assemble = true
 
@@ -96,7 +103,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
             artifacts: artifacts, settings: behaviour, logger: logger)
         let server = try CoordinatorServer(
             coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
-            certificate: certificate, allowRemoteWithoutTokens: allowRemoteWithoutTokens, logger: logger)
+            certificate: certificate, limits: try limits(), allowRemoteWithoutTokens: allowRemoteWithoutTokens,
+            logger: logger)
         func worker(_ stages: Set<Stage>, slots: Int) throws -> Worker {
             Worker(
                 service: coordinator, blobs: coordinator.blobs, artifacts: { artifacts.folder(of: $0) },
@@ -131,6 +139,23 @@ struct CoordinatorCommand: AsyncParsableCommand {
 }
 
 extension CoordinatorCommand {
+    private func limits() throws -> RequestLimits {
+        var limits = RequestLimits()
+        if let connectionsPerPeer {
+            guard connectionsPerPeer > 0 else {
+                throw QuernError(.usage, "must be at least 1", at: "--connections-per-peer")
+            }
+            limits.connectionsPerPeer = connectionsPerPeer
+        }
+        if let requestsPerSecond {
+            guard requestsPerSecond >= 1, requestsPerSecond < 1e9 else {
+                throw QuernError(.usage, "must be at least 1", at: "--requests-per-second")
+            }
+            (limits.requestsPerSecond, limits.burst) = (requestsPerSecond, 2 * requestsPerSecond)
+        }
+        return limits
+    }
+
     private func certificate(_ settings: Settings) throws -> CertificateFiles? {
         switch (settings.value(.tlsCertificate, flag: tlsCertificate), settings.value(.tlsKey, flag: tlsKey)) {
         case (nil, nil): return nil
