@@ -13,13 +13,14 @@ extension WorkerLoop {
     private func begin(_ item: HeldItem) {
         let claim = item.claim
         let control = item.control
-        let lookUp: @Sendable ([Digest]) throws -> [Digest: Part] = { [retry, service] keys in
+        let access = service.access(under: claim.lease, to: blobs.store)
+        let lookUp: @Sendable ([Digest]) throws -> [Digest: Part] = { [retry] keys in
             try blocking {
-                try await retry.call("look-up", until: control.dropped) { try await service.lookUp(keys) }
+                try await retry.call("look-up", until: control.dropped) { try await access.lookUp(keys) }
             }
         }
         let context = StageContext(
-            blobs: blobs, control: control, scratch: scratch,
+            blobs: BlobAccess(store: access.blobs, retry: retry), control: control, scratch: scratch,
             lookUp: configuration.parts == .shared ? lookUp : nil, files: artifactFiles(of: claim.lease.item.job),
             inputs: claim.inputs, threads: min(configuration.slots, claim.payload.parallelism ?? configuration.slots))
         computing.submit {

@@ -1,11 +1,14 @@
 import Hummingbird
 import NIOCore
+import QuernJobs
 import Synchronization
 
 /// The context of a request, with the connection that it came on.
 public struct CoordinatorContext: RequestContext {
     public var coreContext: CoreRequestContextStorage
     let channel: any Channel
+    /// Whose token was shown, where that is a lease's.
+    var lease: Lease?
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)

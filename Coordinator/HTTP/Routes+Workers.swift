@@ -20,7 +20,13 @@ extension CoordinatorRoutes {
             return try await jsonResponse(try await coordinator.heartbeat(session, report))
         }
         group.post("claims") { request, context in
-            try await jsonResponse(Wire.Claims(claims: try await claim(request, context)))
+            var claims = try await claim(request, context)
+            if try await access.isClosed {
+                for index in claims.indices {
+                    claims[index] = claims[index].showing(try await leases.token(for: claims[index].lease))
+                }
+            }
+            return try await jsonResponse(Wire.Claims(claims: claims))
         }
         group.post("leases/{id}/complete") { request, context in
             let body = try await request.decodeJSON(Wire.Complete.self)
@@ -47,6 +53,11 @@ extension CoordinatorRoutes {
     private static func lease(_ lease: Lease, _ context: Context) throws -> Lease {
         guard try context.segment("id") == lease.id else {
             throw QuernError(.usage, "path and body name different leases", at: "lease.id")
+        }
+        guard context.lease == nil || context.lease == lease else {
+            throw HTTPProblem(
+                error: QuernError(.unauthorized, "the token is that of another lease", at: "Authorization"),
+                status: 403)
         }
         return lease
     }

@@ -10,6 +10,7 @@ public struct CoordinatorRoutes: Sendable {
 
     let coordinator: Coordinator
     let access: AccessControl
+    let leases: LeaseAccess
     private let rates: RequestRates
     let uploads = Gate(width: 16)
     let downloads = Gate(width: 16)
@@ -18,6 +19,7 @@ public struct CoordinatorRoutes: Sendable {
         self.coordinator = coordinator
         rates = RequestRates(limits)
         access = AccessControl(store: coordinator.store)
+        leases = LeaseAccess(store: coordinator.store, blobs: coordinator.blobs)
     }
 
     /// The routes as the OpenAPI document lists them.
@@ -33,7 +35,7 @@ public struct CoordinatorRoutes: Sendable {
         router.add(middleware: AccessLogMiddleware())
         router.add(middleware: ProblemMiddleware())
         router.add(middleware: SameOriginMiddleware())
-        router.add(middleware: AccessMiddleware(access: access, rates: rates))
+        router.add(middleware: AccessMiddleware(access: access, leases: leases, rates: rates))
         router.add(middleware: BodySizeMiddleware())
         addRoutes(to: router)
         refuseOtherMethods(on: router)

@@ -10,3 +10,9 @@ CREATE TABLE blobs (
     touched_at bigint NOT NULL
 );
 CREATE INDEX blobs_deleting ON blobs (digest) WHERE state = 'deleting';
+
+-- What coordinators share and nobody else knows, in hexadecimal digits.
+CREATE TABLE secrets (
+    name text NOT NULL PRIMARY KEY,
+    value text NOT NULL
+);

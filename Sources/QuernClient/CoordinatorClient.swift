@@ -74,8 +74,12 @@ public struct CoordinatorClient: JobService, WorkerService {
 
     public func heartbeat(_ session: SessionID, _ report: HeartbeatReport) async throws -> HeartbeatReply {
         // Shorter than the interval of heartbeats, so that one lost in the network does not use up the expiry.
-        try await transport.call(
-            .post, "/v1/sessions/\(pathSegment(session.rawValue))/heartbeat", sending: report, timeout: .seconds(8))
+        let leases = report.leases.map {
+            HeartbeatReport.Progress(lease: $0.lease.showing(nil), fraction: $0.fraction)
+        }
+        return try await transport.call(
+            .post, "/v1/sessions/\(pathSegment(session.rawValue))/heartbeat", sending: HeartbeatReport(leases: leases),
+            timeout: .seconds(8))
     }
 
     public func closeSession(_ session: SessionID) async throws {
@@ -91,25 +95,33 @@ public struct CoordinatorClient: JobService, WorkerService {
     }
 
     public func complete(_ lease: Lease, _ completion: Completion) async throws {
-        try await transport.call(
-            .post, "\(path(of: lease))/complete", sending: Wire.Complete(lease: lease, completion: completion))
+        try await transport(for: lease).call(
+            .post, "\(path(of: lease))/complete",
+            sending: Wire.Complete(lease: lease.showing(nil), completion: completion))
     }
 
     public func fail(_ lease: Lease, _ failure: WorkFailure) async throws {
-        try await transport.call(.post, "\(path(of: lease))/fail", sending: Wire.Fail(lease: lease, failure: failure))
+        try await transport(for: lease).call(
+            .post, "\(path(of: lease))/fail", sending: Wire.Fail(lease: lease.showing(nil), failure: failure))
     }
 
     public func release(_ lease: Lease) async throws {
-        try await transport.call(.post, "\(path(of: lease))/release", sending: Wire.Release(lease: lease))
+        try await transport(for: lease).call(
+            .post, "\(path(of: lease))/release", sending: Wire.Release(lease: lease.showing(nil)))
     }
 
     public func lookUp(_ keys: [Digest]) async throws -> [Digest: Part] {
+        try await Self.lookUp(keys, through: transport)
+    }
+
+    static func lookUp(_ keys: [Digest], through transport: HTTPTransport) async throws -> [Digest: Part] {
         guard !keys.isEmpty else { return [:] }
         let reply: Wire.Parts = try await transport.call(.post, "/v1/cache/lookup", sending: Wire.LookUp(keys: keys))
         var parts: [Digest: Part] = [:]
         for (hex, part) in reply.parts {
             guard let key = Digest(hex: hex) else {
-                throw QuernError(.invalidInput, "the coordinator's answer names no sha256: '\(hex)'", at: url)
+                throw QuernError(
+                    .invalidInput, "the coordinator's answer names no sha256: '\(hex)'", at: transport.base)
             }
             parts[key] = part
         }

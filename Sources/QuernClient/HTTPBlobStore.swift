@@ -6,10 +6,18 @@ import QuernStore
 /// A coordinator's blob store, reached over HTTP.
 public struct HTTPBlobStore: BlobStore {
     private let transport: HTTPTransport
+    /// Under a lease, what tells the coordinator where the names of blobs come from.
+    private let trails: BlobTrails?
 
     /// - Parameters: as for `CoordinatorClient`.
     public init(url: String, token: String? = nil, authorities: String? = nil) throws {
         transport = try HTTPTransport(url: url, token: token, authorities: authorities)
+        trails = nil
+    }
+
+    init(_ transport: HTTPTransport, trails: BlobTrails) {
+        self.transport = transport
+        self.trails = trails
     }
 
     public func contains(_ digest: Digest) async throws -> Bool {
@@ -35,13 +43,15 @@ public struct HTTPBlobStore: BlobStore {
 
     public func get(_ digest: Digest) async throws -> [UInt8] {
         let buffer = try await transport.body(
-            .get, "/v1/blobs/\(digest.hex)", limit: maximumBlobBytes, timeout: .seconds(120))
+            .get, "/v1/blobs/\(digest.hex)", headers: trails?.header(for: digest) ?? [], limit: maximumBlobBytes,
+            timeout: .seconds(120))
         let bytes = Array(buffer.readableBytesView)
         guard try await self.digest(of: bytes) == digest else {
             throw QuernError(
                 .corrupted, "the bytes that came do not have the blob's digest", at: digest.hex,
                 remedy: "Ask again; if it stays so, the coordinator's blob store is damaged")
         }
+        trails?.read(bytes, of: digest)
         return bytes
     }
 

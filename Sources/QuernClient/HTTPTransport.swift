@@ -11,7 +11,7 @@ struct HTTPTransport: Sendable {
     /// Scheme, host, port and path prefix, without a slash at the end.
     let base: String
     /// Shown with every request; nil for none.
-    private let token: String?
+    private var token: String?
 
     private let client: HTTPClient
     /// PEM file of the authorities that are trusted; nil for the system's.
@@ -32,6 +32,13 @@ struct HTTPTransport: Sendable {
         self.token = token
         self.authorities = authorities
         client = try TrustedConnections.client(authorities: authorities)
+    }
+
+    /// The same with another token.
+    func showing(_ token: String) -> HTTPTransport {
+        var other = self
+        other.token = token
+        return other
     }
 
     /// Sends a request and returns its response once the head has come, whatever its status. One that came too soon

@@ -33,9 +33,37 @@ public struct Lease: Sendable, Hashable, Codable {
     public let id: String
     /// Grows by one at every claim, and when a lease is taken away.
     public let fence: Int64
-    public init(item: WorkItemID, id: String, fence: Int64) {
+    /// What its holder shows for whatever belongs to the item, where tokens are asked for. It proves the lease and is no
+    /// part of it: leases are equal whatever their tokens.
+    public let token: String?
+    public init(item: WorkItemID, id: String, fence: Int64, token: String? = nil) {
         self.item = item
         self.id = id
         self.fence = fence
+        self.token = token
+    }
+
+    /// The same with another token, or with none.
+    public func showing(_ token: String?) -> Lease { Lease(item: item, id: id, fence: fence, token: token) }
+
+    public static func == (left: Lease, right: Lease) -> Bool {
+        left.item == right.item && left.id == right.id && left.fence == right.fence
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(item)
+        hasher.combine(id)
+        hasher.combine(fence)
+    }
+
+    /// Whether it still counts for an item in this state: it holds, or the reaper has taken it and nobody has claimed
+    /// the item since, so that a late result is welcome.
+    public func counts(state: ItemState, fence: Int64, leaseID: String?) -> Bool {
+        guard leaseID == id else { return false }
+        return switch state {
+        case .leased: fence == self.fence
+        case .ready, .blocked: fence == self.fence + 1
+        case .done, .failed, .cancelled, .quarantined: false
+        }
     }
 }

@@ -41,6 +41,13 @@ public protocol JobStore: TokenStore, BlobRegistry {
     func release(_ lease: Lease) async throws
     func lookUp(_ keys: [Digest]) async throws -> [Digest: Part]
 
+    /// 32 random bytes that all coordinators of the store share, made when they are first asked for.
+    func leaseSecret() async throws -> [UInt8]
+    /// Whether the lease still counts; see `Lease.counts`.
+    func holds(_ lease: Lease) async throws -> Bool
+    /// Every digest in an item's payload and in the results of what it depends on.
+    func blobsNamed(by item: WorkItemID) async throws -> Set<Digest>
+
     /// Takes the leases of dead sessions and overdue items away. Leader's duty.
     /// - Returns: how many leases were taken.
     func reap() async throws -> Int

@@ -23,6 +23,29 @@ public protocol WorkerService: Sendable {
 
     /// Parts known under input hashes; unknown ones are left out of the answer.
     func lookUp(_ keys: [Digest]) async throws -> [Digest: Part]
+
+    /// What the item of a lease may reach.
+    /// - Parameter blobs: the worker's blob store.
+    func access(under lease: Lease, to blobs: any BlobStore) -> WorkAccess
+}
+
+extension WorkerService {
+    /// All blobs, and all that can be looked up.
+    public func access(under lease: Lease, to blobs: any BlobStore) -> WorkAccess {
+        WorkAccess(blobs: blobs) { try await lookUp($0) }
+    }
+}
+
+/// Blobs and look-ups as one work item has them.
+public struct WorkAccess: Sendable {
+    public let blobs: any BlobStore
+    public let lookUp: @Sendable ([Digest]) async throws -> [Digest: Part]
+    public init(
+        blobs: any BlobStore, lookUp: @escaping @Sendable ([Digest]) async throws -> [Digest: Part]
+    ) {
+        self.blobs = blobs
+        self.lookUp = lookUp
+    }
 }
 
 public struct SessionRequest: Sendable, Codable {
@@ -87,6 +110,11 @@ public struct Claim: Sendable, Codable {
         self.payload = payload
         self.attempt = attempt
         self.inputs = inputs
+    }
+
+    /// The same with another token of its lease.
+    public func showing(_ token: String?) -> Claim {
+        Claim(lease: lease.showing(token), payload: payload, attempt: attempt, inputs: inputs)
     }
 }
 

@@ -119,10 +119,11 @@ import Testing
             try await may(.read) { _ = try await client.jobs(limit: 1) }
             try await may(.submit) { _ = try await client.submit(Submission(recipe: ServiceRig.recipe())) }
             try await may(.work) { _ = try await client.openSession(ServiceRig.worker) }
-            // The answer to a HEAD has no body to say more in.
-            try await may(.work, isTold: false) { _ = try await blobs.contains(Digest(of: [1])) }
-            try await may(.work, isTold: false) { try await blobs.put([1, 2, 3]) }
-            try await may(.work) { _ = try await blobs.get(try await rig.blobs.put([4, 5])) }
+            // Blobs are for who holds a lease, and for administrators.
+            try await may(.admin, isTold: false) { _ = try await blobs.contains(Digest(of: [1])) }
+            try await may(.admin, isTold: false) { try await blobs.put([1, 2, 3]) }
+            try await may(.admin, isTold: false) { _ = try await blobs.get(try await rig.blobs.put([4, 5])) }
+            try await may(.admin, isTold: false) { _ = try await client.lookUp([Digest(of: [1])]) }
             let refused = await #expect(throws: QuernError.self) { try await open.jobs(limit: 1) }
             #expect(refused?.code == .unauthorized && refused?.remedy.contains("QUERN_TOKEN") == true)
         }

@@ -1,7 +1,25 @@
+import Foundation
 import QuernFormats
 import QuernJobs
+import QuernStore
 
 extension InMemoryJobStore {
+    func leaseSecret() -> [UInt8] { [UInt8](repeating: 7, count: 32) }
+
+    func holds(_ lease: Lease) -> Bool {
+        guard let life = jobs[lease.item.job]?.items[safe: lease.item.ordinal]?.life else { return false }
+        return lease.counts(state: life.state, fence: life.fence, leaseID: life.leaseID)
+    }
+
+    func blobsNamed(by item: WorkItemID) throws -> Set<Digest> {
+        guard let job = jobs[item.job], let own = job.items[safe: item.ordinal] else { return [] }
+        let encoder = JSONEncoder()
+        let texts =
+            try [encoder.encode(own.plan.payload)]
+            + own.dependencies.compactMap { job.items[$0].result }.map { try encoder.encode($0) }
+        return texts.reduce(into: []) { $0.formUnion(Digest.named(in: $1)) }
+    }
+
     func insertToken(_ token: NewAccessToken) throws {
         guard accessTokens[token.name] == nil else { throw QuernError(.conflict, "taken", at: token.name) }
         let made = AccessToken(
@@ -22,4 +40,8 @@ extension InMemoryJobStore {
         guard accessTokens[name] != nil else { throw QuernError(.notFound, "none", at: name) }
         accessTokens[name]?.isRevoked = true
     }
+}
+
+extension Array {
+    fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
 }

@@ -94,7 +94,7 @@ public func decide(
 }
 
 private func complete(_ item: ItemLife, _ lease: Lease, _ digest: String) throws -> [ItemMutation] {
-    if item.isHeld(by: lease) || item.wasTaken(from: lease) {
+    if lease.counts(state: item.state, fence: item.fence, leaseID: item.leaseID) {
         let done: [ItemMutation] = [
             .enter(.done), .keepResult(digest: digest), .closeAttempt(.done, message: ""), .countDownDependents,
         ]
@@ -173,11 +173,6 @@ private func lose(_ item: ItemLife, _ node: String, _ reason: String, policy: Re
 extension ItemLife {
     fileprivate func isHeld(by lease: Lease) -> Bool {
         state == .leased && fence == lease.fence && leaseID == lease.id
-    }
-
-    /// Whether the reaper took the item from this very lease and nobody has claimed it since.
-    fileprivate func wasTaken(from lease: Lease) -> Bool {
-        (state == .ready || state == .blocked) && fence == lease.fence + 1 && leaseID == lease.id
     }
 
     /// From done back into circulation.
