@@ -22,7 +22,7 @@ import Testing
 
     @Test(arguments: ["localhost", "127.0.0.1"]) func workGoesOverTLS(host: String) async throws {
         let rig = try await ServiceRig.make()
-        let token = try NewAccessToken(name: "all", scopes: [.read, .submit, .work])
+        let token = try NewAccessToken(name: "all", scopes: [.admin])
         try await rig.store.insertToken(token)
         let server = try server(rig, authority.issue())
         #expect(server.isSecure)
