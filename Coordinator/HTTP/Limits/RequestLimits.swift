@@ -6,7 +6,7 @@ import QuernStore
 public struct RequestLimits: Sendable {
     /// Open connections from one address.
     public var connectionsPerPeer = 8192
-    /// Requests a second under one token, or from one address where no token is asked for, on average.
+    /// Requests a second, on average, under one token, or from one address with tokens of leases or with none.
     public var requestsPerSecond = 20_000.0
     /// Requests that may come at once, after a silence.
     public var burst = 40_000.0

@@ -61,7 +61,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var connectionsPerPeer: Int?
 
     @Option(
-        help: "Requests a second under one token, or from one address where none is asked for (default: 20000).")
+        help:
+            "Requests a second under one token, or from one address with tokens of leases or with none (default: 20000)."
+    )
     var requestsPerSecond: Double?
 
     @Flag(inversion: .prefixedNo, help: "Assemble and evaluate artifacts in this process.")
