@@ -59,7 +59,10 @@ import Testing
     }
 
     @Test func openConnectionsOutliveTheOldCertificate() async throws {
-        let rig = try await ServiceRig.make { $0.longPoll = .seconds(3600) }
+        let rig = try await ServiceRig.make {
+            $0.longPoll = .seconds(3600)
+            $0.expiry = .seconds(3600)
+        }
         let lines = LogLines()
         // More than all buffers on the way hold, so that the download is under way.
         let large = [UInt8](repeating: 9, count: 48 << 20)

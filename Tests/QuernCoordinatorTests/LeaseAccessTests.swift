@@ -11,6 +11,11 @@ import Testing
 
 /// A lease's token opens what belongs to its item, for as long as it holds, and nothing else.
 @Suite struct LeaseAccessTests {
+    /// Sessions outlast any test, however busy the machine is: nobody says here that they live.
+    private func rig(on store: (any JobStore)? = nil) async throws -> ServiceRig {
+        try await ServiceRig.make(store: store) { $0.expiry = .seconds(3600) }
+    }
+
     /// A worker with a token, and what it has claimed.
     private func work(
         on rig: ServiceRig, limit: Int = 3,
@@ -38,7 +43,7 @@ import Testing
     }
 
     @Test func workersTokenAloneOpensNothingOfAnItem() async throws {
-        let rig = try await ServiceRig.make()
+        let rig = try await self.rig()
         try await work(on: rig) { client, claims, blobs in
             let lease = claims[0].lease.showing(nil)
             let words = "it takes the token of a lease"
@@ -52,7 +57,7 @@ import Testing
     }
 
     @Test func tokenEndsWithItsLease() async throws {
-        let rig = try await ServiceRig.make()
+        let rig = try await self.rig()
         try await work(on: rig) { client, claims, blobs in
             let access = client.access(under: claims[0].lease, to: blobs)
             let made = Array("part 0".utf8)
@@ -77,7 +82,7 @@ import Testing
     }
 
     @Test func tokenIsForOneLeaseAndForNoOtherCall() async throws {
-        let rig = try await ServiceRig.make()
+        let rig = try await self.rig()
         try await work(on: rig) { client, claims, _ in
             let stolen = claims[0].lease.showing(claims[1].lease.token)
             await expect(.unauthorized, "of another lease") {
@@ -94,7 +99,7 @@ import Testing
 
     /// Headers and parts of an assembly are named by its payload and by what it depends on.
     @Test func inputsAreThoseThatTheItemNames() async throws {
-        let rig = try await ServiceRig.make()
+        let rig = try await self.rig()
         try await work(on: rig) { client, claims, blobs in
             for claim in claims {
                 let access = client.access(under: claim.lease, to: blobs)
@@ -125,7 +130,7 @@ import Testing
 
     /// What a look-up finds, and what stands in that.
     @Test func trailsLeadToBlobs() async throws {
-        let rig = try await ServiceRig.make()
+        let rig = try await self.rig()
         let inner = try await rig.blobs.put(Array("inner".utf8))
         let list = Array("\(inner) name\n".utf8)
         let listed = try await rig.blobs.put(list)
@@ -167,8 +172,8 @@ import Testing
 
     /// The store's secret is everybody's: any coordinator takes the token of any other.
     @Test func coordinatorsTakeEachOthersTokens() async throws {
-        let rig = try await ServiceRig.make()
-        let second = try await ServiceRig.make(store: rig.store)
+        let rig = try await self.rig()
+        let second = try await self.rig(on: rig.store)
         try await work(on: rig, limit: 1) { _, claims, _ in
             let token = try #require(claims[0].lease.token)
             try await second.serve { open in
@@ -180,7 +185,7 @@ import Testing
     }
 
     @Test func withoutTokensLeasesHaveNone() async throws {
-        let rig = try await ServiceRig.make()
+        let rig = try await self.rig()
         try await rig.submit()
         try await rig.serve { client in
             let session = try await client.openSession(ServiceRig.worker).session
