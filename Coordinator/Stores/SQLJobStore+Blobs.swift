@@ -29,7 +29,7 @@ extension SQLJobStore {
             let page = try await read { [last] in try $0.idleBlobs(limits, after: last) }
             guard let end = page.last else { return (condemned, deleting) }
             last = end
-            let idle = try await withoutReferences(Set(page)).sorted()
+            let idle = try await withoutReferences(Set(page.compactMap { Digest(hex: $0) })).map(\.hex).sorted()
             for start in stride(from: 0, to: idle.count, by: JobTransaction.blobsAtOnce) {
                 let part = Array(idle[start..<min(start + JobTransaction.blobsAtOnce, idle.count)])
                 let changed = try await write { try $0.condemn(part, limits) }
@@ -40,8 +40,8 @@ extension SQLJobStore {
     }
 
     /// Leaves out what payloads and results of jobs name that have not ended for good: one that failed or was cancelled
-    /// may be tried again.
-    private func withoutReferences(_ digests: Set<String>) async throws -> Set<String> {
+    /// may be tried again. Whatever looks like a name counts as one, so that none is missed.
+    private func withoutReferences(_ digests: Set<Digest>) async throws -> Set<Digest> {
         var left = digests
         for table in ["item_payloads.payload", "item_results.result"] {
             let column = table.split(separator: ".").map(String.init)
@@ -49,7 +49,7 @@ extension SQLJobStore {
             while !left.isEmpty {
                 let rows = try await read { [after] in try $0.texts(column[1], of: column[0], after: after) }
                 guard let end = rows.last else { break }
-                for row in rows { left.subtract(HexNames.all(in: row.text)) }
+                for row in rows { left.subtract(Digest.named(in: row.text.utf8)) }
                 after = (end.job, end.ordinal)
             }
         }
@@ -238,18 +238,5 @@ extension JobTransaction {
             ORDER BY t.job, t.ordinal LIMIT 500
             """, [.text(last.job), .integer(last.ordinal)]
         ).map { (try $0.text(0), try $0.int(1), try $0.text(2)) }
-    }
-}
-
-/// Names of blobs in JSON: whatever stands in quotes and looks like a sha256, so that none is missed, whichever kind
-/// of item it belongs to.
-enum HexNames {
-    static func all(in text: String) -> [String] {
-        var names: [String] = []
-        for piece in text.utf8.split(separator: UInt8(ascii: "\"")) where piece.count == 64 {
-            let isHex = piece.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
-            if isHex { names.append(String(decoding: piece, as: UTF8.self)) }
-        }
-        return names
     }
 }
