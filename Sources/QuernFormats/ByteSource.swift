@@ -9,9 +9,15 @@ public protocol ByteSource: Sendable {
     /// Fills `buffer` with the bytes from `offset` on.
     /// - Throws: `QuernError` with code `.invalidInput` where the range leaves the source, `.io` where reading fails.
     func read(at offset: UInt64, into buffer: UnsafeMutableRawBufferPointer) throws
+    /// Says that a range will be read, mostly from its beginning to its end, so that a source that is far away fetches
+    /// ahead within it, and nowhere else.
+    /// - Parameter soon: whether its beginning is to be fetched now.
+    func willRead(_ range: Range<UInt64>, soon: Bool)
 }
 
 extension ByteSource {
+    public func willRead(_ range: Range<UInt64>, soon: Bool) {}
+
     /// The `count` bytes from `offset` on.
     public func bytes(at offset: UInt64, count: Int) throws -> [UInt8] {
         guard count >= 0, offset <= size, UInt64(count) <= size - offset else {

@@ -1,4 +1,3 @@
-import Foundation
 import QuernFormats
 import QuernJobs
 import QuernStore
@@ -30,13 +29,13 @@ extension Planner {
         guard recipe.pruneLayers.isEmpty else {
             throw QuernError(.usage, "\(name) has all layers of its source", at: "prune_layers")
         }
-        guard !recipe.source.lowercased().hasSuffix(".gguf") else {
+        guard !SourcePlace.name(of: recipe.source).lowercased().hasSuffix(".gguf") else {
             throw QuernError(
                 .unsupported, "\(name) is made of a checkpoint folder, not of a GGUF", at: recipe.source,
                 remedy: "Give the folder with the safetensors files")
         }
         return try StoredCheckpoint.open(
-            path: URL(fileURLWithPath: recipe.source).standardizedFileURL.path, allowRequantize: recipe.allowRequantize)
+            path: SourcePlace.absolute(recipe.source), allowRequantize: recipe.allowRequantize)
     }
 }
 

@@ -11,7 +11,7 @@ extension Planner {
         _ recipe: Recipe, name: String, names: [String], isMeasured: Bool, rules: [String: [Recipe.TensorRule]]
     ) -> Recipe {
         var resolved = recipe
-        resolved.source = baseName(recipe.source)
+        resolved.source = SourcePlace.manifestName(of: recipe.source)
         resolved.name = name
         resolved.imatrix = recipe.imatrix.map(baseName)
         if let text = recipe.calibration?.text { resolved.calibration?.text = baseName(text) }

@@ -71,7 +71,8 @@ struct WorkItems {
             sources.append(SourceReference(name: file.name, ordinal: items.count))
             items.append(
                 PlannedItem(
-                    payload: .digest(DigestWork(file: file)), cost: Int64(clamping: max(file.size, 1)),
+                    payload: .digest(DigestWork(file: file)),
+                    cost: file.knownDigest == nil ? Int64(clamping: max(file.size, 1)) : 1,
                     memory: Self.buffers, label: "hash \(file.name)"))
         }
         items += calibration?.items ?? []

@@ -83,7 +83,7 @@ extension ModelReference {
     /// The model's part of a key. Hashing a whole model for every group would cost more than it saves: its files stand
     /// for what they hold, as they do between planning and work.
     var keyLines: String {
-        let files = files.map { "\($0.size) \($0.modified) \($0.path)" }
+        let files = files.map { "\($0.size) \($0.version ?? "\($0.modified)") \($0.path)" }
         return (["model \(identity.hex) \(path)"] + files).joined(separator: "\n")
     }
 }

@@ -2,7 +2,7 @@ import QuernFormats
 import QuernJobs
 import QuernStore
 
-/// Hashes a source file, for the manifest.
+/// Hashes a source file, for the manifest. Where its version says the sha256, a file is not fetched for that.
 struct DigestStage {
     let work: DigestWork
     let context: StageContext
@@ -10,7 +10,12 @@ struct DigestStage {
     private static let pieceBytes = 1 << 20
 
     func run() throws -> StageOutcome {
+        if let known = work.file.knownDigest {
+            let result = DigestResult(sha256: known, size: work.file.size)
+            return StageOutcome { Completion(result: .digest(result)) }
+        }
         let file = try SourceFiles.openUnchanged(work.file)
+        file.willRead(0..<file.size, soon: false)
         var hasher = SHA256Hasher()
         try context.scratch.withScratch { scratch in
             let buffer = try scratch.source.bytes(Self.pieceBytes)

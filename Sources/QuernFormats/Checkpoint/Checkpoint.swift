@@ -2,18 +2,19 @@
 public struct Checkpoint: Sendable {
     /// Of the folder, or of the repository for a snapshot in a Hugging Face cache.
     public let name: String
-    /// As given.
+    /// As given, or a URL for people to read.
     public let path: String
     /// The safetensors files in the order of their names.
-    public let shards: [(file: FileByteSource, header: SafetensorsHeader)]
+    public let shards: [(file: any CheckpointFile, header: SafetensorsHeader)]
     /// config.json.
     public let config: JSONObject
-    private let folder: CheckpointFolder
+    private let folder: any CheckpointFolder
 
-    /// Opens the folder and reads and checks all headers; no tensor bytes are read.
+    /// Opens the folder, which may be a URL, and reads and checks all headers; no tensor bytes are read.
     /// - Throws: `QuernError` naming the file, and the tensor where it is about one.
     public static func open(path: String) throws -> Checkpoint {
-        let folder = try CheckpointFolder(path: path)
+        let folder = try SourcePlace.folder(path)
+        let path = folder.path
         guard let config = try folder.json("config.json") else {
             throw QuernError(
                 .notFound, "there is no config.json", at: path,
@@ -21,16 +22,19 @@ public struct Checkpoint: Sendable {
                     "A checkpoint has config.json, model.safetensors or an index with shards, and tokenizer files"
             )
         }
-        var shards: [(file: FileByteSource, header: SafetensorsHeader)] = []
+        var shards: [(file: any CheckpointFile, header: SafetensorsHeader)] = []
         let index = try ShardIndex.read(from: folder)
-        for fileName in try index?.fileNames ?? [singleFile(in: folder)] {
+        let files = try (index?.fileNames ?? [singleFile(in: folder)]).map { fileName in
             guard let file = try folder.open(fileName) else {
                 throw QuernError(
                     .notFound, "\(ShardIndex.fileName) names the file \(fileName.quotedForMessage), which is not there",
                     at: path, remedy: "The download is incomplete: fetch the missing file")
             }
-            shards.append((file, try SafetensorsHeader.read(from: file)))
+            return file
         }
+        // Most headers are not longer: those of many shards come together.
+        for file in files { file.willRead(0..<min(file.size, 256 << 10), soon: true) }
+        for file in files { shards.append((file, try SafetensorsHeader.read(from: file))) }
         try index?.check(against: shards.map(\.header), in: path)
         return Checkpoint(name: folder.name, path: path, shards: shards, config: config, folder: folder)
     }
@@ -56,7 +60,7 @@ public struct Checkpoint: Sendable {
     /// - Throws: `QuernError` `.invalidInput` above 256 MiB, and for names that lead out of the folder.
     public func bytes(_ fileName: String) throws -> [UInt8]? { try folder.bytes(fileName) }
 
-    private static func singleFile(in folder: CheckpointFolder) throws -> String {
+    private static func singleFile(in folder: any CheckpointFolder) throws -> String {
         let names = try folder.names()
         if names.contains(ShardIndex.singleFileName) { return ShardIndex.singleFileName }
         if names.contains(where: { $0.hasSuffix(".safetensors") }) {

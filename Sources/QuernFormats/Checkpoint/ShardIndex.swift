@@ -10,7 +10,7 @@ struct ShardIndex {
     private let shards: [String: Int]
 
     /// - Returns: nil where the folder has no index, or only the one file.
-    static func read(from folder: CheckpointFolder) throws -> ShardIndex? {
+    static func read(from folder: any CheckpointFolder) throws -> ShardIndex? {
         guard let json = try folder.json(fileName) else { return nil }
         do {
             let index = try ShardIndex(json: json)

@@ -3,7 +3,7 @@ public struct GGUFModel: Sendable {
     /// The file name without `.gguf` and without the part that numbers the files of a split set.
     public let name: String
     /// In the order of the set.
-    public let files: [FileByteSource]
+    public let files: [any CheckpointFile]
     /// Of the first file, without the `split.` keys.
     public let metadata: [(key: String, value: GGUFValue)]
     /// File after file; `GGUFTensor.file` means `files`.
@@ -15,13 +15,11 @@ public struct GGUFModel: Sendable {
     /// Files of one set; each stays open.
     static let maximumFiles = 4096
 
-    /// - Parameter path: the file, or any file of a split set; the others are found beside it.
+    /// - Parameter path: the file or its URL, or any file of a split set; the others are found beside it.
     /// - Throws: `QuernError` naming the file, and the key or the tensor where it is about one.
     public static func open(path: String) throws -> GGUFModel {
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let folder = slash.map { String(path[...$0]) } ?? ""
-        let fileName = slash.map { String(path[path.utf8.index(after: $0)...]) } ?? path
-        let file = try FileByteSource(path: path)
+        let fileName = SourcePlace.name(of: path)
+        let file = try SourcePlace.file(path)
         let header = try GGUFHeader.read(from: file)
         let count = try splitCount(of: header, in: path)
         guard count > 1 else {
@@ -35,18 +33,18 @@ public struct GGUFModel: Sendable {
                 "one of \(count) files of a split set, but its name does not end in -NNNNN-of-\(count).gguf",
                 at: path, remedy: "Give the files the names under which they were made")
         }
-        var files: [FileByteSource] = []
+        var files: [any CheckpointFile] = []
         var headers: [GGUFHeader] = []
         for part in split.all {
             let isGiven = part.number == split.number
-            files.append(isGiven ? file : try FileByteSource(path: folder + part.fileName))
+            files.append(isGiven ? file : try SourcePlace.file(SourcePlace.sibling(of: path, named: part.fileName)))
             headers.append(isGiven ? header : try GGUFHeader.read(from: files[files.count - 1]))
         }
         try check(headers, files: files)
         return try GGUFModel(name: split.prefix, files: files, headers: headers)
     }
 
-    private init(name: String, files: [FileByteSource], headers: [GGUFHeader]) throws {
+    private init(name: String, files: [any CheckpointFile], headers: [GGUFHeader]) throws {
         var tensors: [GGUFTensor] = []
         var names: Set<String> = []
         for (position, header) in headers.enumerated() {
@@ -74,7 +72,7 @@ public struct GGUFModel: Sendable {
         return Int(count)
     }
 
-    private static func check(_ headers: [GGUFHeader], files: [FileByteSource]) throws {
+    private static func check(_ headers: [GGUFHeader], files: [any CheckpointFile]) throws {
         let tensors = headers.reduce(0) { $0 + $1.tensors.count }
         for (position, header) in headers.enumerated() {
             for (key, expected) in [

@@ -45,6 +45,8 @@ public struct TextEvaluation: Sendable {
     /// - Throws: `QuernError` for models that cannot be computed or do not fit together, and for texts that are too
     ///   short or too long.
     public func run(progress: (Progress) throws -> Void) throws -> EvaluationSummary {
+        // One commit for the model and its tokenizer.
+        let reference = try SourcePlace.pinned(reference)
         let evaluator = try Evaluator(
             reference: try SourceModel.open(path: reference), candidates: try candidates.map(SourceModel.open),
             threads: threads)

@@ -1,18 +1,14 @@
-import Foundation
 import QuernFormats
 import QuernPlanning
 
 extension Tokenizer {
-    /// Opens the tokenizer of a checkpoint folder (tokenizer.json, else tokenizer.model) or of a `.gguf`. Weights and
+    /// Opens the tokenizer of a checkpoint folder (tokenizer.json, else tokenizer.model) or of a `.gguf`,
+    /// by path or URL. Weights and
     /// config.json need not be there.
     /// - Throws: `QuernError` naming the file and the entry; `.unsupported` for kinds that are unknown.
     public static func open(path: String) throws -> Tokenizer {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw QuernError(.notFound, "there is no such file or folder", at: path, remedy: "Check the path")
-        }
-        if isFolder.boolValue { return try checkpoint(try CheckpointFolder(path: path)) }
-        guard path.lowercased().hasSuffix(".gguf") else {
+        if try SourcePlace.isFolder(path) { return try checkpoint(SourcePlace.folder(path)) }
+        guard SourcePlace.name(of: path).lowercased().hasSuffix(".gguf") else {
             throw QuernError(
                 .unsupported, "neither a folder nor a .gguf file", at: path,
                 remedy: "Give the folder that holds tokenizer.json or tokenizer.model, or a GGUF")
@@ -37,7 +33,7 @@ extension Tokenizer {
         }
     }
 
-    private static func checkpoint(_ folder: CheckpointFolder) throws -> Tokenizer {
+    private static func checkpoint(_ folder: any CheckpointFolder) throws -> Tokenizer {
         if let json = try folder.json("tokenizer.json") {
             return try located(in: "\(folder.path)/tokenizer.json") { try HubTokenizer(json) }
         }

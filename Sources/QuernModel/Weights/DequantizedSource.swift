@@ -20,7 +20,7 @@ public struct DequantizedSource: ByteSource {
         let component: WeightComponent
         /// Among the files.
         let index: Int
-        let file: FileByteSource
+        let file: any CheckpointFile
         let offset: UInt64
     }
 
@@ -50,6 +50,7 @@ public struct DequantizedSource: ByteSource {
             guard part.offset <= part.file.size, UInt64(count) <= part.file.size - part.offset else {
                 throw fault("beyond the end of \(part.file.name)")
             }
+            part.file.willRead(part.offset..<part.offset + UInt64(count), soon: false)
             switch part.component {
             case .globalScale:
                 let scale = Float(bitPattern: UInt32(truncatingIfNeeded: Self.word(try bytes()[...])))

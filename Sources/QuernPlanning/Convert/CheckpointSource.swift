@@ -6,7 +6,7 @@ extension SourceModel {
     static func checkpoint(path: String) throws -> SourceModel {
         do {
             return try checkpoint(try Checkpoint.open(path: path))
-        } catch let error as QuernError where !error.location.hasPrefix(path) {
+        } catch let error as QuernError where !error.location.hasPrefix(path.prefix { $0 != "?" }) {
             throw error.located(in: path)
         }
     }

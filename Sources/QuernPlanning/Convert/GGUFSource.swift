@@ -26,7 +26,7 @@ extension SourceModel {
         try checkVocabulary(model.metadata, path: path)
         return SourceModel(
             name: model.name, architecture: architecture.text, metadata: model.metadata, tensors: tensors,
-            files: model.files.map(SourceFile.init), blobs: [:])
+            files: model.files.map { SourceFile($0) }, blobs: [:])
     }
 
     /// What is said about tokens must be said about each of them, in numbers of the right kind: programs that load the
@@ -54,12 +54,5 @@ extension SourceModel {
                 .invalidInput, fault, at: "\(path): key '\(key)'",
                 remedy: "No program can use this vocabulary: download or convert the file again")
         }
-    }
-}
-
-extension SourceFile {
-    init(_ file: FileByteSource) {
-        let name = file.name.split(separator: "/").last.map(String.init) ?? file.name
-        self.init(path: file.name, name: name, size: file.size, modified: file.modified)
     }
 }

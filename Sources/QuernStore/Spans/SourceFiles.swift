@@ -5,14 +5,14 @@ import Synchronization
 /// Threads may share it.
 public final class SourceFiles: Sendable {
     private let files: [SourceFile]
-    private let open = Mutex<[Int: FileByteSource]>([:])
+    private let open = Mutex<[Int: any CheckpointFile]>([:])
     /// Of matrices in them that are computed by the block.
     public let recent = RecentBlocks()
 
     public init(_ files: [SourceFile]) { self.files = files }
 
     /// - Throws: `.conflict` where the file has changed since, `.notFound` where it is gone.
-    public func file(_ index: Int) throws -> FileByteSource {
+    public func file(_ index: Int) throws -> any CheckpointFile {
         try open.withLock { open in
             if let file = open[index] { return file }
             guard files.indices.contains(index) else {
@@ -29,13 +29,8 @@ public final class SourceFiles: Sendable {
         for index in open.withLock({ Array($0.keys) }) { _ = try Self.openUnchanged(files[index]) }
     }
 
-    public static func openUnchanged(_ planned: SourceFile) throws -> FileByteSource {
-        let file = try FileByteSource(path: planned.path)
-        guard file.size == planned.size, file.modified == planned.modified else {
-            throw QuernError(
-                .conflict, "the source file has changed since the job was planned", at: planned.path,
-                remedy: "Submit the job again for the new content")
-        }
-        return file
+    public static func openUnchanged(_ planned: SourceFile) throws -> any CheckpointFile {
+        try SourcePlace.file(
+            planned.path, size: planned.size, modified: planned.modified, version: planned.version)
     }
 }

@@ -124,6 +124,9 @@ private struct JoinedSource: Sendable {
             }
             guard extent.length <= UInt64(count - start), offset <= source.size, extent.length <= source.size - offset
             else { throw Self.misfit("\(extent.length) bytes at offset \(extent.offset) of \(source.name)", name) }
+            if case .file = extent.origin, extent.strides == nil {
+                source.willRead(offset..<offset + extent.length, soon: false)
+            }
             runs.append(Run(start: start, count: Int(extent.length), source: source, offset: offset))
             start += Int(extent.length)
         }

@@ -37,6 +37,7 @@ struct StridedSource: ByteSource {
         }
         (self.source, self.offset, self.strides, self.size) = (source, offset, strides, size)
         (rowBytes, groupBytes) = (row, group)
+        source.willRead(offset..<offset + UInt64(last + bottom + right + strides.unit), soon: false)
     }
 
     private static func product(_ left: Int, _ right: Int) -> Int? {

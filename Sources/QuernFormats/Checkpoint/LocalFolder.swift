@@ -1,17 +1,14 @@
 import Foundation
 
 /// A folder whose files are taken only where they really lie in it: what a download left there may be hostile.
-package struct CheckpointFolder: Sendable {
+struct LocalFolder: CheckpointFolder {
     /// As given.
-    package let path: String
+    let path: String
     /// Without symbolic links.
     private let resolved: String
 
-    /// Bytes of a text file that is read as a whole.
-    static let maximumTextBytes: UInt64 = 256 << 20
-
     /// - Throws: `QuernError` `.notFound` where there is no such folder, `.invalidInput` where it is a file.
-    package init(path: String) throws {
+    init(path: String) throws {
         guard let resolved = Self.resolve(path) else {
             throw QuernError(.notFound, "there is no such folder", at: path, remedy: "Check the path")
         }
@@ -51,18 +48,10 @@ package struct CheckpointFolder: Sendable {
         }
     }
 
-    /// Opens a file of this folder.
-    /// - Parameter fileName: must be a plain name; anything that could lead elsewhere is refused.
-    /// - Returns: nil where there is no such entry.
     /// - Throws: `QuernError` `.invalidInput` for a name with a path in it, for what is no regular file, and for a
     ///   symbolic link that leads out of the folder (of the cache, for a snapshot in a Hugging Face cache).
-    func open(_ fileName: String) throws -> FileByteSource? {
-        guard Self.isBaseName(fileName) else {
-            throw QuernError(
-                .invalidInput, "the file name \(fileName.quotedForMessage) is not a plain name in this folder",
-                at: path,
-                remedy: "Do not trust this checkpoint; fetch it from where it was published")
-        }
+    func open(_ fileName: String) throws -> (any CheckpointFile)? {
+        try checkName(fileName)
         let entry = "\(path)/\(fileName)"
         var status = stat()
         guard lstat(entry, &status) == 0 else {
@@ -80,34 +69,6 @@ package struct CheckpointFolder: Sendable {
             }
         }
         return try FileByteSource(path: entry)
-    }
-
-    /// The bytes of a file that is small enough to be held; nil where there is none.
-    package func bytes(_ fileName: String) throws -> [UInt8]? {
-        guard let file = try open(fileName) else { return nil }
-        guard file.size <= Self.maximumTextBytes else {
-            throw QuernError(
-                .invalidInput, "\(file.size) bytes, at most \(Self.maximumTextBytes) are read of such a file",
-                at: file.name)
-        }
-        return try file.bytes(at: 0, count: Int(file.size))
-    }
-
-    package func json(_ fileName: String) throws -> JSONObject? {
-        guard let bytes = try bytes(fileName) else { return nil }
-        do {
-            let value = try JSONValue.parse(bytes)
-            guard let object = value.object else {
-                throw QuernError(.invalidInput, "holds \(value.kind), an object should be there")
-            }
-            return object
-        } catch let error as QuernError {
-            throw error.located(in: "\(path)/\(fileName)")
-        }
-    }
-
-    private static func isBaseName(_ name: String) -> Bool {
-        !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
     }
 
     private static func resolve(_ path: String) -> String? {
