@@ -114,7 +114,10 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["QuernFormats"], path: "Tests/Support", exclude: ["s3_server.py"]),
+            name: "TestSupport",
+            dependencies: [
+                "QuernClient", "QuernFormats", "QuernStore", .product(name: "NIOCore", package: "swift-nio"),
+            ], path: "Tests/Support", exclude: ["hub_server.py", "s3_server.py"]),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
@@ -161,7 +164,8 @@ let package = Package(
         .testTarget(
             name: "EndToEnd",
             dependencies: [
-                "quern", "QuernFormats", "QuernStore", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                "quern", "QuernClient", "QuernFormats", "QuernStore", "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/EndToEnd"),
     ],

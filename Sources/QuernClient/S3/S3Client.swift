@@ -37,32 +37,37 @@ package struct S3Client: Sendable {
 
     package let location: S3Location
     package let credentials: S3Credentials
+    /// Whether nothing is ever written there, for errors.
+    private let isReading: Bool
     private let patience: Patience
     private let exchange: Exchange
 
     package init(
-        location: S3Location, credentials: S3Credentials, patience: Patience = Patience(),
+        location: S3Location, credentials: S3Credentials, isReading: Bool = false, patience: Patience = Patience(),
         exchange: @escaping Exchange = S3Client.send
     ) {
         self.location = location
         self.credentials = credentials
+        self.isReading = isReading
         self.patience = patience
         self.exchange = exchange
     }
 
     /// - Parameters:
     ///   - key: without the location's prefix; nil for the bucket itself.
+    ///   - query: not encoded.
     ///   - body: with its sha256.
     /// - Returns: a response whose status is below 300, or 404 for a key.
     /// - Throws: `.unavailable` where S3 could not be reached or was too busy every time, `.unauthorized`, `.notFound`
-    ///   for a bucket, `.usage` for the wrong region, `.outOfSpace`, `.cancelled`, or `.io`.
+    ///   for a bucket, `.usage` for the wrong region, `.conflict` where the object is not the one in `If-Match`, `.outOfSpace`,
+    ///   `.cancelled`, or `.io`.
     func response(
-        _ method: String, _ key: String?, headers: [(name: String, value: String)] = [],
-        body: (bytes: ByteBuffer, digest: Digest)? = nil
+        _ method: String, _ key: String?, query: [(name: String, value: String)] = [],
+        headers: [(name: String, value: String)] = [], body: (bytes: ByteBuffer, digest: Digest)? = nil
     ) async throws -> S3Response {
         let request = S3Request(
             method: method, scheme: location.scheme, host: location.host, path: location.path(of: key),
-            headers: headers, payload: body.map { .sha256($0.digest) } ?? .empty)
+            query: query, headers: headers, payload: body.map { .sha256($0.digest) } ?? .empty)
         let signer = S3Signer(credentials: credentials, region: location.region)
         var pause = patience.pause
         var attempt = 1
@@ -73,7 +78,8 @@ package struct S3Client: Sendable {
                 let headers = signer.headers(for: request, at: S3Time(Date()))
                 let response = try await exchange(request, headers, body?.bytes)
                 if response.status < 300 { return response }
-                let refusal = S3Refusal(response, of: request, location: location, credentials: credentials)
+                let refusal = S3Refusal(
+                    response, of: request, location: location, credentials: credentials, isReading: isReading)
                 if response.status == 404, key != nil, refusal.code != "NoSuchBucket" { return response }
                 failure = refusal.error
             } catch let error as QuernError {

@@ -31,16 +31,24 @@ package struct S3Location: Sendable, Equatable {
         return style == .virtual ? (inBucket.isEmpty ? "/" : inBucket) : "/\(bucket)\(inBucket)"
     }
 
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+    }
+
     /// For people.
     package var description: String { "s3://\(bucket)/\(prefix)" }
 
-    /// - Throws: `.usage` where the endpoint is none.
+    /// - Throws: `.usage` where the endpoint or the region is none.
     init(
         bucket: String, prefix: String, region: String, endpoint: String?, style: Style?
     ) throws(QuernError) {
         self.bucket = bucket
         self.prefix = prefix
         self.region = region
+        // It becomes a part of the host's name.
+        guard !region.isEmpty, region.utf8.allSatisfy({ Self.isLetter($0) || $0 == UInt8(ascii: "-") }) else {
+            throw QuernError(.usage, "'\(region)' is no region", at: "s3://\(bucket)")
+        }
         guard let endpoint else {
             scheme = "https"
             server = "s3.\(region).amazonaws.com\(region.hasPrefix("cn-") ? ".cn" : "")"
@@ -116,16 +124,18 @@ package struct S3URL: Sendable, Equatable {
     }
 
     /// The place, with what the URL does not say taken from the settings.
+    /// - Parameter prefix: in place of the URL's own.
     /// - Throws: `.usage` where the region is not known, or the endpoint is none.
-    package func location(_ settings: AWSSettings) throws(QuernError) -> S3Location {
+    package func location(_ settings: AWSSettings, prefix: String? = nil) throws(QuernError) -> S3Location {
         let endpoint = endpoint ?? settings.endpoint
         // Servers other than Amazon's mostly have this one, whatever they are.
         guard let region = region ?? settings.region ?? (endpoint == nil ? nil : "us-east-1") else {
             throw QuernError(
                 .usage, "the region of the bucket is not known", at: "s3://\(bucket)",
-                remedy: "Set AWS_REGION, or say s3://\(bucket)/\(prefix)?region=NAME")
+                remedy: "Set AWS_REGION, or say s3://\(bucket)/\(self.prefix)?region=NAME")
         }
-        return try S3Location(bucket: bucket, prefix: prefix, region: region, endpoint: endpoint, style: style)
+        return try S3Location(
+            bucket: bucket, prefix: prefix ?? self.prefix, region: region, endpoint: endpoint, style: style)
     }
 
     /// By Amazon's rules for new buckets.

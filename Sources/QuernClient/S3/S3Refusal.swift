@@ -8,7 +8,11 @@ struct S3Refusal {
     let code: String
     let error: QuernError
 
-    init(_ response: S3Response, of request: S3Request, location: S3Location, credentials: S3Credentials) {
+    /// - Parameter isReading: whether nothing is ever written there.
+    init(
+        _ response: S3Response, of request: S3Request, location: S3Location, credentials: S3Credentials,
+        isReading: Bool = false
+    ) {
         let text = String(decoding: response.body.readableBytesView.prefix(1 << 16), as: UTF8.self)
         code = Self.element("Code", of: text) ?? ""
         let said = [code, Self.element("Message", of: text) ?? ""].filter { !$0.isEmpty }.joined(separator: ": ")
@@ -36,8 +40,11 @@ struct S3Refusal {
             case (401, _), (403, _):
                 QuernError(
                     .unauthorized, "the credentials from \(credentials.source) do not allow it (\(answer))", at: place,
-                    remedy:
-                        "Allow s3:GetObject, s3:PutObject and s3:DeleteObject there, and s3:ListBucket on the bucket")
+                    remedy: isReading
+                        ? "Allow s3:GetObject there, and s3:ListBucket on the bucket"
+                        : "Allow s3:GetObject, s3:PutObject and s3:DeleteObject there, and s3:ListBucket on the bucket")
+            case (412, _):
+                QuernError(.conflict, "the object is not the one that was meant (\(answer))", at: place)
             case (404, _):
                 QuernError(
                     .notFound, "there is no bucket '\(location.bucket)' at \(location.server)", at: place,
@@ -56,7 +63,7 @@ struct S3Refusal {
     }
 
     /// The text of the first element of that name, which holds no other.
-    private static func element(_ name: String, of text: String) -> String? {
+    static func element(_ name: String, of text: some StringProtocol) -> String? {
         guard let start = text.range(of: "<\(name)>"),
             let end = text.range(of: "</\(name)>", range: start.upperBound..<text.endIndex)
         else { return nil }
