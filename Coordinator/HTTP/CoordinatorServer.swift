@@ -24,7 +24,8 @@ public struct CoordinatorServer: Sendable {
     ///   - allowRemoteWithoutTokens: to listen beyond this machine although anybody who reaches the port may submit
     ///     jobs and act as a worker.
     /// - Throws: `QuernError` `.usage` where `listen` is no address, where the certificate cannot be used, or where it
-    ///   would open the coordinator to others without saying which folders they may have read.
+    ///   would open the coordinator to others without saying which folders and hosts they may have
+    ///   read.
     public init(
         coordinator: Coordinator, listen: String, certificate: CertificateFiles? = nil,
         certificateInterval: Duration = .seconds(5), limits: RequestLimits = RequestLimits(),
@@ -39,11 +40,13 @@ public struct CoordinatorServer: Sendable {
         self.listen = try ListenAddress(listen)
         self.allowRemoteWithoutTokens = allowRemoteWithoutTokens
         self.logger = logger
-        guard self.listen.isLoopback || coordinator.settings.sourceRoots != nil else {
+        let settings = coordinator.settings
+        let isLimited = if case .listed = settings.sourceHosts { true } else { settings.sourceRoots != nil }
+        guard self.listen.isLoopback || isLimited else {
             throw QuernError(
                 .usage, "no folder for sources is given, so others could have any file of this machine read",
                 at: listen,
-                remedy: "Name the folders that sources lie in with --source-root")
+                remedy: "Name the folders that sources lie in with --source-root, or hosts with --source-host")
         }
     }
 

@@ -14,10 +14,12 @@ extension Coordinator: JobService {
                 return try replay(earlier, of: submission)
             }
         }
-        let recipe = submission.recipe
-        let plan = try await threads.run { [makePlan, roots = settings.sourceRoots] in
-            try SourceRoots.check(recipe, allowed: roots)
-            return try makePlan(recipe, nil)
+        let (recipe, plan) = try await threads.run { [makePlan, settings] in
+            var recipe = submission.recipe
+            try SourceLimits(settings).check(recipe)
+            // From here on a branch means the commit that it named now.
+            recipe.source = try SourcePlace.pinned(recipe.source)
+            return (recipe, try makePlan(recipe, nil))
         }
         try Self.refuse(plan)
         try await admit(plan.targets.reduce(0) { $0 + $1.bytes })
@@ -35,7 +37,9 @@ extension Coordinator: JobService {
 
     /// The answer to a submission whose job is there. One key stands for one recipe.
     private func replay(_ job: JobRecord, of submission: Submission) throws -> JobRecord {
-        guard job.recipe == submission.recipe else {
+        var recipe = submission.recipe
+        if SourcePlace.isPinned(job.recipe.source, of: recipe.source) { recipe.source = job.recipe.source }
+        guard job.recipe == recipe else {
             throw QuernError(
                 .conflict, "this idempotency key was used before with another recipe, for job \(job.id)",
                 at: "Idempotency-Key", remedy: "Use a new key for a new job")
@@ -117,45 +121,5 @@ extension Coordinator: JobService {
         bell.ring()
         resolving.ring()
         return try await job(id)
-    }
-}
-
-/// Which files a recipe may name.
-enum SourceRoots {
-    /// Blocking: follows symbolic links.
-    /// - Throws: `.usage` for a path that is not absolute, `.unauthorized` for one outside the allowed folders.
-    static func check(_ recipe: Recipe, allowed roots: [String]?) throws {
-        let paths = [
-            ("source", recipe.source), ("imatrix", recipe.imatrix), ("calibration.text", recipe.calibration?.text),
-            ("evaluation.text", recipe.evaluation?.text), ("sensitivity", recipe.sensitivity),
-        ]
-        for (field, path) in paths {
-            guard let path else { continue }
-            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
-                throw QuernError(
-                    .usage, "'\(path)' is no absolute path", at: field,
-                    remedy: "Give the path as the coordinator and its workers see it, from / on")
-            }
-            guard let roots else { continue }
-            let real = resolved(path)
-            let inside = roots.contains { root in
-                let folder = resolved(root)
-                return real == folder || real.hasPrefix(folder.hasSuffix("/") ? folder : folder + "/")
-            }
-            guard inside else {
-                throw QuernError(
-                    .unauthorized, "'\(path)' lies outside the folders that this coordinator reads from", at: field,
-                    remedy: "Put it under \(roots.joined(separator: " or ")), or start the coordinator with its folder")
-            }
-        }
-    }
-
-    /// Without links and dots, as far as the path exists.
-    private static func resolved(_ path: String) -> String {
-        guard let real = realpath(path, nil) else {
-            return URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
-        }
-        defer { free(real) }
-        return String(cString: real)
     }
 }

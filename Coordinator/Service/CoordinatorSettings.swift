@@ -1,6 +1,16 @@
 import QuernFormats
 import QuernJobs
 
+/// Hosts that a coordinator opens for whoever submits a job.
+public enum SourceHosts: Sendable, Equatable {
+    /// For a coordinator that nobody else can reach: whatever its user names.
+    case any
+    /// Those of its own settings, and none that a URL chooses.
+    case usual
+    /// These: `HOST`, or `HOST:PORT` where the port is not the usual one.
+    case listed([String])
+}
+
 /// How a coordinator behaves.
 public struct CoordinatorSettings: Sendable {
     /// What workers are told: how often to send a heartbeat, and after how long without one they count as dead.
@@ -15,8 +25,10 @@ public struct CoordinatorSettings: Sendable {
     /// Part of a disk in use, in [0, 1], from which on uploads are refused, and from which on no work is handed out.
     public var uploadLimit = 0.85
     public var claimLimit = 0.95
-    /// Folders that sources and importance matrices may lie in; nil for any.
+    /// Folders that sources and importance matrices may lie in; nil for any, unless hosts are listed.
     public var sourceRoots: [String]?
+    /// Hosts that sources may be read from by URL; none, where folders are named and hosts are not.
+    public var sourceHosts = SourceHosts.usual
 
     /// Nil where blobs stay for ever.
     public var collection: Collection? = Collection()
@@ -44,6 +56,7 @@ public struct CoordinatorSettings: Sendable {
         settings.expiry = .seconds(10)
         settings.claimLimit = .infinity
         settings.collection = nil
+        settings.sourceHosts = .any
         return settings
     }
 }

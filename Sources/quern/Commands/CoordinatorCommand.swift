@@ -50,9 +50,16 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "Folder that sources may lie in; may be repeated. All, where none is named and only this machine can connect.",
+            "Folder that sources may lie in; may be repeated. All, where neither this nor a host is named and only this machine can connect.",
         completion: .directory)
     var sourceRoot: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Host that hf:// and s3:// sources may be read from; may be repeated. The hub's and S3's own, where neither "
+                + "this nor a folder is named.",
+            valueName: "host"))
+    var sourceHost: [String] = []
 
     @Flag(help: "Listen beyond this machine although anyone who connects may do anything. Only for closed networks.")
     var allowRemoteWithoutTokens = false
@@ -98,6 +105,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
         behaviour.collection = try collection()
+        if !sourceHost.isEmpty { behaviour.sourceHosts = .listed(try sourceHost.map(Self.hostName)) }
         let store = try Self.jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
         try await store.migrate()
         let coordinator = Coordinator(
@@ -190,6 +198,16 @@ extension CoordinatorCommand {
         var collection = CoordinatorSettings.Collection()
         collection.retention.parts = .seconds(days * 86_400)
         return collection
+    }
+
+    /// A host as lists have it.
+    private static func hostName(_ text: String) throws -> String {
+        guard !text.isEmpty, !text.contains("/"), !text.contains("@") else {
+            throw QuernError(
+                .usage, "'\(text)' is no host", at: "--source-host", remedy: "Give it as HOST, or HOST:PORT")
+        }
+        for usual in [":443", ":80"] where text.hasSuffix(usual) { return String(text.dropLast(usual.count)) }
+        return text
     }
 
     /// The job database at a URL or path.
