@@ -16,13 +16,18 @@ enum JobFingerprint {
         ].compactMap(
             \.self)
         {
-            for line in states(of: path) { hasher.update([UInt8]((line + "\n").utf8)) }
+            for line in try states(of: path) { hasher.update([UInt8]((line + "\n").utf8)) }
         }
         return hasher.finish().hex
     }
 
-    /// Name, size and modification time of a file, or of every file directly in a folder, sorted.
-    private static func states(of path: String) -> [String] {
+    /// Name, size and modification time or version of a file, or of every file directly in a folder, sorted.
+    private static func states(of path: String) throws -> [String] {
+        if SourcePlace.isURL(path) {
+            guard try SourcePlace.isFolder(path) else { return [try state(SourcePlace.file(path))] }
+            let folder = try SourcePlace.folder(path)
+            return try folder.names().compactMap { try folder.open($0).map(state) }
+        }
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return [] }
         let folder = isFolder.boolValue ? path : URL(fileURLWithPath: path).deletingLastPathComponent().path
@@ -33,6 +38,10 @@ enum JobFingerprint {
             guard let file = try? FileByteSource(path: folder + "/" + name) else { return nil }
             return "\(name) \(file.size) \(file.modified)"
         }
+    }
+
+    private static func state(_ file: any CheckpointFile) -> String {
+        "\(file.name) \(file.size) \(file.version ?? "")"
     }
 
     /// A file of a split set stands for the whole set: `x-00002-of-00003.gguf` for all of `x-*-of-00003.gguf`.

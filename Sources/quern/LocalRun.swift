@@ -27,6 +27,10 @@ struct LocalRun: Sendable {
     /// - Throws: `QuernError`; `.cancelled` where a signal interrupted it.
     func finish() async throws -> JobRecord {
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--workers") }
+        let (recipe, key) = try await OwnThread.run { [recipe] in
+            let recipe = try recipe.pinned()
+            return (recipe, try JobFingerprint.of(recipe))
+        }
         let made = try createFolder(output) + createFolder(state)
         let logger = Logger(label: "quern") { _ in SwiftLogNoOpLogHandler() }
         let store = try SQLiteJobStore(
@@ -41,7 +45,6 @@ struct LocalRun: Sendable {
             staleAfter: keepsState ? 24 * 3600 : 0)
         let folder = ArtifactFolder(root: output)
         folder.removePartials()
-        let key = try JobFingerprint.of(recipe)
         let coordinator = Coordinator(
             store: store, blobs: blobs, artifacts: .shared(folder: output), settings: .inProcess,
             planner: planForThisMachine, logger: logger)
@@ -52,7 +55,7 @@ struct LocalRun: Sendable {
                     defer { group.cancelAll() }
                     group.addTask { try await coordinator.run() }
                     try await setAside(.of(idempotencyKey: key), in: coordinator, folder)
-                    let submitted = try await submit(key, to: coordinator)
+                    let submitted = try await submit(recipe, key, to: coordinator)
                     if submitted.state == .done { return submitted }
                     let worker = Worker(
                         service: coordinator, blobs: blobs, artifacts: { _ in folder },
@@ -94,7 +97,7 @@ struct LocalRun: Sendable {
     }
 
     /// The job that an earlier run of the same arguments left, or a new one.
-    private func submit(_ key: String, to coordinator: Coordinator) async throws -> JobRecord {
+    private func submit(_ recipe: Recipe, _ key: String, to coordinator: Coordinator) async throws -> JobRecord {
         let record = try await coordinator.submit(Submission(recipe: recipe, idempotencyKey: key))
         switch record.state {
         case .running: return record

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import QuernClient
 import QuernFormats
 
 /// The command line. Every failure ends here, as one line on standard error and an exit status that scripts can use.
@@ -25,6 +26,7 @@ struct Quern: AsyncParsableCommand {
         ])
 
     static func main() async {
+        SourcePlace.use(RemoteSources(cache: { try Settings.load().sourceCache() }))
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -7,7 +7,9 @@ import QuernPlanning
 /// What to make from what: the arguments that quantize, plan and submit share.
 struct RecipeOptions: ParsableArguments {
     @Argument(
-        help: "A Hugging Face checkpoint folder (safetensors) or a .gguf file, split or not.",
+        help: ArgumentHelp(
+            "A Hugging Face checkpoint folder (safetensors) or a .gguf file, split or not; hf://ORGANIZATION/NAME[@REVISION] "
+                + "or s3://BUCKET/PREFIX for one that lies elsewhere."),
         completion: .file())
     var source: String?
 
@@ -169,7 +171,9 @@ struct RecipeOptions: ParsableArguments {
 
     /// A scheme by its name; nil for presets. NVFP4 is the name of both: of a GGUF, a GGUF is made.
     private static func scheme(_ name: String, layers: [Recipe.LayerRule], of source: String) -> Recipe.Target? {
-        if source.lowercased().hasSuffix(".gguf"), (try? Preset(named: name)) != nil { return nil }
+        if SourcePlace.name(of: source).lowercased().hasSuffix(".gguf"), (try? Preset(named: name)) != nil {
+            return nil
+        }
         return Recipe.Target(schemeNamed: name, layers: layers)
     }
 
@@ -230,7 +234,7 @@ struct RecipeOptions: ParsableArguments {
     }
 
     static func absolute(_ path: String, from folder: String) -> String {
-        if path.contains("://") { return path }
+        if SourcePlace.isURL(path) { return path }
         // Joined first: a path of its own loses the `..` that it begins with.
         return URL(fileURLWithPath: path.hasPrefix("/") ? path : "\(folder)/\(path)").standardized.path
     }

@@ -12,6 +12,7 @@ struct Settings {
         case authorities = "ca_file"
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
+        case sourceCache = "source_cache"
     }
 
     private let environment: [String: String]
@@ -41,6 +42,13 @@ struct Settings {
             throw QuernError(.usage, "'\(text)' is not a whole number", at: "setting \(key.rawValue)")
         }
         return number
+    }
+
+    /// Bytes of disk for what is read of sources that are not on this machine.
+    func sourceCache() throws -> Int {
+        guard let text = value(.sourceCache) else { return 4_000_000_000 }
+        if text == "0" { return 0 }
+        return Int(clamping: try ByteCount.parse(text))
     }
 
     /// What the coordinator is shown: `QUERN_TOKEN`, or what the file holds that `QUERN_TOKEN_FILE` or `token_file` names.

@@ -17,7 +17,7 @@ struct EvalCommand: AsyncParsableCommand {
             that was not calibrated on.
             """)
 
-    @Argument(help: "A checkpoint folder or a .gguf file.", completion: .file()) var reference: String
+    @Argument(help: "A checkpoint folder or a .gguf file, by path or URL.", completion: .file()) var reference: String
 
     @Argument(help: "Another of the same vocabulary; quantized, as a rule.", completion: .file())
     var candidate: String?

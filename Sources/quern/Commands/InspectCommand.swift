@@ -8,18 +8,18 @@ struct InspectCommand: AsyncParsableCommand {
         abstract: "Show what is in a GGUF, a safetensors file, an importance matrix or a checkpoint folder.",
         discussion: "Example: quern inspect out/tiny-llama-Q4_K_M.gguf")
 
-    @Argument(help: "A file or a checkpoint folder.", completion: .file()) var path: String
+    @Argument(help: "A file or a checkpoint folder, by path or URL.", completion: .file()) var path: String
     @Flag(help: "Print one JSON object.") var json = false
 
     func run() async throws {
-        let inspection = try Inspection.of(path)
+        let inspection = try await OwnThread.run { [path] in try Inspection.of(SourcePlace.pinned(path)) }
         if json { try Console.json(inspection) } else { Console.line(inspection.text) }
     }
 }
 
 /// What a file or folder holds, in a form that people and machines can read.
-struct Inspection: Encodable {
-    struct Tensor: Encodable {
+struct Inspection: Encodable, Sendable {
+    struct Tensor: Encodable, Sendable {
         let name: String
         let shape: [Int]
         let type: String
@@ -27,7 +27,7 @@ struct Inspection: Encodable {
         /// Base name of the file it lies in.
         let file: String
     }
-    struct Entry: Encodable {
+    struct Entry: Encodable, Sendable {
         let key: String
         let value: String
     }
@@ -39,15 +39,11 @@ struct Inspection: Encodable {
 
     /// - Throws: `QuernError` where the path holds nothing that is known, or something damaged.
     static func of(_ path: String) throws -> Inspection {
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-            throw QuernError(.notFound, "there is no such file or folder", at: path, remedy: "Check the path")
-        }
-        if isFolder.boolValue { return try checkpoint(path) }
-        let source = try FileByteSource(path: path)
+        if try SourcePlace.isFolder(path) { return try checkpoint(path) }
+        let source = try SourcePlace.file(path)
         let magic = try source.bytes(at: 0, count: Int(min(4, source.size)))
         if magic == Array("GGUF".utf8) { return try gguf(path) }
-        if path.hasSuffix(".safetensors") { return try safetensors(path) }
+        if base(path).hasSuffix(".safetensors") { return try safetensors(path) }
         return try importanceMatrix(path)
     }
 
@@ -63,7 +59,7 @@ struct Inspection: Encodable {
     }
 
     private static func safetensors(_ path: String) throws -> Inspection {
-        let header = try SafetensorsHeader.read(from: FileByteSource(path: path))
+        let header = try SafetensorsHeader.read(from: SourcePlace.file(path))
         return Inspection(
             format: "safetensors", files: [base(path)],
             metadata: header.metadata.sorted { $0.key < $1.key }.map { Entry(key: $0.key, value: $0.value) },
@@ -81,7 +77,7 @@ struct Inspection: Encodable {
     }
 
     private static func importanceMatrix(_ path: String) throws -> Inspection {
-        let matrix = try ImportanceMatrix.read(path: path)
+        let matrix = try ImportanceMatrix.read(from: SourcePlace.file(path))
         return Inspection(
             format: "importance matrix", files: [base(path)],
             metadata: [
@@ -100,7 +96,7 @@ struct Inspection: Encodable {
         Tensor(name: tensor.name, shape: tensor.shape, type: "\(tensor.type)", bytes: tensor.length, file: file)
     }
 
-    private static func base(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+    private static func base(_ path: String) -> String { SourcePlace.name(of: path) }
 
     var text: String {
         let bytes = tensors.reduce(0) { $0 + $1.bytes }

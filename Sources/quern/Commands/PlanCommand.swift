@@ -16,7 +16,7 @@ struct PlanCommand: AsyncParsableCommand {
 
     func run() async throws {
         let recipe = try recipeOptions.resolve()
-        let plan = try Planner.plan(recipe)
+        let plan = try await OwnThread.run { try Planner.plan(try recipe.pinned()) }
         if json {
             try Console.json(PlanReport(plan))
         } else {

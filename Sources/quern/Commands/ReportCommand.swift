@@ -61,8 +61,8 @@ struct ReportCommand: ParsableCommand {
                 .usage, "the file says what tensors cost, and not what model they make", at: path,
                 remedy: "Name the model that was measured with --source")
         }
-        let model = try SourceModel.open(
-            path: RecipeOptions.absolute(source, from: FileManager.default.currentDirectoryPath))
+        let place = RecipeOptions.absolute(source, from: FileManager.default.currentDirectoryPath)
+        let model = try SourceModel.open(path: place)
         let tradeOffs = try Planner.tradeOffs(sensitivity, source: model)
         let targets = try Planner.chosen(
             for: goals?.split(separator: ",").map(String.init) ?? [], sensitivity, source: model)

@@ -44,8 +44,9 @@ struct SensitivityCommand: AsyncParsableCommand {
     func run() async throws {
         let settings = try Settings.load()
         let here = FileManager.default.currentDirectoryPath
-        let model = RecipeOptions.absolute(source, from: here)
-        let base = URL(fileURLWithPath: model).lastPathComponent
+        let given = RecipeOptions.absolute(source, from: here)
+        let model = try await OwnThread.run { try SourcePlace.pinned(given) }
+        let base = SourcePlace.name(of: model)
         let name = base.hasSuffix(".gguf") ? String(base.dropLast(5)) : base
         let file = RecipeOptions.absolute(output ?? "\(name).sensitivity.json", from: here)
         let recipe = Recipe(
@@ -70,7 +71,9 @@ struct SensitivityCommand: AsyncParsableCommand {
             try Console.json(
                 Finished(
                     job: record.id.rawValue, output: file, tensors: made.tensors.count, chunks: made.chunks,
-                    tradeOffs: try Planner.tradeOffs(made, source: SourceModel.open(path: model))))
+                    tradeOffs: try await OwnThread.run {
+                        try Planner.tradeOffs(made, source: SourceModel.open(path: model))
+                    }))
         } else if !options.quiet {
             Console.line("\(file)  \(made.tensors.count) tensors, \(made.chunks) chunks")
             let seconds = (ContinuousClock().now - start) / .seconds(1)

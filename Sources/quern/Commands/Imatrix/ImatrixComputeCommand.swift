@@ -59,7 +59,7 @@ struct ImatrixComputeCommand: AsyncParsableCommand {
         let settings = try Settings.load()
         let here = FileManager.default.currentDirectoryPath
         let model = RecipeOptions.absolute(source, from: here)
-        let base = URL(fileURLWithPath: model).lastPathComponent
+        let base = SourcePlace.name(of: model)
         let usual = Recipe.Calibration.fileName(of: base.hasSuffix(".gguf") ? String(base.dropLast(5)) : base)
         let file = RecipeOptions.absolute(output ?? usual, from: here)
         let text = RecipeOptions.absolute(text, from: here)
