@@ -182,6 +182,7 @@ import Testing
         ("hf://open/m/nothing", nil, .notFound, ["no such file or folder"]),
         ("hf://open/m/none.safetensors", nil, .notFound, ["no such file"]),
         ("hf://open/m/sub/none.gguf", nil, .notFound, ["no such file"]),
+        ("hf://closed/m", nil, .unavailable, ["HTTP status 429: too many requests", "Try again in 3600 s"]),
         ("hf://busy/m", nil, .unavailable, ["HTTP status 503", "Try again"]),
         ("hf://short/m/large.safetensors", nil, .unavailable, ["broke off"]),
         ("hf://shifted/m/large.safetensors", nil, .unavailable, ["asked for bytes 0-", "got", "as bytes 1-"]),

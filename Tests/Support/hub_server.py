@@ -14,6 +14,7 @@ flaky       each kind of trouble now and then   changed   large files have anoth
 busy        status 503, always                  circle    redirects to itself
 moving      main is another commit every time   astray    sends to the metadata service of a cloud machine
 expiring    addresses of the storage are good for one request
+closed      status 429 for an hour, always
 limited     one 429 with RateLimit, one with Retry-After, then all is well
 crowd       the storage answers nobody until three have asked at once, or ten seconds have gone
 """
@@ -158,6 +159,8 @@ class Hub(Handler):
             self.refuse(403, None, "Forbidden")
         elif organization == "busy":
             self.refuse(503)
+        elif organization == "closed":
+            self.refuse(429, None, "too many requests", [("RateLimit", '"api";r=0;t=3600')])
         elif not exists:
             self.refuse(404 if token else 401, "RepoNotFound", "Repository not found")
         elif organization == "flaky" and count("hub") % 5 == 1:

@@ -31,7 +31,8 @@ struct HubRefusal {
         func unavailable(_ who: String) -> QuernError {
             QuernError(
                 .unavailable, "\(who) at \(answer.origin.name) answered with \(status)", at: place,
-                remedy: "Try again later")
+                remedy: ServerWait.asked(answer.headers).map { "Try again in \($0.components.seconds) s" }
+                    ?? "Try again later")
         }
         guard isHub else {
             error = unavailable("the storage of the hub")

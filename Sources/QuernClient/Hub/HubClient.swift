@@ -14,9 +14,11 @@ package final class HubClient: Sendable {
     /// How often a request is sent, how long the first pause is, of which each further one is twice as long, and the
     /// longest that a server may ask for: the hub counts requests over five minutes.
     package struct Patience: Sendable {
-        package var attempts = 7
+        package var attempts = 6
         package var pause: Duration = .milliseconds(500)
         package var longest: Duration = .seconds(330)
+        /// The same for what is asked when a job is submitted: whoever submits waits for a minute at most.
+        package var longestForDocuments: Duration = .seconds(30)
 
         package init() {}
     }
@@ -46,7 +48,7 @@ package final class HubClient: Sendable {
         guard WebOrigin(address) == origin else {
             throw QuernError(.invalidInput, "the hub names a next page on another host", at: url.text)
         }
-        return try await retrying(about: url) { [self] in
+        return try await retrying(about: url, longest: patience.longestForDocuments) { [self] in
             let answer = try await follow(address, range: nil, limit: 64 << 20, about: url)
             guard answer.status < 300 else { throw self.refusal(answer, of: url) }
             do {
@@ -63,7 +65,7 @@ package final class HubClient: Sendable {
     ///   - size, version: as they were planned with.
     func bytes(_ range: Range<UInt64>, of url: HubURL, size: UInt64, version: String) async throws -> ByteBuffer {
         let address = "\(settings.endpoint)/\(url.encodedRepository)/resolve/\(url.encodedRevision)/\(url.encodedPath)"
-        return try await retrying(about: url) { [self] in
+        return try await retrying(about: url, longest: patience.longest) { [self] in
             if let known = location(of: address) {
                 if let answer = try? await follow(known, range: range, limit: range.count, about: url),
                     answer.status < 300, let part = try? self.part(answer, range, url, size)
@@ -143,7 +145,7 @@ package final class HubClient: Sendable {
     }
 
     private func retrying<Value: Sendable>(
-        about url: HubURL, _ call: @Sendable () async throws -> Value
+        about url: HubURL, longest: Duration, _ call: @Sendable () async throws -> Value
     ) async throws -> Value {
         var pause = patience.pause
         var attempt = 1
@@ -152,7 +154,7 @@ package final class HubClient: Sendable {
                 return try await call()
             } catch let failure as Attempt {
                 let wait = failure.wait ?? .zero
-                guard failure.error.code == .unavailable, attempt < patience.attempts, wait <= patience.longest else {
+                guard failure.error.code == .unavailable, attempt < patience.attempts, wait <= longest else {
                     throw failure.error
                 }
                 attempt += 1
