@@ -103,6 +103,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         var behaviour = CoordinatorSettings()
         behaviour.expiry = .seconds(sessionExpiry)
         behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
+        // Who wants to know soon that a worker is dead does not wait longer for a dead coordinator's duties.
+        behaviour.term = .seconds(min(15, sessionExpiry / 3))
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
         behaviour.collection = try collection()
         if !sourceHost.isEmpty { behaviour.sourceHosts = .listed(try sourceHost.map(Self.hostName)) }
