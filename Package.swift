@@ -118,6 +118,17 @@ let package = Package(
             dependencies: [
                 "QuernClient", "QuernFormats", "QuernStore", .product(name: "NIOCore", package: "swift-nio"),
             ], path: "Tests/Support", exclude: ["hub_server.py", "s3_server.py"]),
+        .executableTarget(
+            name: "quern-faults",
+            dependencies: [
+                "QuernClient", "QuernCoordinator", "QuernFormats", "QuernJobs", "QuernStore", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Tests/Faults", exclude: ["README.md", "RESULTS.md"]),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
@@ -164,7 +175,7 @@ let package = Package(
         .testTarget(
             name: "EndToEnd",
             dependencies: [
-                "quern", "QuernClient", "QuernFormats", "QuernStore", "TestSupport",
+                "quern", "quern-faults", "QuernClient", "QuernFormats", "QuernStore", "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             path: "Tests/EndToEnd"),

@@ -4,45 +4,7 @@ import Testing
 
 /// One job, run in every way there is: the artifacts and the manifest are the same to the byte.
 @Suite(.serialized) struct SameBytesTests {
-    enum Job: CaseIterable {
-        case plain
-        /// Encoders wait for statistics, which groups of chunks add to; in the end the artifacts are judged.
-        case measured
-        /// Folders of safetensors beside a GGUF.
-        case compressed
-        /// Numbers that hang on what other items find out: statistics, factors, largest weights.
-        case found
-        /// Types that hang on what is measured: most of the job is planned while it runs.
-        case chosen
-
-        var arguments: [String] {
-            switch self {
-            case .plain: ["--to", "Q4_K_M,Q8_0,Q3_K_L,Q6_K,F16"]
-            case .measured:
-                [
-                    "--to", "Q4_K_M,IQ2_M", "--calibration", Fixtures.sample + "/calibration.txt",
-                    "--calibration-chunks", "20", "--chunk-tokens", "512",
-                    "--evaluation", Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "10",
-                ]
-            case .found:
-                [
-                    "--to",
-                    "W4A16_GPTQ,W4A16_ASYM_IMATRIX,W4A16_G64_AWQ_GPTQ,W8A8_SMOOTHQUANT,NVFP4,Q4_K_M,GPTQ_INT4_GPTQ",
-                    "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
-                ]
-            case .chosen:
-                [
-                    "--to", "Q3_K_M:dynamic,W4A16_GPTQ:bpw:9", "--calibration", Fixtures.sample + "/calibration.txt",
-                    "--calibration-chunks", "10",
-                ]
-            case .compressed:
-                [
-                    "--to", "W4A16,Q4_K_M,FP8_BLOCK,AWQ_GEMM,GPTQ_INT8,BNB_NF4,W4A16_ASYM_G64,W8A8", "--split-max-size",
-                    "1MB",
-                ]
-            }
-        }
-    }
+    typealias Job = SampleJob
 
     private var source: String { Fixtures.sample }
 
@@ -117,12 +79,7 @@ import Testing
 
     private func url(_ database: String, in folder: TemporaryFolder) async throws -> String {
         guard database == "postgres" else { return folder.path("jobs.sqlite") }
-        // `host=… user=… dbname=…` as the library takes it; people write it as a URL.
-        let parts = try await PostgreSQLServer.shared.freshDatabase().split(separator: " ").map {
-            $0.split(separator: "=")
-        }
-        let values = Dictionary(uniqueKeysWithValues: parts.map { (String($0[0]), String($0[1])) })
-        return "postgres:///\(values["dbname"] ?? "")?host=\(values["host"] ?? "")&user=\(values["user"] ?? "")"
+        return try await PostgreSQLServer.shared.freshDatabaseURL()
     }
 
     /// Submits, disturbs, waits and downloads.

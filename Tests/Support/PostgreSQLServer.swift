@@ -63,6 +63,13 @@ public actor PostgreSQLServer {
         return url(of: name)
     }
 
+    /// A new, empty database.
+    /// - Returns: its URL, as people write it.
+    public func freshDatabaseURL() throws -> String {
+        _ = try freshDatabase()
+        return "postgres:///test_\(databases)?host=\(folder.path)&user=quern"
+    }
+
     /// Stops the server as a machine does that is shut down in a hurry, and starts it again.
     public func restart() throws {
         try stop()

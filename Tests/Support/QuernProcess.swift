@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -24,34 +25,53 @@ public final class QuernProcess: Sendable {
     private let process: Process
     private let outputFile: URL
     private let errorFile: URL
+    private let keepsErrors: Bool
 
     /// Starts the program; its output goes to files, so that it never waits for a reader.
-    /// - Parameter workingFolder: that of the tests otherwise.
+    /// - Parameters:
+    ///   - workingFolder: that of the tests otherwise.
+    ///   - launcher: a command that runs another, and becomes it: its path, and what comes before the other's name.
+    ///   - errors: file for standard error, which stays when all is over.
+    ///   - program: another one that is built with this.
     public init(
-        _ arguments: [String], environment: [String: String] = [:], workingFolder: String? = nil
+        _ arguments: [String], environment: [String: String] = [:], workingFolder: String? = nil,
+        launcher: [String] = [], errors: String? = nil, program: URL = QuernProcess.binary
     ) throws {
         let folder = FileManager.default.temporaryDirectory
         let name = UUID().uuidString
         outputFile = folder.appendingPathComponent(name + ".out")
-        errorFile = folder.appendingPathComponent(name + ".err")
+        errorFile = errors.map { URL(fileURLWithPath: $0) } ?? folder.appendingPathComponent(name + ".err")
+        keepsErrors = errors != nil
         _ = FileManager.default.createFile(atPath: outputFile.path, contents: nil)
         _ = FileManager.default.createFile(atPath: errorFile.path, contents: nil)
         process = Process()
-        process.executableURL = Self.binary
-        process.arguments = arguments
+        let command = launcher + [program.path] + arguments
+        process.executableURL = URL(fileURLWithPath: command[0])
+        process.arguments = Array(command.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         if let workingFolder { process.currentDirectoryURL = URL(fileURLWithPath: workingFolder, isDirectory: true) }
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)
         try process.run()
+        Self.running.withLock { _ = $0.insert(process.processIdentifier) }
+    }
+
+    private static let running = Mutex<Set<pid_t>>([])
+
+    /// Ends all that were started and have not ended, for when this process is told to end.
+    public static func killAll() {
+        for identifier in running.withLock({ $0 }) { kill(identifier, SIGKILL) }
     }
 
     deinit {
         if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        Self.running.withLock { _ = $0.remove(process.processIdentifier) }
         try? FileManager.default.removeItem(at: outputFile)
-        try? FileManager.default.removeItem(at: errorFile)
+        if !keepsErrors { try? FileManager.default.removeItem(at: errorFile) }
     }
+
+    public var identifier: pid_t { process.processIdentifier }
 
     public var isRunning: Bool { process.isRunning }
 
@@ -65,6 +85,7 @@ public final class QuernProcess: Sendable {
                 continuation.resume()
             }
         }
+        Self.running.withLock { _ = $0.remove(process.processIdentifier) }
         return Outcome(status: process.terminationStatus, output: text(outputFile), errors: text(errorFile))
     }
 

@@ -12,7 +12,7 @@ public enum SQLValue: Sendable, Equatable {
 
 /// One row of an answer, by position.
 public struct SQLRow: Sendable {
-    let values: [SQLValue]
+    package let values: [SQLValue]
 
     func integer(_ column: Int) throws -> Int64 {
         guard case .integer(let value) = values[column] else { throw unexpected(column, "a whole number") }

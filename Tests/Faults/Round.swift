@@ -1,0 +1,88 @@
+import Foundation
+import QuernFormats
+import TestSupport
+
+/// A fresh cluster that does jobs while something is done to it, and that is looked over in the end.
+struct Round {
+    let campaign: Campaign
+    let number: Int
+    let expected: Expected
+    /// Whether results may be lost, so that items are done more than once.
+    var losesBlobs = false
+    /// Of the jobs, in the order in which they are submitted.
+    var kinds: [SampleJob]
+
+    private var journal: Journal { campaign.journal }
+
+    /// - Parameters:
+    ///   - configure: changes what the cluster is made of.
+    ///   - disturb: does the harm; the jobs need not be done when it returns.
+    func run(
+        configure: (inout Cluster.Settings, TemporaryFolder) throws -> Void = { _, _ in },
+        disturb: (Scene) async throws -> Void
+    ) async throws {
+        let folder = try TemporaryFolder()
+        var settings = Cluster.Settings(
+            database: campaign.options.store == .sqlite
+                ? folder.path("jobs.sqlite") : try await PostgreSQLServer.shared.freshDatabaseURL())
+        settings.coordinators = campaign.options.store == .sqlite ? 1 : 3
+        settings.sessionExpiry = 1
+        settings.logs = folder.path("logs")
+        try configure(&settings, folder)
+        for kind in kinds { _ = try await expected.files(of: kind) }
+        let violations = journal.violations
+        let cluster = try Cluster(settings, folder: folder)
+        try await cluster.start(workers: campaign.options.workers)
+        let scene = Scene(
+            cluster: cluster, database: JobDatabase(settings.database), folder: folder,
+            jobs: try await submit(to: cluster), journal: journal)
+        journal.line("round \(number): \(kinds.map(\.rawValue).joined(separator: ", "))")
+        do {
+            try await disturb(scene)
+            try await scene.finish()
+            try await download(scene)
+        } catch {
+            journal.violation("round \(number): \(error)")
+        }
+        for outcome in await cluster.stop() where outcome.status != 0 {
+            journal.violation(
+                "round \(number): a process ended with status \(outcome.status): \(outcome.errors.suffix(500))")
+        }
+        if journal.violations == violations {
+            try await Audit(scene: scene, losesBlobs: losesBlobs).run()
+            journal.count("jobs", kinds.count)
+        }
+        if journal.violations > violations, campaign.options.keep {
+            let kept = "\(folder.path)-kept"
+            try FileManager.default.copyItem(atPath: folder.path, toPath: kept)
+            journal.line("kept \(kept)")
+        }
+    }
+
+    private func submit(to cluster: Cluster) async throws -> [String: SampleJob] {
+        var jobs: [String: SampleJob] = [:]
+        for (index, kind) in kinds.enumerated() {
+            let outcome = try await cluster.ask(
+                ["submit", Fixtures.sample, "--idempotency-key", "\(number)-\(index)"] + kind.arguments)
+            guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "submit") }
+            jobs[outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)] = kind
+        }
+        return jobs
+    }
+
+    /// Fetches what was made, as users do, and holds it against what an undisturbed run makes.
+    private func download(_ scene: Scene) async throws {
+        for (id, kind) in scene.jobs {
+            let output = scene.folder.path("downloaded/\(id)")
+            let outcome = try await scene.cluster.ask(["download", id, "--output", output])
+            guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "download") }
+            let (made, wanted) = (try FolderDigests.of(output), try await expected.files(of: kind))
+            for name in Set(made.keys).union(wanted.keys).sorted() where made[name] != wanted[name] {
+                journal.violation(
+                    "\(id) (\(kind.rawValue)): \(name) has sha256 \(made[name] ?? "none"), not \(wanted[name] ?? "none")"
+                )
+            }
+            journal.count("files of artifacts equal", wanted.keys.count { made[$0] == wanted[$0] })
+        }
+    }
+}
