@@ -14,7 +14,7 @@ struct Faults: AsyncParsableCommand {
             Everything runs the quern program that lies next to this one, or the one that QUERN_BINARY names. The exit \
             status is 1 where something came out that must not; what to run again is printed then.
             """,
-        subcommands: [KillCommand.self])
+        subcommands: [KillCommand.self, PauseCommand.self])
 
     static func main() async {
         let sources = [SIGINT, SIGTERM].map { number in

@@ -36,13 +36,16 @@ struct Killer {
 
     mutating func kill() async throws {
         try await Task.sleep(for: .milliseconds(Int.random(in: 20...350, using: &generator)))
-        let aim = Int.random(in: 0..<4, using: &generator) == 0
+        let aim = Int.random(in: 0..<4, using: &generator)
         let isCoordinator = Int.random(in: 0..<4, using: &generator) == 0
         let luck = generator.next()
+        let role: Cluster.Role = isCoordinator ? .coordinator : .worker
         var target: Cluster.Member?
-        if aim { target = try await assembler() }
+        // Often where it hurts: processes that have just started hold nothing.
+        if aim == 0 { target = try await holder { ["assemble", "publish"].contains($0.stage) } }
+        if target == nil, aim < 3 { target = try await holder(role) { _ in true } }
         if target == nil {
-            let candidates = await scene.cluster.members.filter { ($0.role == .coordinator) == isCoordinator }
+            let candidates = await scene.cluster.members.filter { $0.role == role }
             target = candidates[Int(luck % UInt64(candidates.count))]
         }
         guard let target else { return }
@@ -63,12 +66,14 @@ struct Killer {
             + (holding.count > 3 ? " and \(holding.count - 3) more" : "")
     }
 
-    /// Waits a moment for an artifact to be assembled, and says by whom.
-    private func assembler() async throws -> Cluster.Member? {
+    /// Waits a moment for somebody to hold an item that is `wanted`, and says who does.
+    private func holder(
+        _ role: Cluster.Role? = nil, _ wanted: (Scene.Held) -> Bool
+    ) async throws -> Cluster.Member? {
         for _ in 0..<30 {
-            let sessions = try await scene.held().filter { ["assemble", "publish"].contains($0.stage) }.map(\.session)
-            let found = await scene.cluster.members.first { !$0.sessions.isDisjoint(with: sessions) }
-            if let found, !sessions.isEmpty { return found }
+            let sessions = try await scene.held().filter(wanted).map(\.session)
+            let members = await scene.cluster.members.filter { role == nil || $0.role == role }
+            if let found = members.first(where: { !$0.sessions.isDisjoint(with: sessions) }) { return found }
             try await Task.sleep(for: .milliseconds(10))
         }
         return nil

@@ -18,17 +18,17 @@ struct Round {
     ///   - configure: changes what the cluster is made of.
     ///   - disturb: does the harm; the jobs need not be done when it returns.
     func run(
-        configure: (inout Cluster.Settings, TemporaryFolder) throws -> Void = { _, _ in },
+        configure: (inout Cluster.Settings, TemporaryFolder) async throws -> Void = { _, _ in },
         disturb: (Scene) async throws -> Void
     ) async throws {
         let folder = try TemporaryFolder()
-        var settings = Cluster.Settings(
-            database: campaign.options.store == .sqlite
-                ? folder.path("jobs.sqlite") : try await PostgreSQLServer.shared.freshDatabaseURL())
-        settings.coordinators = campaign.options.store == .sqlite ? 1 : 3
+        let isFile = campaign.options.store == .sqlite
+        var settings = try Cluster.Settings(
+            database: isFile ? folder.path("jobs.sqlite") : try await PostgreSQLServer.shared.freshDatabaseURL(),
+            coordinators: isFile ? 1 : 3)
         settings.sessionExpiry = 1
         settings.logs = folder.path("logs")
-        try configure(&settings, folder)
+        try await configure(&settings, folder)
         for kind in kinds { _ = try await expected.files(of: kind) }
         let violations = journal.violations
         let cluster = try Cluster(settings, folder: folder)

@@ -11,8 +11,8 @@ public actor Cluster {
         /// Of the coordinators and of the workers, beside what this process has.
         public var coordinatorEnvironment: [String: String] = [:]
         public var workerEnvironment: [String: String] = [:]
-        /// How many coordinators share the database; one where that is a file.
-        public var coordinators = 1
+        /// Of the coordinators, which share the database; one where that is a file.
+        public var ports: [Int]
         /// Seconds after which a silent worker counts as dead.
         public var sessionExpiry = 2.0
         public var slots = 1
@@ -28,7 +28,13 @@ public actor Cluster {
         /// Folder for what processes say on standard error, kept after they end; nil for none.
         public var logs: String?
 
-        public init(database: String) { self.database = database }
+        /// On free ports.
+        public init(database: String, coordinators: Int = 1) throws {
+            self.database = database
+            ports = try (0..<coordinators).map { _ in try freePort() }
+        }
+
+        public var urls: [String] { ports.map { "http://\(host):\($0)" } }
     }
 
     public enum Role: String, Sendable { case coordinator, worker }
@@ -44,7 +50,6 @@ public actor Cluster {
 
     private let settings: Settings
     private let root: String
-    private let ports: [Int]
     private var coordinators: [Member] = []
     private var workers: [Member] = []
     private var starts = 0
@@ -55,9 +60,7 @@ public actor Cluster {
     public init(_ settings: Settings, folder: TemporaryFolder) throws {
         self.settings = settings
         root = folder.path("store")
-        let ports = try (0..<settings.coordinators).map { _ in try freePort() }
-        self.ports = ports
-        urls = ports.map { "http://\(settings.host):\($0)" }
+        urls = settings.urls
         if let logs = settings.logs {
             try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
         }
@@ -70,7 +73,7 @@ public actor Cluster {
     public init(
         database: String, folder: TemporaryFolder, blobs: String? = nil, environment: [String: String] = [:]
     ) throws {
-        var settings = Settings(database: database)
+        var settings = try Settings(database: database)
         settings.blobs = blobs
         settings.coordinatorEnvironment = environment
         try self.init(settings, folder: folder)
@@ -79,7 +82,7 @@ public actor Cluster {
     public var members: [Member] { coordinators + workers }
 
     public func start(workers count: Int) async throws {
-        for index in ports.indices { coordinators.append(try makeCoordinator(index)) }
+        for index in urls.indices { coordinators.append(try makeCoordinator(index)) }
         for _ in 0..<count { try startWorker() }
         _ = try await ask(["list"])
     }
@@ -95,7 +98,8 @@ public actor Cluster {
         let arguments =
             [
                 "coordinator", "--database", settings.database, "--blobs", settings.blobs ?? root, "--data", root,
-                "--listen", "\(settings.host):\(ports[index])", "--session-expiry", "\(settings.sessionExpiry)",
+                "--listen", "\(settings.host):\(settings.ports[index])", "--session-expiry",
+                "\(settings.sessionExpiry)",
             ] + settings.coordinatorOptions
         return try make(
             .coordinator, index, arguments, settings.coordinatorEnvironment, settings.coordinatorLauncher)
