@@ -107,7 +107,7 @@ struct Audit {
 
     /// Folders of artifacts hold what the jobs make, and else only what says that it is partial.
     private func checkArtifacts() throws {
-        for id in scene.jobs.keys {
+        for id in scene.jobs.all.keys {
             let wanted = Set(try FolderDigests.of(scene.folder.path("downloaded/\(id)")).keys)
             let found = Set(try FolderDigests.of("\(scene.store)/artifacts/\(id)").keys)
             for name in found.subtracting(wanted) {

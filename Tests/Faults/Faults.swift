@@ -14,22 +14,25 @@ struct Faults: AsyncParsableCommand {
             Everything runs the quern program that lies next to this one, or the one that QUERN_BINARY names. The exit \
             status is 1 where something came out that must not; what to run again is printed then.
             """,
-        subcommands: [KillCommand.self, PauseCommand.self])
+        subcommands: [KillCommand.self, PauseCommand.self, DatabaseCommand.self, NetworkCommand.self])
 
     static func main() async {
-        let sources = [SIGINT, SIGTERM].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number)
-            source.setEventHandler {
-                QuernProcess.killAll()
-                // Runs what is registered for the end, which stops the database.
-                Glibc.exit(128 + number)
-            }
-            source.resume()
-            return source
-        }
+        let sources = [SIGINT, SIGTERM].map(Self.endOrderly)
         await main(nil)
         withExtendedLifetime(sources) {}
+    }
+
+    /// Ends, on a signal, all that was started, too.
+    private nonisolated static func endOrderly(on number: Int32) -> any DispatchSourceSignal {
+        signal(number, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+        source.setEventHandler {
+            QuernProcess.killAll()
+            // Runs what is registered for the end, which stops the database.
+            Glibc.exit(128 + number)
+        }
+        source.resume()
+        return source
     }
 }
 

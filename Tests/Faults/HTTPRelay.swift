@@ -40,7 +40,8 @@ final class HTTPRelay: Sendable {
 
     private typealias Connection = NIOAsyncChannel<HTTPServerRequestPart, HTTPPart<HTTPResponseHead, IOData>>
 
-    let url: String
+    let port: Int
+    var url: String { "http://127.0.0.1:\(port)" }
     private let serving: Task<Void, Never>
 
     /// Listens on a free port of this machine.
@@ -56,7 +57,7 @@ final class HTTPRelay: Sendable {
                     return try Connection(wrappingChannelSynchronously: channel)
                 }
             }
-        url = "http://127.0.0.1:\(server.channel.localAddress?.port ?? 0)"
+        port = server.channel.localAddress?.port ?? 0
         serving = Task {
             try? await server.executeThenClose { connections in
                 try await withThrowingDiscardingTaskGroup { group in

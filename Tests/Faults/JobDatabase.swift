@@ -15,7 +15,17 @@ enum JobDatabase: Sendable {
             ? .postgres(PostgresJobStore(url: database, connections: 1)) : .sqlite(path: database)
     }
 
+    /// Asks until the database is there to answer, for half a minute.
     func rows(_ sql: String) async throws -> [[SQLValue]] {
+        for _ in 0..<300 {
+            do { return try await ask(sql) } catch let error as QuernError where error.code == .unavailable {
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        return try await ask(sql)
+    }
+
+    private func ask(_ sql: String) async throws -> [[SQLValue]] {
         switch self {
         case .postgres(let store):
             return try await store.database.read { try $0.rows(sql, []).map(\.values) }

@@ -15,27 +15,28 @@ struct Round {
     private var journal: Journal { campaign.journal }
 
     /// - Parameters:
-    ///   - configure: changes what the cluster is made of.
+    ///   - configure: changes what the cluster is made of, and by which URL or path its database is looked at.
     ///   - disturb: does the harm; the jobs need not be done when it returns.
     func run(
-        configure: (inout Cluster.Settings, TemporaryFolder) async throws -> Void = { _, _ in },
+        configure: (inout Cluster.Settings, _ lookedAt: inout String) async throws -> Void = { _, _ in },
         disturb: (Scene) async throws -> Void
     ) async throws {
         let folder = try TemporaryFolder()
         let isFile = campaign.options.store == .sqlite
         var settings = try Cluster.Settings(
             database: isFile ? folder.path("jobs.sqlite") : try await PostgreSQLServer.shared.freshDatabaseURL(),
-            coordinators: isFile ? 1 : 3)
+            root: folder.path("store"), coordinators: isFile ? 1 : 3)
         settings.sessionExpiry = 1
         settings.logs = folder.path("logs")
-        try await configure(&settings, folder)
+        var lookedAt = settings.database
+        try await configure(&settings, &lookedAt)
         for kind in kinds { _ = try await expected.files(of: kind) }
         let violations = journal.violations
-        let cluster = try Cluster(settings, folder: folder)
+        let cluster = try Cluster(settings)
         try await cluster.start(workers: campaign.options.workers)
         let scene = Scene(
-            cluster: cluster, database: JobDatabase(settings.database), folder: folder,
-            jobs: try await submit(to: cluster), journal: journal)
+            cluster: cluster, database: JobDatabase(lookedAt), folder: folder, store: settings.root, journal: journal)
+        for kind in kinds { try await scene.submit(kind) }
         journal.line("round \(number): \(kinds.map(\.rawValue).joined(separator: ", "))")
         do {
             try await disturb(scene)
@@ -50,7 +51,7 @@ struct Round {
         }
         if journal.violations == violations {
             try await Audit(scene: scene, losesBlobs: losesBlobs).run()
-            journal.count("jobs", kinds.count)
+            journal.count("jobs", scene.jobs.all.count)
         }
         if journal.violations > violations, campaign.options.keep {
             let kept = "\(folder.path)-kept"
@@ -59,20 +60,9 @@ struct Round {
         }
     }
 
-    private func submit(to cluster: Cluster) async throws -> [String: SampleJob] {
-        var jobs: [String: SampleJob] = [:]
-        for (index, kind) in kinds.enumerated() {
-            let outcome = try await cluster.ask(
-                ["submit", Fixtures.sample, "--idempotency-key", "\(number)-\(index)"] + kind.arguments)
-            guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "submit") }
-            jobs[outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)] = kind
-        }
-        return jobs
-    }
-
     /// Fetches what was made, as users do, and holds it against what an undisturbed run makes.
     private func download(_ scene: Scene) async throws {
-        for (id, kind) in scene.jobs {
+        for (id, kind) in scene.jobs.all {
             let output = scene.folder.path("downloaded/\(id)")
             let outcome = try await scene.cluster.ask(["download", id, "--output", output])
             guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "download") }

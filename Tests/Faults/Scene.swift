@@ -1,18 +1,42 @@
 import Foundation
 import QuernFormats
+import Synchronization
 import TestSupport
+
+/// Jobs that were submitted, by id.
+final class JobList: Sendable {
+    private let state = Mutex((jobs: [String: SampleJob](), keys: 0))
+
+    var all: [String: SampleJob] { state.withLock { $0.jobs } }
+
+    func add(_ id: String, _ kind: SampleJob) { state.withLock { $0.jobs[id] = kind } }
+
+    /// A new idempotency key: who hears no answer submits again.
+    func nextKey() -> Int {
+        state.withLock { state in
+            state.keys += 1
+            return state.keys
+        }
+    }
+}
 
 /// A cluster with jobs in flight.
 struct Scene: Sendable {
     let cluster: Cluster
     let database: JobDatabase
-    /// What the cluster has on the disk: `store`, `logs`.
+    /// For logs and downloads.
     let folder: TemporaryFolder
-    /// Jobs by id.
-    let jobs: [String: SampleJob]
+    /// Folder of blobs and artifacts.
+    let store: String
+    let jobs = JobList()
     let journal: Journal
 
-    var store: String { folder.path("store") }
+    func submit(_ kind: SampleJob) async throws {
+        let outcome = try await cluster.ask(
+            ["submit", Fixtures.sample, "--idempotency-key", "\(jobs.nextKey())"] + kind.arguments)
+        guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "submit") }
+        jobs.add(outcome.output.trimmingCharacters(in: .whitespacesAndNewlines), kind)
+    }
 
     /// An item that somebody works on.
     struct Held: Sendable {

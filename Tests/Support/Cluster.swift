@@ -6,7 +6,9 @@ public actor Cluster {
     public struct Settings: Sendable {
         /// A URL or path for `--database`.
         public var database: String
-        /// A URL for `--blobs`; the folder `store` otherwise.
+        /// Folder for `--data`, and for blobs where nothing else is said.
+        public var root: String
+        /// A URL for `--blobs`.
         public var blobs: String?
         /// Of the coordinators and of the workers, beside what this process has.
         public var coordinatorEnvironment: [String: String] = [:]
@@ -29,8 +31,9 @@ public actor Cluster {
         public var logs: String?
 
         /// On free ports.
-        public init(database: String, coordinators: Int = 1) throws {
+        public init(database: String, root: String, coordinators: Int = 1) throws {
             self.database = database
+            self.root = root
             ports = try (0..<coordinators).map { _ in try freePort() }
         }
 
@@ -49,7 +52,6 @@ public actor Cluster {
     }
 
     private let settings: Settings
-    private let root: String
     private var coordinators: [Member] = []
     private var workers: [Member] = []
     private var starts = 0
@@ -57,9 +59,8 @@ public actor Cluster {
     public nonisolated let urls: [String]
     public nonisolated var url: String { urls[0] }
 
-    public init(_ settings: Settings, folder: TemporaryFolder) throws {
+    public init(_ settings: Settings) throws {
         self.settings = settings
-        root = folder.path("store")
         urls = settings.urls
         if let logs = settings.logs {
             try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
@@ -73,10 +74,10 @@ public actor Cluster {
     public init(
         database: String, folder: TemporaryFolder, blobs: String? = nil, environment: [String: String] = [:]
     ) throws {
-        var settings = try Settings(database: database)
+        var settings = try Settings(database: database, root: folder.path("store"))
         settings.blobs = blobs
         settings.coordinatorEnvironment = environment
-        try self.init(settings, folder: folder)
+        try self.init(settings)
     }
 
     public var members: [Member] { coordinators + workers }
@@ -97,7 +98,8 @@ public actor Cluster {
     private func makeCoordinator(_ index: Int) throws -> Member {
         let arguments =
             [
-                "coordinator", "--database", settings.database, "--blobs", settings.blobs ?? root, "--data", root,
+                "coordinator", "--database", settings.database, "--blobs", settings.blobs ?? settings.root, "--data",
+                settings.root,
                 "--listen", "\(settings.host):\(settings.ports[index])", "--session-expiry",
                 "\(settings.sessionExpiry)",
             ] + settings.coordinatorOptions
@@ -163,9 +165,7 @@ public actor Cluster {
     }
 
     private func run(_ arguments: [String], _ attempt: Int) async throws -> QuernProcess.Outcome {
-        try await QuernProcess(
-            arguments + ["--coordinator", urls[attempt % urls.count]], launcher: settings.workerLauncher
-        ).outcome()
+        try await QuernProcess.run(arguments + ["--coordinator", urls[attempt % urls.count]])
     }
 
     /// Ends everything in good order.

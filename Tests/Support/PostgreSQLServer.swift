@@ -9,6 +9,8 @@ public actor PostgreSQLServer {
     private static let sharedServer = Mutex<Task<PostgreSQLServer, any Error>?>(nil)
 
     private let folder: URL
+    /// The Unix socket that it listens on.
+    public nonisolated var socket: String { "\(folder.path)/.s.PGSQL.5432" }
     private var databases = 0
 
     /// The server that all tests of this process use; started by the first of them.
@@ -24,8 +26,10 @@ public actor PostgreSQLServer {
     }
 
     /// Starts a server of one's own, for tests that stop it or break it.
-    /// - Parameter isDurable: whether commits are written through to the disk.
-    public init(isDurable: Bool = false) async throws {
+    /// - Parameters:
+    ///   - isDurable: whether commits are written through to the disk.
+    ///   - connections: the most there may be at a time; the last three are for the user `quern`, who owns the server.
+    public init(isDurable: Bool = false, connections: Int = 200) async throws {
         guard FileManager.default.isExecutableFile(atPath: "\(Self.binaries)/postgres") else {
             throw QuernError(
                 .notFound, "PostgreSQL is needed for these tests and is not installed",
@@ -46,7 +50,7 @@ public actor PostgreSQLServer {
         let settings = """
             listen_addresses = ''
             unix_socket_directories = '\(folder.path)'
-            max_connections = 200
+            max_connections = \(connections)
             shared_buffers = 64MB
             \(durability)
             """
@@ -64,15 +68,25 @@ public actor PostgreSQLServer {
     }
 
     /// A new, empty database.
+    /// - Parameter owner: a user that there is.
     /// - Returns: its URL, as people write it.
-    public func freshDatabaseURL() throws -> String {
+    public func freshDatabaseURL(owner: String = "quern") throws -> String {
         _ = try freshDatabase()
-        return "postgres:///test_\(databases)?host=\(folder.path)&user=quern"
+        try sql("ALTER DATABASE test_\(databases) OWNER TO \(owner)")
+        return "postgres:///test_\(databases)?host=\(folder.path)&user=\(owner)"
     }
 
-    /// Stops the server as a machine does that is shut down in a hurry, and starts it again.
-    public func restart() throws {
-        try stop()
+    /// How a server is stopped.
+    public enum StopMode: String, Sendable {
+        /// Transactions are rolled back, then all is written.
+        case fast
+        /// As a machine does that is shut down in a hurry.
+        case immediate
+    }
+
+    /// Stops the server and starts it again.
+    public func restart(_ mode: StopMode = .immediate) throws {
+        try stop(mode)
         try start()
     }
 
@@ -81,8 +95,8 @@ public actor PostgreSQLServer {
         try sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname <> 'postgres'")
     }
 
-    public func stop() throws {
-        try Self.run(["\(Self.binaries)/pg_ctl", "-D", "\(folder.path)/data", "-m", "immediate", "-w", "stop"])
+    public func stop(_ mode: StopMode = .immediate) throws {
+        try Self.run(["\(Self.binaries)/pg_ctl", "-D", "\(folder.path)/data", "-m", mode.rawValue, "-w", "stop"])
     }
 
     public func start() throws {
@@ -95,6 +109,20 @@ public actor PostgreSQLServer {
     /// Runs a statement with psql, outside any database of a test.
     public func sql(_ statement: String) throws {
         try Self.run(["\(Self.binaries)/psql", "-X", "-q", "-d", url(of: "postgres"), "-c", statement])
+    }
+
+    /// Runs a statement with psql as another user, off the cooperative pool.
+    /// - Returns: whether the user got in and the statement was done.
+    public nonisolated func attempt(_ statement: String, as user: String) async -> Bool {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { [folder] in
+                let command = [
+                    "\(Self.binaries)/psql", "-X", "-q", "-d", "host=\(folder.path) user=\(user) dbname=postgres", "-c",
+                    statement,
+                ]
+                continuation.resume(returning: (try? Self.run(command)) != nil)
+            }
+        }
     }
 
     private nonisolated func url(of database: String) -> String {
