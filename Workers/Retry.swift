@@ -9,10 +9,13 @@ struct Retry: Sendable {
 
     /// Repeats `call` while it throws `.unavailable`, pausing twice as long each time, ±50 % so that a hundred workers
     /// do not come back at once.
-    /// - Parameter stop: ends the trying, even in the midst of a call.
+    /// - Parameters:
+    ///   - stop: ends the trying, even in the midst of a call.
+    ///   - faults: what else passes by itself.
     /// - Throws: any other error of `call`; `CancellationError` where `stop` fired.
     func call<Value: Sendable>(
-        _ what: String, until stop: Signal, _ call: @escaping @Sendable () async throws -> Value
+        _ what: String, until stop: Signal, waitingOut faults: Set<QuernError.Code> = [],
+        _ call: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         var next = pause.lowerBound
         var failures = 0
@@ -21,7 +24,7 @@ struct Retry: Sendable {
                 guard let value = try await stop.racing(call) else { break }
                 if failures > 0 { logger.info("\(what): succeeded after \(failures) failures") }
                 return value
-            } catch let error as QuernError where error.code == .unavailable {
+            } catch let error as QuernError where error.code == .unavailable || faults.contains(error.code) {
                 failures += 1
                 if failures == 1 { logger.warning("\(what): \(error); trying again until it succeeds") }
                 await stop.wait(atMost: next * Double.random(in: 0.5...1.5))

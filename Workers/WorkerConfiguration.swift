@@ -19,6 +19,9 @@ public struct WorkerConfiguration: Sendable {
     public var claimWait: Duration
     /// How long items in work may go on after the worker was told to stop, before they are given back.
     public var drainLimit: Duration
+    /// Whether faults of the coordinator itself, such as a full disk below its database, are waited out like its
+    /// absence. Where it serves one job of one person, he is better told at once.
+    public var waitsOutFaults: Bool
     /// First and longest pause before a call to an unreachable coordinator or store is tried again.
     public var retryPause: ClosedRange<Duration>
 
@@ -34,7 +37,8 @@ public struct WorkerConfiguration: Sendable {
         node: String, slots: Int, memory: Int64, stages: Set<Stage>? = nil, parts: Parts = .shared,
         exitWhenIdle: Duration? = nil,
         claimWait: Duration = .seconds(25),
-        drainLimit: Duration = .seconds(20), retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
+        drainLimit: Duration = .seconds(20), waitsOutFaults: Bool = true,
+        retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
     ) {
         self.node = node
         self.slots = max(1, slots)
@@ -44,6 +48,7 @@ public struct WorkerConfiguration: Sendable {
         self.exitWhenIdle = exitWhenIdle
         self.claimWait = claimWait
         self.drainLimit = drainLimit
+        self.waitsOutFaults = waitsOutFaults
         self.retryPause = retryPause
     }
 }

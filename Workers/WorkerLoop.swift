@@ -74,6 +74,11 @@ actor WorkerLoop {
 // MARK: Session
 
 extension WorkerLoop {
+    /// Troubles of the coordinator that have nothing to do with what it was asked.
+    private var faults: Set<QuernError.Code> {
+        configuration.waitsOutFaults ? [.outOfSpace, .outOfMemory, .io, .corrupted, .internalFault] : []
+    }
+
     /// The session, opened where there is none.
     /// - Throws: `CancellationError` where the worker is told to stop first.
     private func session() async throws -> SessionGrant {
@@ -83,8 +88,10 @@ extension WorkerLoop {
         let stages = possible.filter { configuration.stages?.contains($0) ?? true }
         let request = SessionRequest(
             node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)
-        let task = Task { [retry, service, stop] in
-            try await retry.call("open a session", until: stop) { try await service.openSession(request) }
+        let task = Task { [retry, service, stop, faults] in
+            try await retry.call("open a session", until: stop, waitingOut: faults) {
+                try await service.openSession(request)
+            }
         }
         opening = task
         defer { opening = nil }
@@ -164,7 +171,7 @@ extension WorkerLoop {
             }
             let begun = ContinuousClock.now
             do {
-                let claims = try await retry.call("claim", until: stop) { [service, wait] in
+                let claims = try await retry.call("claim", until: stop, waitingOut: faults) { [service, wait] in
                     try await service.claim(session, limit: room, wait: wait)
                 }
                 let took = ContinuousClock.now - begun
@@ -204,12 +211,20 @@ extension WorkerLoop {
 
     /// Gives back what has not begun, and waits for the rest within limits.
     private func drain() async {
+        let deadline = ContinuousClock.now + configuration.drainLimit
+        let end = deadline + .seconds(5)
+        // Nor is a coordinator that is away waited for beyond that: what is not given back expires.
+        let timer = Task { [ended] in
+            try await Task.sleep(until: end)
+            ended.fire()
+        }
+        defer { timer.cancel() }
         for item in held.removeWaiting() { await release(item.claim.lease) }
-        await waitUntilEmpty(.now + configuration.drainLimit)
+        await waitUntilEmpty(deadline)
         guard !held.isEmpty else { return }
         logger.warning("giving back \(held.all.count) items that are not done")
         for item in held.all { item.control.dropped.fire() }
-        await waitUntilEmpty(.now + .seconds(5))
+        await waitUntilEmpty(end)
     }
 
     private func waitUntilEmpty(_ deadline: ContinuousClock.Instant) async {

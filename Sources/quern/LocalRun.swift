@@ -61,7 +61,7 @@ struct LocalRun: Sendable {
                         service: coordinator, blobs: blobs, artifacts: { _ in folder },
                         configuration: WorkerConfiguration(
                             node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory,
-                            parts: keepsState ? .shared : .inPlace), logger: logger)
+                            parts: keepsState ? .shared : .inPlace, waitsOutFaults: false), logger: logger)
                     group.addTask { try await worker.run() }
                     return try await follow(submitted.id, in: coordinator)
                 }

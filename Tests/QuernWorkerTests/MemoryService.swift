@@ -24,8 +24,9 @@ actor MemoryService: WorkerService {
     private var live: SessionID?
     private var fence: Int64 = 0
 
-    /// Calls to come that find nobody.
+    /// Calls to come that find nobody, and what they say.
     var away = 0
+    private var trouble = QuernError.Code.unavailable
     /// Ordinals whose next heartbeat says that their lease is lost.
     private var losing: Set<Int> = []
     private var expiring = false
@@ -54,7 +55,7 @@ actor MemoryService: WorkerService {
 
     func loseLease(of ordinal: Int) { losing.insert(ordinal) }
     func expireSession() { expiring = true }
-    func goAway(for calls: Int) { away = calls }
+    func goAway(for calls: Int, _ trouble: QuernError.Code = .unavailable) { (away, self.trouble) = (calls, trouble) }
     func adopt(_ parts: [Digest: Part]) { cache = parts }
 
     /// Returns when `condition` holds.
@@ -72,7 +73,7 @@ actor MemoryService: WorkerService {
     private func reach() throws {
         guard away > 0 else { return }
         away -= 1
-        throw QuernError(.unavailable, "nobody there")
+        throw QuernError(trouble, "nobody there")
     }
 
     func openSession(_ request: SessionRequest) throws -> SessionGrant {

@@ -116,6 +116,36 @@ import Testing
         blobs.open()
     }
 
+    /// What was claimed ahead cannot be given back: it expires.
+    @Test(.timeLimit(.minutes(1))) func drainDoesNotWaitForACoordinatorThatIsAway() async throws {
+        let blobs = MemoryBlobStore()
+        blobs.close()
+        let service = MemoryService(try ["a.bin", "b.bin"].map { try heldItem(blobs, source: $0) })
+        let worker = bench.worker(service, blobs: blobs, slots: 1, exitWhenIdle: nil, drainLimit: .milliseconds(20))
+        let running = Task { try await worker.run() }
+        await blobs.waitForReader()
+        await service.wait { $0.items[1].attempts == 1 }
+        await service.goAway(for: .max)
+        running.cancel()
+        try await running.value
+        #expect(await service.items.allSatisfy { $0.releases == 0 && $0.lease != nil })
+        blobs.open()
+    }
+
+    /// A full disk below the coordinator's database, for one.
+    @Test(.timeLimit(.minutes(1)), arguments: [QuernError.Code.outOfSpace, .io, .internalFault])
+    func troublesOfTheCoordinatorAreWaitedOut(trouble: QuernError.Code) async throws {
+        let service = MemoryService([])
+        await service.goAway(for: 20, trouble)
+        let running = Task { try await bench.worker(service, exitWhenIdle: nil).run() }
+        await service.wait { $0.sessions == 1 }
+        await service.goAway(for: 20, trouble)
+        await service.wait { $0.away == 0 }
+        running.cancel()
+        try await running.value
+        #expect(await service.sessions == 1)
+    }
+
     @Test func heartbeatsGoOnWhileItemsAreInWork() async throws {
         let blobs = MemoryBlobStore()
         blobs.close()
