@@ -3,12 +3,13 @@ CONFIGURATION := -c release
 SWIFT_SOURCES := Package.swift Sources Coordinator Workers Schemas Tests
 QUERN := .build/release/quern
 
-.PHONY: build test quickstart format lint check-deploy benchmark clean help
+.PHONY: build test faults quickstart format lint check-deploy benchmark clean help
 
 help:
 	@echo "make quickstart    install what is missing, build, quantize the bundled model into ./out"
 	@echo "make build         build the quern executable"
 	@echo "make test          install what is missing, build and run all tests"
+	@echo "make faults        inject faults at length, as root: hours; FAULTS=\"kill pause\" for some of them"
 	@echo "make lint          check the layout of the Swift sources; make format puts it right"
 	@echo "make check-deploy  check what lies in deploy/ with the tools that are here"
 	@echo "make benchmark     compare with llama-quantize (LLAMA_QUANTIZE=path)"
@@ -22,6 +23,20 @@ test:
 	@Scripts/prerequisites test
 	swift build $(CONFIGURATION) --build-tests
 	swift test $(CONFIGURATION) --skip-build
+
+# Every kind of fault as often as it takes to trust the result.
+FAULTS ?= kill pause database network disk flip
+FAULTS_kill := "kill --store postgres --count 1000" "kill --store sqlite --count 1000"
+FAULTS_pause := "pause --store postgres --workers 4 --count 200" "pause --store sqlite --workers 4 --count 200"
+FAULTS_database := "database --count 270"
+FAULTS_network := "network --store postgres --count 200" "network --store postgres --measure"
+FAULTS_disk := "disk --store sqlite --count 200" "disk --store postgres --count 100"
+FAULTS_flip := "flip --count 1000 --live 100"
+faults: build
+	@Scripts/prerequisites test
+	swift build $(CONFIGURATION) --product quern-faults
+	@set -e; for run in $(foreach fault,$(FAULTS),$(FAULTS_$(fault))); do \
+		echo "== quern-faults $$run"; .build/release/quern-faults $$run; done
 
 quickstart: build
 	$(QUERN) quantize Examples/tiny-llama --to Q4_K_M,Q8_0 --output out

@@ -17,4 +17,8 @@ import Testing
         try await expectNoLoss(
             ["kill", "--store", store, "--count", "15", "--jobs", "plain,measured"])
     }
+
+    @Test func flippedBits() async throws {
+        try await expectNoLoss(["flip", "--count", "60", "--live", "3", "--jobs", "plain"])
+    }
 }

@@ -14,7 +14,10 @@ struct Faults: AsyncParsableCommand {
             Everything runs the quern program that lies next to this one, or the one that QUERN_BINARY names. The exit \
             status is 1 where something came out that must not; what to run again is printed then.
             """,
-        subcommands: [KillCommand.self, PauseCommand.self, DatabaseCommand.self, NetworkCommand.self])
+        subcommands: [
+            KillCommand.self, PauseCommand.self, DatabaseCommand.self, NetworkCommand.self, DiskCommand.self,
+            FlipCommand.self,
+        ])
 
     static func main() async {
         let sources = [SIGINT, SIGTERM].map(Self.endOrderly)

@@ -24,7 +24,7 @@ struct RelayedRequest: Sendable {
 /// What a relay does with a request.
 enum Delivery: Sendable {
     case once
-    /// The same request twice, one after the other; the second answer is handed on.
+    /// The same request twice, side by side; the answer to one of them is handed on.
     case twice
     /// It is delivered, but the connection ends before the answer.
     case unanswered
@@ -72,7 +72,7 @@ final class HTTPRelay: Sendable {
     deinit { serving.cancel() }
 
     private static func serve(
-        _ connection: Connection, _ target: String, _ policy: Policy, _ observer: Observer
+        _ connection: Connection, _ target: String, _ policy: @escaping Policy, _ observer: @escaping Observer
     ) async throws {
         try await connection.executeThenClose { inbound, outbound in
             var head: HTTPRequestHead?
@@ -88,7 +88,10 @@ final class HTTPRelay: Sendable {
                     guard let head else { return }
                     let request = RelayedRequest(
                         method: head.method, path: head.uri, headers: head.headers, body: body)
-                    guard let answer = await deliver(request, to: target, policy, observer) else { return }
+                    let answer = await whileOpen(connection.channel) {
+                        await deliver(request, to: target, policy, observer)
+                    }
+                    guard let answer else { return }
                     try await outbound.write(.head(answer.head))
                     if answer.body.readableBytes > 0 { try await outbound.write(.body(.byteBuffer(answer.body))) }
                     try await outbound.write(.end(nil))
@@ -97,20 +100,40 @@ final class HTTPRelay: Sendable {
         }
     }
 
+    private typealias Answer = (head: HTTPResponseHead, body: ByteBuffer)
+
+    /// Gives up on an answer when the client does, so that the coordinator notices.
+    private static func whileOpen(
+        _ channel: any Channel, _ answering: @escaping @Sendable () async -> Answer?
+    ) async -> Answer? {
+        await withTaskGroup(of: Answer?.self) { group in
+            group.addTask { await answering() }
+            group.addTask {
+                let (closing, continuation) = AsyncStream.makeStream(of: Void.self)
+                channel.closeFuture.whenComplete { _ in continuation.finish() }
+                for await _ in closing {}
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+    }
+
     /// - Returns: nil where the client is not to hear of it.
     private static func deliver(
-        _ request: RelayedRequest, to target: String, _ policy: Policy, _ observer: Observer
-    ) async -> (head: HTTPResponseHead, body: ByteBuffer)? {
+        _ request: RelayedRequest, to target: String, _ policy: @escaping Policy, _ observer: @escaping Observer
+    ) async -> Answer? {
         let delivery = await policy(request)
         if delivery == .never { return nil }
-        if delivery == .twice { _ = await forward(request, to: target, observer) }
+        if delivery == .twice { Task { await forward(request, to: target, observer) } }
         let answer = await forward(request, to: target, observer)
         return delivery == .unanswered ? nil : answer
     }
 
+    @discardableResult
     private static func forward(
-        _ request: RelayedRequest, to target: String, _ observer: Observer
-    ) async -> (head: HTTPResponseHead, body: ByteBuffer)? {
+        _ request: RelayedRequest, to target: String, _ observer: @escaping Observer
+    ) async -> Answer? {
         var outgoing = HTTPClientRequest(url: target + request.path)
         outgoing.method = request.method
         outgoing.headers = request.headers

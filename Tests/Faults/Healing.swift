@@ -8,6 +8,7 @@ struct Healing {
     let campaign: Campaign
     let wires: Wires
     let hold: Double
+    let only: Wires.Fault?
 
     private static let window = 8
     private static let limit = 60
@@ -19,14 +20,16 @@ struct Healing {
         defer { feeding.cancel() }
         // Until what can be found in the cache is there, and jobs of other kinds are done.
         while try await doneJobs() < campaign.kinds.count + 5 { try await Task.sleep(for: .milliseconds(500)) }
-        for (index, (edge, fault)) in wires.possible.enumerated() {
+        for (index, (edge, fault)) in wires.possible.enumerated() where only ?? fault == fault {
             guard campaign.goesOn else { break }
             let before = try await rate(Self.window)
-            try wires.begin(fault, on: edge, seed: campaign.seed &+ UInt64(index))
             let start = try await itemsDone()
-            try await Task.sleep(for: .seconds(fault == .reset ? 1 : hold))
-            let during = Double(try await itemsDone() - start) / (fault == .reset ? 1 : hold)
+            try wires.begin(fault, on: edge, seed: campaign.seed &+ UInt64(index))
+            let held = fault == .reset ? 1 : hold
+            try await Task.sleep(for: .seconds(held))
             try wires.heal()
+            // Without its database a coordinator does not even tell its counters.
+            let during = Double(try await itemsDone() - start) / held
             let (seconds, after) = try await recovery(to: 0.95 * before)
             campaign.fault(
                 "\(edge.rawValue): \(fault.rawValue)",

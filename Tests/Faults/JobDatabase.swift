@@ -33,13 +33,20 @@ enum JobDatabase: Sendable {
             // Opened anew each time: a connection that stays would keep a killed coordinator's successor from having
             // to recover the write-ahead log.
             return try await Task.detached {
-                var configuration = Configuration()
-                configuration.busyMode = .timeout(10)
-                let queue = try DatabaseQueue(path: path, configuration: configuration)
-                defer { try? queue.close() }
-                return try queue.read { try Row.fetchAll($0, sql: sql).map { $0.databaseValues.map(SQLValue.init) } }
+                do { return try Self.rows(sql, at: path) } catch let error as DatabaseError {
+                    // Its disk may be full just now.
+                    throw QuernError(.unavailable, "\(error)", at: path)
+                }
             }.value
         }
+    }
+
+    private static func rows(_ sql: String, at path: String) throws -> [[SQLValue]] {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? queue.close() }
+        return try queue.read { try Row.fetchAll($0, sql: sql).map { $0.databaseValues.map(SQLValue.init) } }
     }
 }
 

@@ -11,7 +11,16 @@ enum Metrics {
         return sum
     }
 
-    static func value(_ name: String, of url: String) async throws -> Int {
+    /// Asks again for a minute where there is no answer.
+    private static func value(_ name: String, of url: String) async throws -> Int {
+        for _ in 0..<120 {
+            if let value = try? await once(name, of: url) { return value }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        return try await once(name, of: url)
+    }
+
+    private static func once(_ name: String, of url: String) async throws -> Int {
         let response = try await HTTPClient.shared.execute(
             HTTPClientRequest(url: url + "/metrics"), timeout: .seconds(10))
         let text = String(buffer: try await response.body.collect(upTo: 1 << 20))

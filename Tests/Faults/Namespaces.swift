@@ -25,7 +25,9 @@ struct Namespaces: Sendable {
         let command =
             [
                 "/usr/bin/unshare", "-n", "-m", "--", "/bin/sh", "-c",
-                "/usr/sbin/ip link set lo up && exec \"$0\" \"$@\"",
+
+                // Names of namespaces are files; these go with the last process that sees them.
+                "/usr/sbin/ip link set lo up && mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$0\" \"$@\"",
             ]
             + [CommandLine.arguments[0]] + CommandLine.arguments.dropFirst()
         let words = command.map { strdup($0) } + [nil]

@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import TestSupport
 
+extension Wires.Fault: ExpressibleByArgument {}
+
 struct NetworkCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "network",
@@ -24,6 +26,9 @@ struct NetworkCommand: AsyncParsableCommand {
     @Option(help: "Seconds that a measured fault lasts.")
     var hold = 10.0
 
+    @Option(help: "Only this one: \(Wires.Fault.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var only: Wires.Fault?
+
     func run() async throws {
         Namespaces.enter()
         let campaign = try Campaign(measure ? "network --measure" : "network", options, count: 40)
@@ -43,7 +48,7 @@ struct NetworkCommand: AsyncParsableCommand {
             } disturb: { scene in
                 guard let wires = laid else { return }
                 if measure {
-                    try await Healing(scene: scene, campaign: campaign, wires: wires, hold: hold).run()
+                    try await Healing(scene: scene, campaign: campaign, wires: wires, hold: hold, only: only).run()
                     return
                 }
                 while try await scene.isRunning(), campaign.goesOn {
@@ -55,7 +60,9 @@ struct NetworkCommand: AsyncParsableCommand {
     }
 
     private func inject(_ wires: Wires, _ campaign: Campaign, _ generator: inout SeededGenerator) async throws {
-        guard let (edge, fault) = wires.possible.randomElement(using: &generator) else { return }
+        guard let (edge, fault) = wires.possible.filter({ only ?? $1 == $1 }).randomElement(using: &generator) else {
+            return
+        }
         let seconds = Double.random(in: 0.3...5, using: &generator)
         try wires.begin(fault, on: edge, seed: generator.next())
         if fault != .reset { try await Task.sleep(for: .seconds(seconds)) }

@@ -68,6 +68,14 @@ struct Scene: Sendable {
         return jobs.contains { $0[1].string == "running" }
     }
 
+    /// - Throws: where a process has ended by itself.
+    func checkAlive() async throws {
+        for member in await cluster.members where !member.process.isRunning {
+            throw QuernError(
+                .internalFault, "ended by itself: \(member.process.errorsSoFar.suffix(1500))", at: member.name)
+        }
+    }
+
     /// How many items are done.
     func itemsDone() async throws -> Int {
         try await database.rows("SELECT count(*) FROM work_items WHERE state = 'done'").first?[0].number ?? 0

@@ -16,12 +16,13 @@ final class Wires: Sendable {
         case silence
         case reset
         /// Two seconds more for every exchange.
-        case delay = "2 s delay"
-        case loss = "30 % loss"
-        /// The same request is delivered twice.
-        case duplicates = "30 % duplicates"
-        /// The request is delivered, and its answer lost.
-        case unanswered = "30 % answers lost"
+        case delay
+        /// Three packets of ten.
+        case loss
+        /// Three requests of ten are delivered twice.
+        case duplicates
+        /// Of three requests of ten, the answer is lost.
+        case unanswered
     }
 
     /// Between workers and coordinators, one for each of these.
