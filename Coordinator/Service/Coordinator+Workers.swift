@@ -90,6 +90,7 @@ extension Coordinator: WorkerService {
     public func fail(_ lease: Lease, _ failure: WorkFailure) async throws {
         try await withConflictsCounted { try await store.fail(lease, failure) }
         count { $0.failures += 1 }
+        if failure.class == .lostInput { await restorePlanned(failure.blobs, of: lease.item.job) }
         bell.ring()
         resolving.ring()
     }
