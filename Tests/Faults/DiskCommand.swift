@@ -21,7 +21,7 @@ struct DiskCommand: AsyncParsableCommand {
     var errno: Int32?
 
     @Option(help: "How many of a thousand calls fail.")
-    var perMille = 3
+    var perMille = 1
 
     func run() async throws {
         let campaign = try Campaign(errno == nil ? "disk" : "disk --errno", options, count: 20)
