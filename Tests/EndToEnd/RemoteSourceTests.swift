@@ -126,7 +126,7 @@ import Testing
         let local = try contents(of: await quantized(Fixtures.sample, Self.jobs[0], to: "local"))
         let cluster = try Cluster(
             database: folder.path("jobs.sqlite"), folder: folder, environment: try await environment())
-        try await cluster.startCoordinator()
+        try await cluster.start(workers: 0)
         let poor = try await cluster.startWorker(environment: environment(token: ""))
         let submitted = try await cluster.ask(["submit", "hf://private/tiny-llama"] + Self.jobs[0])
         try #require(submitted.status == 0, "\(submitted.errors)")

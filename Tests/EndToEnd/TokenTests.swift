@@ -27,7 +27,7 @@ import Testing
         try #require(local.status == 0, "\(local.errors)")
 
         let cluster = try Cluster(database: database, folder: folder)
-        try await cluster.startCoordinator()
+        try await cluster.start(workers: 0)
         let workers = [
             try await cluster.startWorker(environment: ["QUERN_TOKEN": work]),
             try await cluster.startWorker(environment: ["QUERN_TOKEN": work]),
