@@ -38,6 +38,7 @@ extension Coordinator: WorkerService {
         let end = clock.now + min(max(wait, .zero), settings.longPoll)
         while true {
             let heard = bell.count
+            let looked = clock.now
             if try await disk.used() < settings.claimLimit {
                 let claims = try await store.claim(session, limit: min(limit, Self.largestClaim))
                 if !claims.isEmpty {
@@ -49,6 +50,11 @@ extension Coordinator: WorkerService {
             guard left > .zero, !isDraining, !Task.isCancelled else { return [] }
             count { $0.claimsWaiting += 1 }
             await bell.wait(after: heard, upTo: min(left, settings.tick))
+            // A crowd that looks each time that something is handed in would leave the database no time for anything
+            // else: the more there are that wait, the longer each waits before it looks again.
+            let crowd = counters.withLock { $0.claimsWaiting }
+            let next = looked + min(settings.tick, .microseconds(100) * crowd)
+            if crowd > 1, next > clock.now { try? await Task.sleep(for: min(next, end) - clock.now) }
             count { $0.claimsWaiting -= 1 }
         }
     }

@@ -40,6 +40,22 @@ import Testing
         #expect(try await store.get(digest) == bytes)
     }
 
+    @Test(arguments: Kind.allCases) func blobsAreListedAndRemoved(kind: Kind) async throws {
+        let store = try #require(try await store(kind) as? any CollectableBlobStore)
+        // Shrinks, so that a folder stores it in another form.
+        let blobs = [bytes(700, seed: 1), [UInt8](repeating: 5, count: 100_000)]
+        for bytes in blobs { try await store.put(bytes) }
+        for bytes in blobs {
+            let digest = Digest(of: bytes)
+            #expect(try await store.digests(beginningWith: digest.bytes[0], olderThan: .zero).contains(digest))
+            #expect(try await store.digests(beginningWith: digest.bytes[0], olderThan: .seconds(3600)).isEmpty)
+            #expect(try await !store.digests(beginningWith: digest.bytes[0] ^ 1, olderThan: .zero).contains(digest))
+            for _ in 0..<2 { try await store.remove(digest) }
+            #expect(try await !store.contains(digest))
+            #expect(try await !store.digests(beginningWith: digest.bytes[0], olderThan: .zero).contains(digest))
+        }
+    }
+
     @Test(arguments: Kind.allCases) func unknownBlobIsNotFound(kind: Kind) async throws {
         let store = try await store(kind)
         let error = await #expect(throws: QuernError.self) { try await store.get(Digest(of: [1])) }

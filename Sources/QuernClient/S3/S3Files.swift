@@ -8,8 +8,6 @@ struct S3Files: Sendable {
     let environment: [String: String]
     let cache: PieceCache
 
-    private static let pages = 100
-
     /// A URL, taken apart.
     struct Place {
         let url: S3URL
@@ -55,22 +53,9 @@ struct S3Files: Sendable {
         let place = try place(text)
         let prefix = place.path.isEmpty ? "" : place.path + "/"
         let objects = try blocking {
-            var objects: [S3Listing.Object] = []
-            var next: String?
-            for _ in 0..<Self.pages {
-                var query = [(name: "list-type", value: "2"), (name: "delimiter", value: "/")]
-                if !prefix.isEmpty { query.append((name: "prefix", value: prefix)) }
-                if let next { query.append((name: "continuation-token", value: next)) }
-                let response = try await place.client.response("GET", nil, query: query)
-                let page = try S3Listing(
-                    xml: String(decoding: response.body.readableBytesView, as: UTF8.self), at: place.description)
-                objects += page.objects
-                next = page.next
-                if next == nil { break }
-            }
-            return objects
+            try await place.client.objects(under: prefix, isFolder: true, at: place.description)
         }
-        let files = objects.filter { $0.key.hasPrefix(prefix) && $0.key != prefix }
+        let files = objects.filter { $0.key != prefix }
         guard !files.isEmpty else {
             throw QuernError(
                 .notFound, "there are no objects under this prefix", at: place.description,

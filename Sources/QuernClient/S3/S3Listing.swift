@@ -8,6 +8,8 @@ package struct S3Listing {
         package let size: UInt64
         /// Without quotation marks.
         package let tag: String
+        /// When it was stored; nil where the server does not say so.
+        package let modified: Date?
     }
 
     package let objects: [Object]
@@ -28,11 +30,19 @@ package struct S3Listing {
                 let size = S3Refusal.element("Size", of: content).flatMap(UInt64.init), size < 1 << 62,
                 let tag = S3Refusal.element("ETag", of: content).flatMap(Self.plain)
             else { throw QuernError(.invalidInput, "the list of objects is incomplete", at: place) }
-            objects.append(Object(key: key, size: size, tag: tag.trimmingCharacters(in: ["\""])))
+            let modified = S3Refusal.element("LastModified", of: content).flatMap(Self.date)
+            objects.append(
+                Object(key: key, size: size, tag: tag.trimmingCharacters(in: ["\""]), modified: modified))
         }
         self.objects = objects
         let isCut = S3Refusal.element("IsTruncated", of: xml) == "true"
         next = isCut ? S3Refusal.element("NextContinuationToken", of: xml).flatMap(Self.plain) : nil
+    }
+
+    /// `2026-01-31T12:00:00.000Z`, with or without the fraction.
+    private static func date(_ text: String) -> Date? {
+        let isFine = text.contains(".")
+        return try? Date.ISO8601FormatStyle(includingFractionalSeconds: isFine).parse(text)
     }
 
     /// Without XML's names for characters; nil for one that is none.
