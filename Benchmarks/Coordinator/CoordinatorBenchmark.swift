@@ -50,7 +50,7 @@ struct CoordinatorBenchmark: AsyncParsableCommand {
         case .sqlite:
             jobs = try SQLiteJobStore(path: folder.path("jobs.sqlite"))
         case .postgres:
-            if database == nil { server = try await PostgreSQLServer(isDurable: true) }
+            if database == nil { server = try await PostgreSQLServer(isDurable: true, sharedBuffers: "1GB") }
             let url: String
             if let database { url = database } else { url = try await server!.freshDatabase() }
             jobs = PostgresJobStore(url: url)

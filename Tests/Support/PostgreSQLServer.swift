@@ -29,7 +29,7 @@ public actor PostgreSQLServer {
     /// - Parameters:
     ///   - isDurable: whether commits are written through to the disk.
     ///   - connections: the most there may be at a time; the last three are for the user `quern`, who owns the server.
-    public init(isDurable: Bool = false, connections: Int = 200) async throws {
+    public init(isDurable: Bool = false, sharedBuffers: String = "64MB", connections: Int = 200) async throws {
         guard FileManager.default.isExecutableFile(atPath: "\(Self.binaries)/postgres") else {
             throw QuernError(
                 .notFound, "PostgreSQL is needed for these tests and is not installed",
@@ -51,7 +51,7 @@ public actor PostgreSQLServer {
             listen_addresses = ''
             unix_socket_directories = '\(folder.path)'
             max_connections = \(connections)
-            shared_buffers = 64MB
+            shared_buffers = \(sharedBuffers)
             \(durability)
             """
         try Self.run(["/bin/sh", "-c", "cat >> '\(folder.path)/data/postgresql.conf' <<'END'\n\(settings)\nEND"])
