@@ -24,8 +24,8 @@ public struct CoordinatorServer: Sendable {
     ///   - allowRemoteWithoutTokens: to listen beyond this machine although anybody who reaches the port may submit
     ///     jobs and act as a worker.
     /// - Throws: `QuernError` `.usage` where `listen` is no address, where the certificate cannot be used, or where it
-    ///   would open the coordinator to others without saying which folders and hosts they may have
-    ///   read.
+    ///   would open the coordinator to others without saying which folders and hosts they may
+    ///   have read.
     public init(
         coordinator: Coordinator, listen: String, certificate: CertificateFiles? = nil,
         certificateInterval: Duration = .seconds(5), limits: RequestLimits = RequestLimits(),

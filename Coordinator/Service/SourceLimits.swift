@@ -91,10 +91,6 @@ struct SourceLimits {
 
     /// Without links and dots, as far as the path exists.
     private static func resolved(_ path: String) -> String {
-        guard let real = realpath(path, nil) else {
-            return URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
-        }
-        defer { free(real) }
-        return String(cString: real)
+        RealPath.of(path) ?? URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
     }
 }

@@ -63,6 +63,37 @@ extension JobTransaction {
         return row
     }
 
+    func payloads(of items: [WorkItemID]) throws -> [WorkItemID: String] {
+        var payloads: [WorkItemID: String] = [:]
+        for (job, items) in Dictionary(grouping: items, by: \.job) {
+            let rows = try connection.rows(
+                """
+                SELECT ordinal, payload FROM item_payloads
+                WHERE job = $1 AND ordinal IN (\(placeholders(items.count, from: 2)))
+                """, [.text(job.rawValue)] + items.map { .integer($0.ordinal) })
+            for row in rows { payloads[WorkItemID(job: job, ordinal: try row.int(0))] = try row.text(1) }
+        }
+        return payloads
+    }
+
+    /// Results of what items depend on, in order of ordinal.
+    func inputs(of items: [WorkItemID]) throws -> [WorkItemID: [(ordinal: Int, result: String)]] {
+        var inputs: [WorkItemID: [(ordinal: Int, result: String)]] = [:]
+        for (job, items) in Dictionary(grouping: items, by: \.job) {
+            let rows = try connection.rows(
+                """
+                SELECT d.child, d.parent, r.result FROM item_dependencies d
+                JOIN item_results r ON r.job = d.job AND r.ordinal = d.parent
+                WHERE d.job = $1 AND d.child IN (\(placeholders(items.count, from: 2))) ORDER BY d.child, d.parent
+                """, [.text(job.rawValue)] + items.map { .integer($0.ordinal) })
+            for row in rows {
+                inputs[WorkItemID(job: job, ordinal: try row.int(0)), default: []].append(
+                    (try row.int(1), try row.text(2)))
+            }
+        }
+        return inputs
+    }
+
     /// Writes what `mutations` make of an item, and lets follow what follows. Of these, `.failJob` and `.announce`
     /// need the job locked; `.rewindMakers` and `.rewindDependents` are the callers' to do.
     func save(_ row: ItemRow, _ mutations: [ItemMutation]) throws {

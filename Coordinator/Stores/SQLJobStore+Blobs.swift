@@ -43,11 +43,10 @@ extension SQLJobStore {
     /// may be tried again. Whatever looks like a name counts as one, so that none is missed.
     private func withoutReferences(_ digests: Set<Digest>) async throws -> Set<Digest> {
         var left = digests
-        for table in ["item_payloads.payload", "item_results.result"] {
-            let column = table.split(separator: ".").map(String.init)
+        for (table, column) in [("item_payloads", "payload"), ("item_results", "result")] {
             var after = ("", -1)
             while !left.isEmpty {
-                let rows = try await read { [after] in try $0.texts(column[1], of: column[0], after: after) }
+                let rows = try await read { [after] in try $0.texts(column, of: table, after: after) }
                 guard let end = rows.last else { break }
                 for row in rows { left.subtract(Digest.named(in: row.text.utf8)) }
                 after = (end.job, end.ordinal)

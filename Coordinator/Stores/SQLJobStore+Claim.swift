@@ -215,25 +215,8 @@ extension JobTransaction {
     }
 
     private func addTexts(to picked: [PickedItem]) throws -> [PickedItem] {
-        var payloads: [WorkItemID: String] = [:]
-        var inputs: [WorkItemID: [(ordinal: Int, result: String)]] = [:]
-        for (job, items) in Dictionary(grouping: picked, by: \.lease.item.job) {
-            let list = placeholders(items.count, from: 2)
-            let parameters = [.text(job.rawValue)] + items.map { SQLValue.integer($0.lease.item.ordinal) }
-            let texts = try connection.rows(
-                "SELECT ordinal, payload FROM item_payloads WHERE job = $1 AND ordinal IN (\(list))", parameters)
-            for row in texts { payloads[WorkItemID(job: job, ordinal: try row.int(0))] = try row.text(1) }
-            let results = try connection.rows(
-                """
-                SELECT d.child, d.parent, r.result FROM item_dependencies d
-                JOIN item_results r ON r.job = d.job AND r.ordinal = d.parent
-                WHERE d.job = $1 AND d.child IN (\(list))
-                """, parameters)
-            for row in results {
-                inputs[WorkItemID(job: job, ordinal: try row.int(0)), default: []].append(
-                    (try row.int(1), try row.text(2)))
-            }
-        }
+        let payloads = try payloads(of: picked.map(\.lease.item))
+        let inputs = try inputs(of: picked.map(\.lease.item))
         return picked.map { item in
             var item = item
             item.payload = payloads[item.lease.item] ?? ""

@@ -46,16 +46,9 @@ extension JobTransaction {
     /// Ordinals of the done items, among those that `item` depends on, whose results name one of `blobs`.
     fileprivate func makers(of blobs: [Digest], for item: WorkItemID) throws -> [Int] {
         guard !blobs.isEmpty else { return [] }
-        return try connection.rows(
-            """
-            SELECT d.parent, r.result FROM item_dependencies d
-            JOIN item_results r ON r.job = d.job AND r.ordinal = d.parent
-            WHERE d.job = $1 AND d.child = $2 ORDER BY d.parent
-            """, item.parameters
-        ).compactMap { row in
-            let result = try JSONText.decode(WorkResult.self, from: try row.text(1))
-            guard result.blobs.contains(where: blobs.contains) else { return nil }
-            return try row.int(0)
+        return try inputs(of: [item])[item, default: []].compactMap { input in
+            let result = try JSONText.decode(WorkResult.self, from: input.result)
+            return result.blobs.contains(where: blobs.contains) ? input.ordinal : nil
         }
     }
 

@@ -32,15 +32,8 @@ extension SQLJobStore {
 
     public func blobsNamed(by item: WorkItemID) async throws -> Set<Digest> {
         let texts = try await read { transaction in
-            let payload = try transaction.connection.rows(
-                "SELECT payload FROM item_payloads WHERE job = $1 AND ordinal = $2", item.parameters)
-            let results = try transaction.connection.rows(
-                """
-                SELECT r.result FROM item_dependencies d
-                JOIN item_results r ON r.job = d.job AND r.ordinal = d.parent
-                WHERE d.job = $1 AND d.child = $2
-                """, item.parameters)
-            return try (payload + results).map { try $0.text(0) }
+            try [transaction.payloads(of: [item])[item]].compactMap(\.self)
+                + (transaction.inputs(of: [item])[item] ?? []).map(\.result)
         }
         return texts.reduce(into: []) { $0.formUnion(Digest.named(in: $1.utf8)) }
     }

@@ -161,13 +161,29 @@ struct HTTPTransport: Sendable {
     /// What a failure of the connection means to the caller.
     func unreachable(_ error: any Error) -> QuernError {
         if let error = error as? QuernError { return error }
-        if error is CancellationError || (error as? HTTPClientError) == .cancelled {
-            return QuernError(.cancelled, "the request was cancelled", at: base)
-        }
-        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        let failure = NetworkFailure(error)
+        if failure.isCancellation { return .cancelledRequest(at: base) }
         return QuernError(
-            .unavailable, "the coordinator cannot be reached: \(reason)", at: base,
+            .unavailable, "the coordinator cannot be reached: \(failure.reason)", at: base,
             remedy: "Check the address, and that `quern coordinator` runs there")
+    }
+}
+
+/// Why a request came to nothing.
+struct NetworkFailure {
+    let isCancellation: Bool
+    /// For people.
+    let reason: String
+
+    init(_ error: any Error) {
+        isCancellation = error is CancellationError || (error as? HTTPClientError) == .cancelled
+        reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+    }
+}
+
+extension QuernError {
+    static func cancelledRequest(at place: String) -> QuernError {
+        QuernError(.cancelled, "the request was cancelled", at: place)
     }
 }
 

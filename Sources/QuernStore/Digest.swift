@@ -39,6 +39,11 @@ public struct Digest: Sendable, Hashable {
         }
     }
 
+    /// The two digits that names begin with whose first byte this is.
+    package static func hex(_ byte: UInt8) -> String {
+        String(decoding: [digit(byte >> 4), digit(byte & 15)], as: UTF8.self)
+    }
+
     private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 48 + value : 87 + value }
 
     private static func value(_ digit: UInt8) -> UInt8? {

@@ -17,8 +17,7 @@ extension FolderBlobStore: CollectableBlobStore {
 
     public func digests(beginningWith first: UInt8, olderThan age: Duration) async throws -> [Digest] {
         try await pool.run {
-            let hex = String(first, radix: 16)
-            let shard = "\(root)/sha256/\(hex.count == 1 ? "0" + hex : hex)"
+            let shard = "\(root)/sha256/\(Digest.hex(first))"
             return FileSystem.names(in: shard).flatMap { leaf in
                 FileSystem.names(in: "\(shard)/\(leaf)").compactMap { name in
                     let stem = name.hasSuffix(".zst") ? name.dropLast(4) : name[...]

@@ -18,8 +18,7 @@ public final class HubServer: Sendable {
     public static let token = "hf_right"
 
     public let endpoint: String
-    private let process: Process
-    private let input = Pipe()
+    private let server: ScriptServer
     private let folder: TemporaryFolder
 
     /// What a program needs in its environment to use the hub, and no token of this machine's user.
@@ -29,36 +28,17 @@ public final class HubServer: Sendable {
 
     /// - Parameter root: folder of the models: what lies in `root/NAME` is `ORGANIZATION/NAME`.
     public init(root: String) async throws {
-        let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("hub_server.py")
-        folder = try TemporaryFolder()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", script.path, root, folder.path("requests")]
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
-        try process.run()
-        self.process = process
         struct Ready: Decodable { let port: Int }
-        let line = await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                var line = Data()
-                while line.last != UInt8(ascii: "\n") {
-                    let more = output.fileHandleForReading.availableData
-                    if more.isEmpty { break }
-                    line += more
-                }
-                continuation.resume(returning: line)
-            }
+        let script = ScriptServer.path(of: "hub_server.py")
+        folder = try TemporaryFolder()
+        let started = try await ScriptServer.start(
+            "/usr/bin/env", ["python3", script, root, folder.path("requests")], as: Ready.self)
+        guard let ready = started.ready else {
+            throw QuernError(.internalFault, "the hub does not start", at: script, remedy: "Is python3 there?")
         }
-        guard let ready = try? JSONDecoder().decode(Ready.self, from: line) else {
-            throw QuernError(.internalFault, "the hub does not start", at: script.path, remedy: "Is python3 there?")
-        }
+        server = started.server
         endpoint = "http://127.0.0.1:\(ready.port)"
     }
-
-    deinit { if process.isRunning { process.terminate() } }
 
     /// All requests so far, in their order.
     public func requests() throws -> [Request] {

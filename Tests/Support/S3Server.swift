@@ -10,6 +10,7 @@ public struct S3Server: Sendable {
     public static let closedBucket = "quern-closed"
     public static let missingBucket = "quern-missing"
 
+    private let server: ScriptServer
     /// Of 127.0.0.1.
     public let port: Int
     public let accessKey: String
@@ -39,48 +40,26 @@ public struct S3Server: Sendable {
         }
     }
 
-    /// Kept open for as long as this process lives: the server ends when it is closed.
-    private static let input = Pipe()
-
     private static func start() async throws -> S3Server {
-        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        let python = here.deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent(".build/test-python/bin/python")
+        let python = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent(".build/test-python/bin/python")
         guard FileManager.default.isExecutableFile(atPath: python.path) else {
             throw QuernError(
                 .notFound, "moto, an S3 server, is needed for these tests and is not installed", at: python.path,
                 remedy: "Run Scripts/prerequisites test")
         }
-        let process = Process()
-        process.executableURL = python
-        process.arguments = [here.appendingPathComponent("s3_server.py").path]
-        let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        // A child of another test would keep the server alive.
-        _ = fcntl(input.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
-        try process.run()
         struct Ready: Decodable {
             let port: Int
             let access_key: String
             let secret_key: String
         }
-        let line = await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                var line = Data()
-                while line.last != UInt8(ascii: "\n") {
-                    let more = output.fileHandleForReading.availableData
-                    if more.isEmpty { break }
-                    line += more
-                }
-                continuation.resume(returning: line)
-            }
-        }
-        guard let ready = try? JSONDecoder().decode(Ready.self, from: line) else {
+        let (server, ready) = try await ScriptServer.start(
+            python.path, [ScriptServer.path(of: "s3_server.py")], as: Ready.self)
+        guard let ready else {
             throw QuernError(
                 .internalFault, "moto's S3 server does not start", at: "Tests/Support/s3_server.py",
                 remedy: "Run Scripts/prerequisites test, then \(python.path) on it to see why")
         }
-        return S3Server(port: ready.port, accessKey: ready.access_key, secretKey: ready.secret_key)
+        return S3Server(server: server, port: ready.port, accessKey: ready.access_key, secretKey: ready.secret_key)
     }
 }

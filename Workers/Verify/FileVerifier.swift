@@ -34,7 +34,6 @@ struct FileVerifier {
     let counter: ReadCounter
 
     private typealias Finding = VerificationReport.Finding
-    private static let pieceBytes = 1 << 20
 
     /// - Returns: what is wrong, and the sha256 of the file where all of it was read.
     func run() -> (findings: [VerificationReport.Finding], sha256: Digest?) {
@@ -143,29 +142,22 @@ struct FileVerifier {
         let tensors = present.sorted { $0.offset < $1.offset }
         var whole = SHA256Hasher()
         var digests: [String: Digest] = [:]
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 64)
-        defer { buffer.deallocate() }
         var next = 0
         var hasher = SHA256Hasher()
-        var position: UInt64 = 0
-        while position < file.size {
-            let count = min(UInt64(buffer.count), file.size - position)
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)])
-            try file.read(at: position, into: piece)
-            whole.update(UnsafeRawBufferPointer(piece))
+        try counter.forEachPiece(of: file) { position, piece in
+            whole.update(piece)
+            let end = position + UInt64(piece.count)
             // A piece may hold several tensors, and a tensor may take several pieces. Tensors do not overlap.
-            while next < tensors.count, tensors[next].offset < position + count {
+            while next < tensors.count, tensors[next].offset < end {
                 let tensor = tensors[next]
                 let first = max(tensor.offset, position) - position
-                let last = min(tensor.offset + tensor.bytes, position + count) - position
+                let last = min(tensor.offset + tensor.bytes, end) - position
                 hasher.update(UnsafeRawBufferPointer(rebasing: piece[Int(first)..<Int(last)]))
-                guard tensor.offset + tensor.bytes <= position + count else { break }
+                guard tensor.offset + tensor.bytes <= end else { break }
                 digests[tensor.name] = hasher.finish()
                 hasher = SHA256Hasher()
                 next += 1
             }
-            position += count
-            counter.advance(count)
         }
         var findings: [Finding] = []
         let found = whole.finish()

@@ -37,7 +37,7 @@ public enum FolderSigner {
                 name: name,
                 sha256: try contents.digests[name] ?? FileDigest.of("\(folder)/\(name)", counter: counter))
         }
-        let root = FileSystem.resolved(folder) ?? folder
+        let root = RealPath.of(folder) ?? folder
         var ignored = ExpectedSignature.git
         if let place = FileSystem.resolved(folderOf: file), place.hasPrefix(root + "/") {
             ignored.append(String(place.dropFirst(root.utf8.count + 1)))

@@ -67,23 +67,10 @@ struct SignedFolder {
 
 /// The sha256 of a file, read piece by piece.
 enum FileDigest {
-    private static let pieceBytes = 1 << 20
-
     /// - Throws: `.notFound`, `.io`, `.invalidInput` where it is no regular file.
     static func of(_ path: String, counter: ReadCounter) throws -> Digest {
-        let file = try FileByteSource(path: path)
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceBytes, alignment: 64)
-        defer { buffer.deallocate() }
         var hasher = SHA256Hasher()
-        var position: UInt64 = 0
-        while position < file.size {
-            let count = min(UInt64(buffer.count), file.size - position)
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)])
-            try file.read(at: position, into: piece)
-            hasher.update(UnsafeRawBufferPointer(piece))
-            position += count
-            counter.advance(count)
-        }
+        try counter.forEachPiece(of: FileByteSource(path: path)) { _, piece in hasher.update(piece) }
         return hasher.finish()
     }
 }

@@ -105,4 +105,23 @@ final class ReadCounter: Sendable {
         let now = done.wrappingAdd(count, ordering: .relaxed).newValue
         progress?(now, total)
     }
+    private static let pieceBytes = 1 << 20
+
+    /// Reads a file from its beginning to its end, and counts it.
+    /// - Parameter body: gets every piece and where it begins.
+    func forEachPiece(
+        of file: FileByteSource, _ body: (_ position: UInt64, _ piece: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceBytes, alignment: 64)
+        defer { buffer.deallocate() }
+        var position: UInt64 = 0
+        while position < file.size {
+            let count = min(UInt64(buffer.count), file.size - position)
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)])
+            try file.read(at: position, into: piece)
+            try body(position, UnsafeRawBufferPointer(piece))
+            position += count
+            advance(count)
+        }
+    }
 }

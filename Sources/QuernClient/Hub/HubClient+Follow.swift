@@ -89,13 +89,11 @@ extension HubClient {
     }
 
     private func unreachable(_ error: any Error, _ target: WebOrigin, _ url: HubURL) -> any Error {
-        if error is CancellationError || (error as? HTTPClientError) == .cancelled {
-            return QuernError(.cancelled, "the request was cancelled", at: url.text)
-        }
-        let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+        let failure = NetworkFailure(error)
+        if failure.isCancellation { return QuernError.cancelledRequest(at: url.text) }
         return Attempt(
             QuernError(
-                .unavailable, "\(target.name) cannot be reached, or broke off: \(reason)", at: url.text,
+                .unavailable, "\(target.name) cannot be reached, or broke off: \(failure.reason)", at: url.text,
                 remedy: "Check the network, and HF_ENDPOINT"))
     }
 }

@@ -162,7 +162,7 @@ package final class HubClient: Sendable {
                     // Spread, so that all who were told the same do not come back at once.
                     try await Task.sleep(for: max(pause, wait) * Double.random(in: 1...1.5))
                 } catch {
-                    throw QuernError(.cancelled, "the request was cancelled", at: url.text)
+                    throw QuernError.cancelledRequest(at: url.text)
                 }
                 pause *= 2
             }

@@ -9,8 +9,7 @@ extension S3BlobStore: CollectableBlobStore {
 
     /// Ages are by the clock of this machine against S3's.
     public func digests(beginningWith first: UInt8, olderThan age: Duration) async throws -> [Digest] {
-        let hex = String(first, radix: 16)
-        let folder = "\(client.location.prefix)sha256/\(hex.count == 1 ? "0" + hex : hex)/"
+        let folder = "\(client.location.prefix)sha256/\(Digest.hex(first))/"
         let newest = Date(timeIntervalSinceNow: -Double(age.components.seconds))
         return try await client.objects(under: folder, isFolder: false, at: client.location.description).compactMap {
             guard let modified = $0.modified, modified <= newest else { return nil }

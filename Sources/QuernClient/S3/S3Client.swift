@@ -90,7 +90,7 @@ package struct S3Client: Sendable {
             do {
                 try await Task.sleep(for: pause * Double.random(in: 0.5...1.5))
             } catch {
-                throw QuernError(.cancelled, "the request was cancelled", at: location.description)
+                throw QuernError.cancelledRequest(at: location.description)
             }
             pause *= 2
         }
@@ -116,12 +116,10 @@ package struct S3Client: Sendable {
         } catch is NIOTooManyBytesError {
             throw QuernError(.corrupted, "the object is larger than a blob may be", at: request.url)
         } catch {
-            if error is CancellationError || (error as? HTTPClientError) == .cancelled {
-                throw QuernError(.cancelled, "the request was cancelled", at: request.host)
-            }
-            let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+            let failure = NetworkFailure(error)
+            if failure.isCancellation { throw QuernError.cancelledRequest(at: request.host) }
             throw QuernError(
-                .unavailable, "S3 cannot be reached: \(reason)", at: "\(request.scheme)://\(request.host)",
+                .unavailable, "S3 cannot be reached: \(failure.reason)", at: "\(request.scheme)://\(request.host)",
                 remedy: "Check the network, and the endpoint and region that are set")
         }
     }

@@ -9,7 +9,7 @@ struct LocalFolder: CheckpointFolder {
 
     /// - Throws: `QuernError` `.notFound` where there is no such folder, `.invalidInput` where it is a file.
     init(path: String) throws {
-        guard let resolved = Self.resolve(path) else {
+        guard let resolved = RealPath.of(path) else {
             throw QuernError(.notFound, "there is no such folder", at: path, remedy: "Check the path")
         }
         var isFolder: ObjCBool = false
@@ -59,7 +59,7 @@ struct LocalFolder: CheckpointFolder {
             throw QuernError(.io, "cannot look at it: \(String(cString: strerror(errno)))", at: entry)
         }
         if status.st_mode & S_IFMT == S_IFLNK {
-            guard let target = Self.resolve(entry) else {
+            guard let target = RealPath.of(entry) else {
                 throw QuernError(.notFound, "a symbolic link to a file that does not exist", at: entry)
             }
             guard target.hasPrefix(resolved + "/") || cacheRoot.map({ target.hasPrefix($0 + "/") }) == true else {
@@ -69,11 +69,5 @@ struct LocalFolder: CheckpointFolder {
             }
         }
         return try FileByteSource(path: entry)
-    }
-
-    private static func resolve(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
     }
 }

@@ -62,18 +62,11 @@ extension FileSystem {
         return one.st_dev == other.st_dev && one.st_ino == other.st_ino
     }
 
-    /// The absolute path without symbolic links; nil where there is nothing.
-    package static func resolved(_ path: String) -> String? {
-        guard let name = realpath(path, nil) else { return nil }
-        defer { free(name) }
-        return String(cString: name)
-    }
-
     /// The absolute path of a file that may not be there yet, without symbolic links among its folders; nil where its
     /// folder is not there.
     package static func resolved(folderOf file: String) -> String? {
-        guard let slash = file.lastIndex(of: "/") else { return resolved(".").map { "\($0)/\(file)" } }
+        guard let slash = file.lastIndex(of: "/") else { return RealPath.of(".").map { "\($0)/\(file)" } }
         let folder = slash == file.startIndex ? "/" : String(file[..<slash])
-        return resolved(folder).map { "\($0)/\(file[file.index(after: slash)...])" }
+        return RealPath.of(folder).map { "\($0)/\(file[file.index(after: slash)...])" }
     }
 }

@@ -1,0 +1,11 @@
+import Foundation
+
+/// Where a path leads.
+package enum RealPath {
+    /// The absolute path without symbolic links; nil where there is nothing.
+    package static func of(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}
