@@ -19,10 +19,16 @@ build:
 	@Scripts/prerequisites build
 	swift build $(CONFIGURATION) --product quern
 
+# Tests that compute, tests that serve and wait, and whole programs run one after the other: side by side, what waits
+# would stand in line for a processor behind all that computes.
+COMPUTING := '^Quern(Formats|Kernels|Model|Planning)Tests\.'
+PROGRAMS := '^EndToEnd\.'
 test:
 	@Scripts/prerequisites test
 	swift build $(CONFIGURATION) --build-tests
-	swift test $(CONFIGURATION) --skip-build
+	@status=0; for tests in "--filter "$(COMPUTING) "--skip "$(COMPUTING)" --skip "$(PROGRAMS) "--filter "$(PROGRAMS); do \
+		echo "swift test $(CONFIGURATION) --skip-build $$tests"; \
+		swift test $(CONFIGURATION) --skip-build $$tests || status=1; done; exit $$status
 
 # Every kind of fault as often as it takes to trust the result.
 FAULTS ?= kill pause database network disk flip
