@@ -38,7 +38,7 @@ public struct WorkerConfiguration: Sendable {
         exitWhenIdle: Duration? = nil,
         claimWait: Duration = .seconds(25),
         drainLimit: Duration = .seconds(20), waitsOutFaults: Bool = true,
-        retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(60))
+        retryPause: ClosedRange<Duration> = .milliseconds(500)...(.seconds(20))
     ) {
         self.node = node
         self.slots = max(1, slots)
