@@ -52,7 +52,12 @@ extension Coordinator: Service {
                         bell.ring()
                     }
                 }
-                if leads, try await store.resolve() > 0 { bell.ring() }
+                if leads {
+                    let begun = clock.now
+                    if try await store.resolve() > 0 { bell.ring() }
+                    // What many completions set off takes a tenth of one connection at most.
+                    try await Task.sleep(for: min(settings.tick, (clock.now - begun) * 9))
+                }
             } catch {
                 guard !Task.isCancelled else { return }
                 logger.warning("leader duties failed and will be tried again", metadata: ["error": "\(error)"])

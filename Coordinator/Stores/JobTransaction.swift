@@ -141,13 +141,33 @@ struct JobTransaction {
             WHERE d.job = i.job AND d.child = i.ordinal AND p.state <> 'done')
         """
 
+    /// States of items that are neither done nor ready, as a list: an index finds those at once, and not what is
+    /// unequal to one.
+    static let unfinished = ItemState.allCases.filter { $0 != .done && $0 != .ready }.map { "'\($0.rawValue)'" }
+        .joined(separator: ", ")
+
+    /// The ordinal of an item of a job that is ready, NULL where there is none. It is the one that would be claimed
+    /// last: those that were claimed lie at the front of the index, and old versions of theirs may still be there.
+    /// - Parameters:
+    ///   - job: an SQL expression.
+    ///   - condition: what else must be true of the row `r`.
+    static func lastReady(of job: String, _ condition: String = "") -> String {
+        """
+        (SELECT r.ordinal FROM work_items r WHERE r.job = \(job) AND r.state = 'ready' \(condition)
+        ORDER BY r.cost, r.ordinal DESC LIMIT 1)
+        """
+    }
+
     /// Fan-ins of one job, and its end where everything is done.
     /// - Returns: how many things were settled.
     func settle(_ id: JobID) throws -> Int {
         guard let job = try lockJob(id), !job.state.isFinal else { return 0 }
         let ready = try readyFanIns(of: id)
         let left = try connection.rows(
-            "SELECT 1 FROM work_items WHERE job = $1 AND state <> 'done' LIMIT 1", [.text(id.rawValue)])
+            """
+            SELECT 1 FROM jobs j WHERE j.id = $1 AND (\(Self.lastReady(of: "j.id")) IS NOT NULL
+                OR EXISTS (SELECT 1 FROM work_items w WHERE w.job = j.id AND w.state IN (\(Self.unfinished))))
+            """, [.text(id.rawValue)])
         guard left.isEmpty else { return ready }
         return try change(job, .allItemsDone) ? ready + 1 : ready
     }

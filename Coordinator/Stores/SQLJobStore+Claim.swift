@@ -6,10 +6,13 @@ extension SQLJobStore {
     public func claim(_ session: SessionID, limit: Int) async throws -> [Claim] {
         let call = ClaimCall(session: session, limit: max(limit, 0))
         let picked = try await claims.answer(to: call) { calls in
-            try await write { transaction in
+            let batch = try await write { [remembered = memory.value] transaction in
                 if let relaxed = transaction.dialect.relaxedCommit { try transaction.connection.script(relaxed) }
-                return try transaction.claim(for: calls)
+                var memory = remembered
+                return (answers: try transaction.claim(for: calls, &memory), memory: memory)
             }
+            memory.value = batch.memory
+            return batch.answers
         }
         return try picked.map { try $0.claim() }
     }
@@ -41,7 +44,7 @@ struct PickedItem: Sendable {
 }
 
 /// What a session can do; those that can do the same are served together.
-private struct Ability: Hashable {
+struct Ability: Hashable {
     let memory: Int64
     /// As a list of SQL literals.
     let stages: String
@@ -56,14 +59,17 @@ private struct Claimant {
 }
 
 /// A place for one item: who gets it, and in answer to which call.
-private struct Seat {
+struct Seat {
     let call: Int
     let session: SessionID
     let node: String
 }
 
 extension JobTransaction {
-    fileprivate func claim(for calls: [ClaimCall]) throws -> [Result<[PickedItem], any Error>] {
+    fileprivate func claim(
+        for calls: [ClaimCall], _ memory: inout ClaimMemory
+    ) throws -> [Result<[PickedItem], any Error>] {
+        memory.forgetPlaces(after: settings.claimMemory)
         let claimants = try claimants(Set(calls.map(\.session)))
         var seats: [(ability: Ability, seats: [Seat])] = []
         for (index, call) in calls.enumerated() {
@@ -77,9 +83,12 @@ extension JobTransaction {
             }
         }
         var picked: [(seat: Seat, item: PickedItem)] = []
-        for (ability, seats) in seats where !seats.isEmpty { picked += try claim(for: seats, ability) }
+        for (ability, seats) in seats where !seats.isEmpty {
+            picked += try pick(for: seats, ability, &memory)
+        }
         try insertAttempts(of: picked)
-        try chargeShares(for: picked.map(\.item))
+        let costs = Dictionary(picked.map { ($0.item.lease.item.job, $0.item.cost) }, uniquingKeysWith: +)
+        if let due = memory.charge(costs, writingEvery: settings.claimMemory) { try chargeShares(due) }
         let items = try addTexts(to: picked.map(\.item))
         return calls.enumerated().map { index, call in
             guard claimants[call.session] != nil else {
@@ -131,61 +140,6 @@ extension JobTransaction {
         return Set(try rows.map { try $0.text(0) })
     }
 
-    /// Priority classes first, then the job that has had least, its largest items first.
-    private func claim(for seats: [Seat], _ ability: Ability) throws -> [(seat: Seat, item: PickedItem)] {
-        let jobs = try connection.rows(
-            """
-            SELECT j.id FROM jobs j JOIN job_shares s ON s.job = j.id
-            WHERE j.state = 'running' AND EXISTS (
-                SELECT 1 FROM work_items i WHERE i.job = j.id AND i.state = 'ready'
-                    AND i.not_before <= \(dialect.now) AND i.memory <= $1 AND i.stage IN (\(ability.stages)))
-            ORDER BY j.priority DESC, s.virtual_time, j.created_at, j.id LIMIT $2
-            """, [.integer(ability.memory), .integer(seats.count)]
-        ).map { JobID(rawValue: try $0.text(0)) }
-
-        var picked: [(seat: Seat, item: PickedItem)] = []
-        for job in jobs where picked.count < seats.count {
-            picked += try pick(from: job, for: Array(seats[picked.count...]), ability)
-        }
-        return picked
-    }
-
-    /// The CTE is materialized because a plain sub-select may be planned into a loop that claims too many.
-    private func pick(
-        from job: JobID, for seats: [Seat], _ ability: Ability
-    ) throws -> [(seat: Seat, item: PickedItem)] {
-        let first = 6
-        let rows = try connection.rows(
-            """
-            WITH picked AS MATERIALIZED (
-                SELECT ordinal, cost FROM work_items
-                WHERE job = $1 AND state = 'ready' AND not_before <= \(dialect.now) AND memory <= $2
-                    AND stage IN (\(ability.stages))
-                ORDER BY cost DESC, ordinal LIMIT $3 \(dialect.forUpdateSkipLocked)),
-            numbered AS (
-                SELECT ordinal, row_number() OVER (ORDER BY cost DESC, ordinal) AS number FROM picked),
-            seats (number, session) AS (VALUES \(numberedPlaceholders(seats.count, from: first))),
-            seated AS MATERIALIZED (
-                SELECT ordinal, seats.number, session FROM numbered JOIN seats ON seats.number = numbered.number)
-            UPDATE work_items SET state = 'leased', fence = fence + 1, lease_id = \(dialect.randomID),
-                session = seated.session, attempts = attempts + 1, claimed_at = \(dialect.now),
-                deadline_at = \(dialect.now) + $4 + cost * 1000 / $5
-            FROM seated WHERE work_items.job = $1 AND work_items.ordinal = seated.ordinal
-            RETURNING work_items.ordinal, fence, lease_id, attempts, cost
-            """,
-            [
-                .text(job.rawValue), .integer(ability.memory), .integer(seats.count),
-                .integer(settings.shortestDeadline), .integer(settings.slowestBytesPerSecond),
-            ] + seats.map { .text($0.session.rawValue) })
-        let items = try rows.map { row in
-            let item = WorkItemID(job: job, ordinal: try row.int(0))
-            return PickedItem(
-                lease: Lease(item: item, id: try row.text(2), fence: try row.integer(1)), attempt: try row.int(3),
-                cost: try row.integer(4))
-        }.sorted { ($1.cost, $0.lease.item.ordinal) < ($0.cost, $1.lease.item.ordinal) }
-        return Array(zip(seats, items))
-    }
-
     private func insertAttempts(of picked: [(seat: Seat, item: PickedItem)]) throws {
         guard !picked.isEmpty else { return }
         let rows = picked.map { seat, item in
@@ -205,12 +159,11 @@ extension JobTransaction {
             """, rows.flatMap(\.self))
     }
 
-    private func chargeShares(for picked: [PickedItem]) throws {
-        let costs = Dictionary(picked.map { ($0.lease.item.job.rawValue, $0.cost) }, uniquingKeysWith: +)
-        for (job, cost) in costs.sorted(by: { $0.key < $1.key }) {
+    private func chargeShares(_ costs: [JobID: Int64]) throws {
+        for (job, cost) in costs.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             try connection.run(
                 "UPDATE job_shares SET virtual_time = virtual_time + $2 WHERE job = $1",
-                [.text(job), .integer(cost)])
+                [.text(job.rawValue), .integer(cost)])
         }
     }
 
@@ -224,9 +177,4 @@ extension JobTransaction {
             return item
         }
     }
-}
-
-/// `(1, $6), (2, $7)`: `count` parameters from `first` on, each with its number.
-private func numberedPlaceholders(_ count: Int, from first: Int) -> String {
-    (0..<count).map { "(\($0 + 1), $\(first + $0))" }.joined(separator: ", ")
 }

@@ -69,7 +69,7 @@ extension SQLJobStore {
     private func record(
         _ calls: [CompletionCall], _ locking: CompletionLocking
     ) async throws -> [Result<CompletionAnswer, any Error>] {
-        let (answers, quiet) = try await write { try $0.record(calls, locking) }
+        let (answers, quiet) = try await write { [running] in try $0.record(calls, locking, running) }
         // With nothing left to run, what waits for everything need not wait for the resolver's next round.
         for job in quiet { _ = try await write { try $0.settle(job) } }
         if calls.count == 1 { _ = try answers[0].get() }
@@ -119,7 +119,7 @@ private enum CompletionLocking {
 extension JobTransaction {
     /// - Returns: an answer to each call, and jobs with nothing left to run.
     fileprivate func record(
-        _ calls: [CompletionCall], _ locking: CompletionLocking
+        _ calls: [CompletionCall], _ locking: CompletionLocking, _ running: RunningItems
     ) throws -> (answers: [Result<CompletionAnswer, any Error>], quiet: [JobID]) {
         switch locking {
         case .alone: try lockTogether(calls.map(\.lease.item))
@@ -152,7 +152,7 @@ extension JobTransaction {
             guard let continuation = call.continuation else { continue }
             try add(continuation, to: call.lease.item.job, payloads: call.payloads, artifacts: call.artifacts)
         }
-        return (answers, try jobs.filter(isQuiet))
+        return (answers, try jobs.filter { try isQuiet($0, running) })
     }
 
     /// Records that the item is done, all but what came out of it.
@@ -177,12 +177,19 @@ extension JobTransaction {
     private func lockTogether(_ items: [WorkItemID]) throws {
         guard items.count > 1, !dialect.forUpdateOfI.isEmpty else { return }
         for (job, items) in Dictionary(grouping: items, by: \.job).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            let list = placeholders(items.count, from: 2)
+            let list = (2..<2 + items.count).map { "($1, CAST($\($0) AS bigint))" }.joined(separator: ", ")
+            // With the job among the wanted, both columns of the keys find the rows: of a job that is new, the planner
+            // may not know that it has many.
             _ = try connection.rows(
                 """
-                SELECT 1 FROM work_items i WHERE i.job = $1 AND (i.ordinal IN (\(list)) OR i.fan_in = 0
-                    AND i.ordinal IN (SELECT d.child FROM item_dependencies d WHERE d.job = $1 AND d.parent IN (\(list))))
-                ORDER BY i.ordinal \(dialect.forUpdateOfI)
+                WITH parents (job, ordinal) AS MATERIALIZED (VALUES \(list)),
+                wanted AS MATERIALIZED (
+                    SELECT job, ordinal, 1 AS itself FROM parents
+                    UNION ALL
+                    SELECT d.job, d.child, 0 FROM parents p
+                    JOIN item_dependencies d ON d.job = p.job AND d.parent = p.ordinal)
+                SELECT 1 FROM wanted w JOIN work_items i ON i.job = w.job AND i.ordinal = w.ordinal
+                WHERE i.fan_in = 0 OR w.itself = 1 ORDER BY i.ordinal \(dialect.forUpdateOfI)
                 """, [.text(job.rawValue)] + items.map { .integer($0.ordinal) })
         }
     }
@@ -231,10 +238,23 @@ extension JobTransaction {
         }
     }
 
-    fileprivate func isQuiet(_ job: JobID) throws -> Bool {
-        try connection.rows(
-            "SELECT 1 FROM work_items WHERE job = $1 AND state IN ('ready', 'leased') LIMIT 1",
-            [.text(job.rawValue)]
-        ).isEmpty
+    /// Whether nothing of the job is ready or in work.
+    /// - Parameter running: an item that was when somebody last looked mostly still is.
+    fileprivate func isQuiet(_ job: JobID, _ running: RunningItems) throws -> Bool {
+        if let known = running[job] {
+            let rows = try connection.rows(
+                "SELECT 1 FROM work_items WHERE job = $1 AND ordinal = $2 AND state IN ('ready', 'leased')",
+                WorkItemID(job: job, ordinal: known).parameters)
+            if !rows.isEmpty { return false }
+        }
+        let found = try connection.rows(
+            """
+            SELECT coalesce(
+                \(Self.lastReady(of: "$1")),
+                (SELECT w.ordinal FROM work_items w WHERE w.job = $1 AND w.state = 'leased' LIMIT 1))
+            """, [.text(job.rawValue)])
+        let ordinal = try found.first?.optionalInteger(0)
+        running[job] = ordinal.map(Int.init)
+        return ordinal == nil
     }
 }

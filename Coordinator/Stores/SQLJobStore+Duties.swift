@@ -9,8 +9,12 @@ extension SQLJobStore {
         let since = reaperWatch.listeningSince(
             now: now, outages: database.outages, longestPause: settings.longestReaperPause)
         var taken = 0
-        while let ended = try await write({ try $0.endDeadSession(listeningSince: since) }) { taken += ended }
-        taken += try await write { try $0.takeOverdueItems(listeningSince: since) }
+        let isThorough = reaperWatch.isThorough(now: now, since: since, every: settings.thoroughInterval)
+        let earliest = isThorough ? 0 : now - ReaperWatch.reach
+        while let ended = try await write({ try $0.endDeadSession(listeningSince: since, expiredAfter: earliest) }) {
+            taken += ended
+        }
+        if isThorough { taken += try await write { try $0.takeOverdueItems(listeningSince: since) } }
         try await write { try $0.forgetOldSessions() }
         if taken > 0 { database.signal() }
         return taken
@@ -21,7 +25,8 @@ extension SQLJobStore {
             try transaction.connection.rows(
                 """
                 SELECT j.id FROM jobs j WHERE j.state IN ('running', 'paused') AND (
-                    NOT EXISTS (SELECT 1 FROM work_items w WHERE w.job = j.id AND w.state <> 'done')
+                    \(JobTransaction.lastReady(of: "j.id")) IS NULL AND NOT EXISTS (
+                        SELECT 1 FROM work_items w WHERE w.job = j.id AND w.state IN (\(JobTransaction.unfinished)))
                     OR EXISTS (
                         SELECT 1 FROM work_items i WHERE i.job = j.id AND i.state = 'blocked' AND i.fan_in = 1
                             AND \(JobTransaction.hasNothingToWaitFor)))
@@ -56,13 +61,14 @@ extension JobTransaction {
     /// Ends one session that has not been heard of for its expiry, and takes what it holds. Sessions that somebody
     /// else is busy with are left alone.
     /// - Returns: how many items were taken; nil where there is no dead session.
-    fileprivate func endDeadSession(listeningSince since: Int64) throws -> Int? {
+    fileprivate func endDeadSession(listeningSince since: Int64, expiredAfter earliest: Int64) throws -> Int? {
         let dead = try connection.rows(
             """
             SELECT id, node FROM sessions
-            WHERE ended_at IS NULL AND expires_at <= \(dialect.now) AND expiry <= \(dialect.now) - $1
+            WHERE ended_at IS NULL AND expires_at <= \(dialect.now) AND expires_at > $2
+                AND expiry <= \(dialect.now) - $1
             ORDER BY expires_at, id LIMIT 1 \(dialect.forUpdateSkipLocked)
-            """, [.integer(since)]
+            """, [.integer(since), .integer(earliest)]
         ).first
         guard let dead else { return nil }
         let session = SessionID(rawValue: try dead.text(0))

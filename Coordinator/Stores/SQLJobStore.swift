@@ -13,6 +13,8 @@ public struct SQLJobStore<Database: SQLDatabase>: JobStore {
     let settings: JobStoreSettings
     let reaperWatch = ReaperWatch()
     let claims = Combiner<ClaimCall, [PickedItem]>(largestBatch: 64)
+    let memory = ClaimMemory.Keeper()
+    let running = RunningItems()
     let completions = Combiner<CompletionCall, CompletionAnswer>(largestBatch: 64)
 
     init(database: Database, settings: JobStoreSettings) {

@@ -95,7 +95,8 @@ extension JobStoreSettings {
     /// Nothing random, no clock but the test's.
     static var steady: JobStoreSettings {
         JobStoreSettings(
-            retry: RetryPolicy(seed: 7), longestReaperPause: .seconds(86_400),
+            retry: RetryPolicy(seed: 7), longestReaperPause: .seconds(86_400), thoroughInterval: .zero,
+            claimMemory: .zero,
             clock: "(SELECT time FROM manual_clock)")
     }
 }

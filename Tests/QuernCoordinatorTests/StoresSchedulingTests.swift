@@ -48,6 +48,45 @@ import Testing
         #expect(try await [next(), next(), next()] == ["c", "c", "a"])
     }
 
+    /// What jobs have had counts at once, whenever it is written down.
+    @Test(arguments: [StoreKind.sqlite, .postgres], [Duration.zero, .seconds(3600)])
+    func jobsTakeTurnsWhateverIsWritten(_ kind: StoreKind, _ interval: Duration) async throws {
+        var settings = JobStoreSettings.steady
+        settings.claimMemory = interval
+        let rig = try await StoreRig.make(kind, settings: settings)
+        let session = try await rig.session()
+        for name in ["a", "b", "c"] {
+            _ = try await rig.store.insert(Sample.job(name, spans: 9, cost: 10))
+            try await rig.advance(by: 1)
+        }
+        var order = ""
+        for _ in 0..<9 {
+            order += try #require(try await rig.store.claim(session, limit: 1).first).lease.item.job.rawValue
+        }
+        #expect(order == "abcabcabc")
+    }
+
+    /// Claims go on where they left off; what was ready later comes when the rest does not do, or when they look from
+    /// the front again.
+    @Test(arguments: [StoreKind.sqlite, .postgres], [Duration.zero, .seconds(3600)])
+    func claimsGoOnWhereTheyLeftOff(_ kind: StoreKind, _ interval: Duration) async throws {
+        var settings = JobStoreSettings.steady
+        settings.claimMemory = interval
+        let rig = try await StoreRig.make(kind, settings: settings)
+        let session = try await rig.session()
+        let costs: [Int64] = [9, 9, 9, 5, 5, 3]
+        _ = try await rig.store.insert(Sample.job("j", items: costs.map { Sample.encode(cost: $0) }))
+        let first = try await rig.store.claim(session, limit: 2)
+        try await rig.store.release(first[0].lease)
+        var order: [Int] = []
+        for limit in [1, 2, 9] {
+            order += try await rig.store.claim(session, limit: limit).map(\.lease.item.ordinal)
+        }
+        #expect(first.map(\.lease.item.ordinal) == [0, 1])
+        #expect(order == (interval == .zero ? [0, 2, 3, 4, 5] : [2, 3, 4, 5, 0]))
+        #expect(try await rig.store.claim(session, limit: 1).isEmpty)
+    }
+
     @Test(arguments: StoreKind.allCases)
     func pausedJobsGiveNothingOut(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)
