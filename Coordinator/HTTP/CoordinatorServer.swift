@@ -101,7 +101,9 @@ public struct CoordinatorServer: Sendable {
             let http = HTTP1Channel(
                 responder: responder,
                 configuration: .init(
-                    additionalChannelHandlers: [SlowRequestHandler(limits), HangUpHandler()],
+                    additionalChannelHandlers: [
+                        SlowRequestHandler(limits), MalformedRequestHandler(), HangUpHandler(),
+                    ],
                     idleTimeout: .seconds(120),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,

@@ -1,6 +1,8 @@
 import Foundation
 import HTTPTypes
 import Hummingbird
+import NIOCore
+import NIOHTTP1
 import QuernFormats
 import QuernJobs
 
@@ -22,6 +24,13 @@ struct HTTPProblem: Error {
         HTTPProblem(
             error: QuernError(.invalidInput, "the body is larger than \(limit) bytes", remedy: "Send less at once"),
             status: 413)
+    }
+
+    /// As JSON.
+    var document: ByteBuffer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return ByteBuffer(bytes: (try? encoder.encode(Problem(error, status: status))) ?? Data())
     }
 }
 
@@ -50,6 +59,8 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
             if error.code == .outOfSpace { headers[.retryAfter] = "30" }
             if error.code == .unavailable { headers[.retryAfter] = "2" }
             return HTTPProblem(error: error, status: error.code.httpStatus, headers: headers)
+        case let error as HTTPParserError:
+            return .malformed(error)
         case is CancellationError:
             return HTTPProblem(
                 error: QuernError(.unavailable, "the coordinator is shutting down", remedy: "Try again soon"),
@@ -78,12 +89,9 @@ struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
         guard request.method != .head else {
             return Response(status: HTTPResponse.Status(code: problem.status), headers: headers)
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let body = (try? encoder.encode(Problem(problem.error, status: problem.status))) ?? Data()
         return Response(
             status: HTTPResponse.Status(code: problem.status), headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+            body: ResponseBody(byteBuffer: problem.document))
     }
 }
 

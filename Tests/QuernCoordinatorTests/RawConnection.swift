@@ -28,6 +28,9 @@ final class RawConnection: Sendable {
         return Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
     }
 
+    /// Says that nothing more will be said.
+    func finish() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// What comes next, off the cooperative pool; empty once the other side has closed the connection.
     func receive() async -> String {
         await withCheckedContinuation { continuation in
