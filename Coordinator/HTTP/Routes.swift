@@ -50,13 +50,20 @@ public struct CoordinatorRoutes: Sendable {
         addWorkerRoutes(to: router.group("v1"))
     }
 
+    /// All that the server's parser lets through (https://www.iana.org/assignments/http-methods and a few others).
+    private static let methods = """
+        GET HEAD POST PUT PATCH DELETE OPTIONS TRACE CONNECT ACL BIND CHECKOUT COPY LINK LOCK MERGE MKACTIVITY MKCALENDAR \
+        MKCOL MOVE M-SEARCH NOTIFY PROPFIND PROPPATCH PURGE QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE UNBIND UNLINK \
+        UNLOCK UNSUBSCRIBE
+        """.split(separator: " ").compactMap { HTTPRequest.Method(String($0)) }
+
     private func refuseOtherMethods(on router: Router<Context>) {
         let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
         for (path, routes) in Dictionary(grouping: router.routes, by: { $0.path.description }) {
             var known = Set(routes.map(\.method))
             if known.contains(.get) { known.insert(.head) }
             let allow = known.map(\.rawValue).sorted().joined(separator: ", ")
-            for method in all where !known.contains(method) {
+            for method in Self.methods where !known.contains(method) {
                 router.on(RouterPath(path), method: method) { request, _ -> Response in
                     throw HTTPProblem(
                         error: QuernError(

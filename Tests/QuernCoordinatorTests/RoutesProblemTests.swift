@@ -91,6 +91,8 @@ import Yams
         ("/v1/jobs", HTTPRequest.Method.delete, "GET, HEAD, POST"), ("/v1/claims", .get, "POST"),
         ("/v1/jobs/x/cancel", .get, "POST"), ("/healthz", .post, "GET, HEAD"), ("/v1/sessions/s", .get, "DELETE"),
         ("/v1/blobs/\(String(repeating: "0", count: 64))", .post, "GET, HEAD, PUT"),
+        ("/healthz", .trace, "GET, HEAD"), ("/v1/jobs", .connect, "GET, HEAD, POST"),
+        ("/v1/jobs", .init("QUERY")!, "GET, HEAD, POST"), ("/v1/jobs/x", .init("M-SEARCH")!, "GET, HEAD"),
     ])
     func otherMethod(_ path: String, _ method: HTTPRequest.Method, _ allowed: String) async throws {
         try await ServiceRig.make().route { client in
