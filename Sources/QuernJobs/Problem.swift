@@ -34,12 +34,13 @@ public struct Problem: Sendable, Codable, Equatable {
 
 extension QuernError.Code {
     /// Codes and HTTP statuses. From a code to its status the first row counts, and so it does on the way back; rows
-    /// that come later only say how to read a status which something between client and coordinator may send.
+    /// that come later only say how to read a status which something between client and coordinator may send. (401 asks
+    /// for a token, and is only ever sent with what says so.)
     private static let statuses: [(code: QuernError.Code, status: Int)] = [
         (.usage, 400), (.invalidInput, 422), (.unsupported, 501), (.notFound, 404), (.conflict, 409),
-        (.unauthorized, 401), (.outOfSpace, 507), (.unavailable, 503), (.cancelled, 499), (.internalFault, 500),
+        (.unauthorized, 403), (.outOfSpace, 507), (.unavailable, 503), (.cancelled, 499), (.internalFault, 500),
         (.outOfMemory, 500), (.corrupted, 500), (.io, 500),
-        (.unauthorized, 403), (.usage, 405), (.unavailable, 408), (.invalidInput, 413), (.unsupported, 415),
+        (.unauthorized, 401), (.usage, 405), (.unavailable, 408), (.invalidInput, 413), (.unsupported, 415),
         (.unavailable, 429), (.unavailable, 502), (.unavailable, 504),
     ]
 

@@ -115,6 +115,19 @@ import Testing
         #expect(try await !rig.blobs.contains(Sample.digest("a header")))
     }
 
+    /// Forbidden, not unauthorized: no token would help.
+    @Test func sourcesElsewhere() async throws {
+        let rig = try await ServiceRig.make { $0.sourceRoots = ["/srv/models"] }
+        try await rig.route { client in
+            let response = try await client.execute(
+                uri: "/v1/jobs", method: .post, headers: [.contentType: "application/json"],
+                body: try jsonBody(ServiceRig.recipe()))
+            let problem = try response.problem(403)
+            #expect(problem.code == .unauthorized)
+            #expect(problem.location == "source")
+        }
+    }
+
     @Test func listing() async throws {
         let rig = try await ServiceRig.make()
         for name in ["a", "b", "c"] { try await rig.submit(name) }
