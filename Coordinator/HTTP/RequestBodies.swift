@@ -59,8 +59,14 @@ struct BodySizeMiddleware<Context: RequestContext>: RouterMiddleware {
     }
 }
 
-/// - Throws: `QuernError` `.usage` with the path of the field in question.
+/// `JSONDecoder` takes more than JSON: UTF-16, commas before a closing bracket, keys that are there twice.
+/// - Throws: `QuernError` `.usage` with the path of the field in question, or with the place in the text.
 func parseJSON<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) throws -> Value {
+    do {
+        _ = try JSONValue.parse(bytes)
+    } catch {
+        throw QuernError(.usage, "the body is no valid JSON: \(error.message)", at: error.location)
+    }
     do {
         return try JSONDecoder().decode(type, from: Data(bytes))
     } catch let error as QuernError {
@@ -86,12 +92,12 @@ private func describe(_ error: DecodingError) -> QuernError {
         return QuernError(.usage, "the field is no \(type)", at: place(context), remedy: remedy)
     case .valueNotFound(let type, let context):
         return QuernError(.usage, "the field is null, but should be a \(type)", at: place(context), remedy: remedy)
+    case .dataCorrupted(let context) where context.codingPath.isEmpty:
+        // The text is JSON. What decoders have against it as a whole is a number that its field cannot hold.
+        let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
+        return QuernError(.usage, "a number does not fit its field: \(reason)", remedy: remedy)
     case .dataCorrupted(let context):
-        let syntax = context.codingPath.isEmpty
-        return QuernError(
-            .usage,
-            syntax ? "the body is no valid JSON: \(context.debugDescription)" : context.debugDescription,
-            at: place(context), remedy: syntax ? "" : remedy)
+        return QuernError(.usage, context.debugDescription, at: place(context), remedy: remedy)
     @unknown default:
         return QuernError(.usage, "the body cannot be read: \(error)")
     }

@@ -104,7 +104,14 @@ import Yams
     }
 
     @Test(arguments: [
-        (#"{"node": "one", "slots": 2, "memory": 5"#, "", "the body is no valid JSON"),
+        (#"{"node": "one", "slots": 2, "memory": 5"#, "byte 39, line 1", "the body is no valid JSON: unexpected end"),
+        (#"{"node": "one", "slots": 2, "memory": 5, "stages": ["encode"],}"#, "byte 62, line 1", "a key should be"),
+        (#"{"node": "one", "slots": 2, "node": "two", "memory": 5}"#, "byte 28, line 1", "duplicate key 'node'"),
+        (#"{"node": "\ud800", "slots": 2, "memory": 5}"#, "byte 10, line 1", "an unpaired surrogate"),
+        (#"{"node": \#(String(repeating: "[", count: 30_000))"#, "byte 72, line 1", "nested more than 64 deep"),
+        (#"{"node": "one", "slots": 1e400, "memory": 5}"#, "byte 25, line 1", "is too large"),
+        (#"{"node": "one", "slots": 9223372036854775808, "memory": 5}"#, "", "a number does not fit its field"),
+        (#"{"node": "one", "slots": 1.5, "memory": 5}"#, "", "a number does not fit its field"),
         (#"{"node": "one", "slots": 2, "memory": 5}"#, "stages", "the field 'stages' is missing"),
         (#"{"node": "one", "slots": "two", "memory": 5, "stages": []}"#, "slots", "the field is no Int"),
         (#"{"node": null, "slots": 2, "memory": 5, "stages": []}"#, "node", "the field is null"),
@@ -134,6 +141,36 @@ import Yams
                     body: ByteBuffer(string: "{}"))
                 #expect(try response.problem(415).location == "Content-Type")
             }
+        }
+    }
+
+    @Test func bodiesInUTF16() async throws {
+        try await ServiceRig.make().route { client in
+            let text = #"{"node": "one", "slots": 1, "memory": 5, "stages": ["encode"]}"#
+            let response = try await client.execute(
+                uri: "/v1/sessions", method: .post, headers: [.contentType: "application/json"],
+                body: ByteBuffer(bytes: text.utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] }))
+            #expect(try response.problem(400).detail.hasPrefix("the body is no valid JSON: unexpected byte 0x0"))
+        }
+    }
+
+    /// Names of 255 characters fit, however many bytes these have.
+    @Test(arguments: [(255, 201, 404), (256, 400, 400)])
+    func lengthsCountCharacters(_ count: Int, _ session: Int, _ job: Int) async throws {
+        try await ServiceRig.make().route { client in
+            let name = String(repeating: "é", count: count)
+            let request = SessionRequest(node: name, slots: 1, memory: 1, stages: [.encode])
+            let opened = try await client.execute(
+                uri: "/v1/sessions", method: .post, headers: [.contentType: "application/json"],
+                body: try jsonBody(request))
+            #expect(opened.status.code == session)
+            let path = String(repeating: "%C3%A9", count: count)
+            #expect(try await client.execute(uri: "/v1/jobs/\(path)", method: .get).status.code == job)
+            let submission = Submission(recipe: ServiceRig.recipe(), idempotencyKey: name)
+            let submitted = try await client.execute(
+                uri: "/v1/jobs", method: .post, headers: [.contentType: "application/json"],
+                body: try jsonBody(submission))
+            #expect(submitted.status.code == session)
         }
     }
 
