@@ -58,7 +58,6 @@ public struct CoordinatorRoutes: Sendable {
         """.split(separator: " ").compactMap { HTTPRequest.Method(String($0)) }
 
     private func refuseOtherMethods(on router: Router<Context>) {
-        let all: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options]
         for (path, routes) in Dictionary(grouping: router.routes, by: { $0.path.description }) {
             var known = Set(routes.map(\.method))
             if known.contains(.get) { known.insert(.head) }
@@ -79,7 +78,8 @@ public struct CoordinatorRoutes: Sendable {
 extension RequestContext {
     /// A segment of the path, decoded.
     func segment(_ name: String) throws -> String {
-        guard let text = try parameters.require(name).removingPercentEncoding, !text.isEmpty, text.utf8.count <= 255
+        guard let text = try parameters.require(name).removingPercentEncoding,
+            (1...255).contains(text.unicodeScalars.count)
         else {
             throw QuernError(.usage, "the path cannot be read", at: name)
         }

@@ -7,8 +7,8 @@ import QuernStore
 extension Coordinator: JobService {
     public func submit(_ submission: Submission) async throws -> JobRecord {
         if let key = submission.idempotencyKey {
-            guard (1...255).contains(key.utf8.count) else {
-                throw QuernError(.usage, "an idempotency key has 1 to 255 bytes", at: "Idempotency-Key")
+            guard (1...255).contains(key.unicodeScalars.count) else {
+                throw QuernError(.usage, "an idempotency key has 1 to 255 characters", at: "Idempotency-Key")
             }
             if let earlier = try await store.job(.of(idempotencyKey: key)) {
                 return try replay(earlier, of: submission)

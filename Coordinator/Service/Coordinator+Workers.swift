@@ -7,8 +7,8 @@ extension Coordinator: WorkerService {
     static let largestClaim = 256
 
     public func openSession(_ request: SessionRequest) async throws -> SessionGrant {
-        guard !request.node.isEmpty, request.node.utf8.count <= 255 else {
-            throw QuernError(.usage, "a node's name has 1 to 255 bytes", at: "node")
+        guard (1...255).contains(request.node.unicodeScalars.count) else {
+            throw QuernError(.usage, "a node's name has 1 to 255 characters", at: "node")
         }
         guard request.slots > 0, request.memory > 0, !request.stages.isEmpty else {
             throw QuernError(.usage, "a session needs slots, memory and stages", at: request.node)

@@ -117,7 +117,7 @@ import Yams
         (#"{"node": null, "slots": 2, "memory": 5, "stages": []}"#, "node", "the field is null"),
         (#"{"node": "one", "slots": 2, "memory": 5, "stages": ["encode", "bake"]}"#, "stages[1]", "bake"),
         (#"{"node": "one", "slots": 0, "memory": 5, "stages": ["encode"]}"#, "one", "needs slots"),
-        (#"{"node": "", "slots": 1, "memory": 5, "stages": ["encode"]}"#, "node", "1 to 255 bytes"),
+        (#"{"node": "", "slots": 1, "memory": 5, "stages": ["encode"]}"#, "node", "1 to 255 characters"),
         ("[1, 2]", "", "the field is no"),
     ])
     func malformedJSON(_ body: String, _ location: String, _ message: String) async throws {
