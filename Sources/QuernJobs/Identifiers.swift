@@ -58,11 +58,13 @@ public struct Lease: Sendable, Hashable, Codable {
 
     /// Whether it still counts for an item in this state: it holds, or the reaper has taken it and nobody has claimed
     /// the item since, so that a late result is welcome.
+    /// - Parameter fence: the item's, which has counted up from 0. Its own comes from whoever hands it in, and may be
+    ///   any number.
     public func counts(state: ItemState, fence: Int64, leaseID: String?) -> Bool {
         guard leaseID == id else { return false }
         return switch state {
         case .leased: fence == self.fence
-        case .ready, .blocked: fence == self.fence + 1
+        case .ready, .blocked: fence - 1 == self.fence
         case .done, .failed, .cancelled, .quarantined: false
         }
     }

@@ -61,6 +61,19 @@ import Testing
         }
     }
 
+    /// Whoever hands a lease in may have changed its fence to anything.
+    @Test(arguments: [Int64.min, .max])
+    func fencesAtTheEnds(_ fence: Int64) throws {
+        let forged = Lease(item: id, id: "L", fence: fence)
+        let taken = try after(item(.leased), .lost(node: "one", reason: "silence"))
+        for item in [item(.done), item(.leased), taken] {
+            let error = #expect(throws: QuernError.self) {
+                try decide(item, .completed(forged, digest: "other"), at: 0, policy: policy)
+            }
+            #expect(error?.code == .conflict)
+        }
+    }
+
     @Test func takenItemsWelcomeTheirLastHolderUntilTheNextClaim() throws {
         let taken = try after(item(.leased), .lost(node: "one", reason: "silence"))
         #expect(taken.state == .ready)

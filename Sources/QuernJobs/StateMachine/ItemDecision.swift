@@ -105,7 +105,7 @@ private func complete(_ item: ItemLife, _ lease: Lease, _ digest: String) throws
             .announce(.itemRetried, "its result is another than the one that was lost: what depends on it is redone"),
         ]
     }
-    let isReplay = item.state == .done && item.leaseID == lease.id && item.fence - lease.fence <= 1
+    let isReplay = item.state == .done && item.leaseID == lease.id && item.fence - 1 <= lease.fence
     guard isReplay && item.resultDigest == digest else { throw item.leaseLost() }
     return []
 }
