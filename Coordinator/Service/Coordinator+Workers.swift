@@ -20,6 +20,9 @@ extension Coordinator: WorkerService {
     }
 
     public func heartbeat(_ session: SessionID, _ report: HeartbeatReport) async throws -> HeartbeatReply {
+        if let index = report.leases.firstIndex(where: { !(0...1).contains($0.fraction) }) {
+            throw QuernError(.usage, "a fraction lies between 0 and 1", at: "leases[\(index)].fraction")
+        }
         let lost = try await store.heartbeat(session, report, expiry: settings.expiry)
         count { $0.heartbeats += 1 }
         return HeartbeatReply(lost: lost)

@@ -93,6 +93,42 @@ import Testing
         }
     }
 
+    @Test(arguments: [-0.001, 1.001])
+    func fractionsLieBetweenNoneAndAll(_ fraction: Double) async throws {
+        let rig = try await ServiceRig.make()
+        try await rig.submit()
+        try await rig.route { client in
+            let caller = Caller(client: client)
+            let session = try await caller.session().session
+            let claims = try await caller.claim(session)
+            let leases = claims.map { HeartbeatReport.Progress(lease: $0.lease, fraction: 0) }
+            let wrong = HeartbeatReport.Progress(lease: claims[0].lease, fraction: fraction)
+            let response = try await caller.post(
+                "/v1/sessions/\(session)/heartbeat", HeartbeatReport(leases: leases + [wrong]))
+            let problem = try response.problem(400)
+            #expect(problem.code == .usage)
+            #expect(problem.location == "leases[\(leases.count)].fraction")
+        }
+    }
+
+    /// A fence is any number that its sender likes, and none brings the coordinator down.
+    @Test(arguments: [Int64.min, -1, .max])
+    func fencesAtTheEnds(_ fence: Int64) async throws {
+        let rig = try await ServiceRig.make()
+        try await rig.submit()
+        try await rig.route { client in
+            let caller = Caller(client: client)
+            let claim = try #require(try await caller.claim(try await caller.session().session, limit: 1).first)
+            let completion = Sample.completion("a")
+            let path = "/v1/leases/\(claim.lease.id)/complete"
+            let first = try await caller.post(path, Wire.Complete(lease: claim.lease, completion: completion))
+            #expect(first.status == .noContent)
+            let lease = Lease(item: claim.lease.item, id: claim.lease.id, fence: fence)
+            let again = try await caller.post(path, Wire.Complete(lease: lease, completion: Sample.completion("b")))
+            #expect(try again.problem(409).code == .conflict)
+        }
+    }
+
     @Test func failuresReleasesAndConflicts() async throws {
         let rig = try await ServiceRig.make()
         let job = try await rig.submit()
