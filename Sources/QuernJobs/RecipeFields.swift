@@ -25,13 +25,19 @@ struct RecipeValue {
         return value
     }
 
+    /// Not in the sixties of YAML 1.1, such as 1:30, in which the parser multiplies until it traps.
+    private var wholeNumber: Int? {
+        guard case .scalar(let scalar) = node, !scalar.string.contains(":") else { return nil }
+        return node.int
+    }
+
     func count() throws -> Int {
-        guard let value = node.int, value > 0 else { throw refusal("expected a whole number above 0") }
+        guard let value = wholeNumber, value > 0 else { throw refusal("expected a whole number above 0") }
         return value
     }
 
     func index() throws -> Int {
-        guard let value = node.int, value >= 0 else { throw refusal("expected a whole number, 0 or above") }
+        guard let value = wholeNumber, value >= 0 else { throw refusal("expected a whole number, 0 or above") }
         return value
     }
 

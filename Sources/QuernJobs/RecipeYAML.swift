@@ -6,13 +6,9 @@ extension Recipe {
     /// - Parameter name: what to call the text in messages: usually the path of the file.
     /// - Throws: `QuernError` `.usage` where the text is no recipe, `.unsupported` for keys of things to come.
     public init(yaml: String, name: String = "recipe") throws {
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: yaml)
-        } catch let error as YamlError {
-            throw QuernError(error, in: name)
+        guard let root = try YAMLText.compose(yaml, name: name) else {
+            throw QuernError(.usage, "the recipe is empty", at: name)
         }
-        guard let root else { throw QuernError(.usage, "the recipe is empty", at: name) }
         let fields = try RecipeFields<Key>(root, file: name)
         self.init(
             source: try fields.required(.source).text(),

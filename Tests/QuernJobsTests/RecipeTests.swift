@@ -150,12 +150,26 @@ import Testing
         ("source: x\ntargets: {gguf: Q8_0}", "targets: expected a list", .usage),
         ("- source: x", "expected keys and values", .usage),
         ("source: {", "YAML", .usage),
+        ("source: x\ntargets: []\nprune_layers: [153722867280912930:59]", "prune_layers[0]: expected a whole", .usage),
+        ("source: &s x\ntargets: [{gguf: *s}]", "there are no aliases here, such as *s", .usage),
+        (Self.bomb + "? *a20\n: 1\n? *a19\n: 2\n", "there are no aliases here, such as *a0", .usage),
     ])
     func refusesYAML(text: String, message: String, code: QuernError.Code) throws {
         let error = try #require(throws: QuernError.self) { try Recipe(yaml: text, name: "r.yaml") }
         #expect(error.code == code)
         #expect(error.description.contains(message), "\(error)")
         #expect(error.location.hasPrefix("r.yaml"))
+    }
+
+    /// Twenty lines that stand for 10²¹ values.
+    private static let bomb = (1...20).reduce("a0: &a0 [x]\n") { text, level in
+        text + "a\(level): &a\(level) [\(Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ","))]\n"
+    }
+
+    /// Signs that only look like those of aliases.
+    @Test func readsAmpersandsAndStars() throws {
+        let recipe = try Recipe(yaml: "source: /a &b\ntargets: [{compressed_tensors: W4A16, ignore: ['re:.*c*']}]")
+        #expect(recipe.source == "/a &b")
     }
 
     @Test func readsJSONLeniently() throws {

@@ -95,7 +95,9 @@ import Testing
                 ])
     }
 
-    @Test(arguments: ["", "---\n", "---\n{a: [\n---\n", "---\n- 1\n---\n", "# No front matter\n"])
+    @Test(arguments: [
+        "", "---\n", "---\n{a: [\n---\n", "---\n- 1\n---\n", "---\nlicense: &a mit\nb: *a\n---\n", "# No front matter\n",
+    ])
     func brokenCardsAreNoHindrance(card: String) throws {
         let fixture = try ConvertFixture("mistral")
         try fixture.write(card, to: "README.md")

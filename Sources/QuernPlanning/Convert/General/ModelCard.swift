@@ -1,3 +1,4 @@
+import QuernJobs
 import Yams
 
 /// The front matter of a model's README.md: what the authors say about it.
@@ -22,7 +23,7 @@ struct ModelCard {
         }
         // Cards have been seen that indent with tabs, which YAML forbids.
         let yaml = lines[1..<end].joined(separator: "\n").replacing("\t", with: "  ") + "\n"
-        fields = (try? Yams.compose(yaml: yaml))?.mapping ?? Node.Mapping([])
+        fields = (try? YAMLText.compose(yaml, name: "README.md"))?.mapping ?? Node.Mapping([])
     }
 
     /// The first of `keys` that has a scalar.
