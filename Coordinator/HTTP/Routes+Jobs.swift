@@ -53,19 +53,18 @@ extension CoordinatorRoutes {
 
     /// As server-sent events, or, where JSON is asked for, those that there are now.
     private func events(of id: JobID, _ request: Request) async throws -> Response {
-        let after = try request.number("after") ?? 0
-        if let accept = request.headers[.accept], accept.contains("application/json"),
-            !accept.contains("text/event-stream")
-        {
-            return try await jsonResponse(
-                Wire.Events(events: try await coordinator.events(of: id, after: Int64(after))))
-        }
-        var last = Int64(after)
+        var last = Int64(try request.number("after") ?? 0)
         if let header = request.headers[.lastEventID] {
             guard let sequence = Int64(header) else {
                 throw QuernError(.usage, "'\(header)' is no id of an event", at: "Last-Event-ID")
             }
             last = sequence
+        }
+        if let accept = request.headers[.accept], accept.contains("application/json"),
+            !accept.contains("text/event-stream")
+        {
+            return try await jsonResponse(
+                Wire.Events(events: try await coordinator.events(of: id, after: last)))
         }
         _ = try await coordinator.job(id)
         let stream = EventStream(coordinator: coordinator, job: id, after: last)

@@ -181,6 +181,14 @@ import Testing
             #expect(try await events("") == [.submitted, .paused])
             #expect(try await events("?after=1") == [.paused])
             #expect(try await events("?after=2") == [])
+            for (id, status) in [("1", 200), ("9223372036854775808", 400), ("x", 400)] {
+                let response = try await client.execute(
+                    uri: "\(path)/events?after=0", method: .get,
+                    headers: [.accept: "application/json", HTTPField.Name("Last-Event-ID")!: id])
+                #expect(response.status.code == status)
+                guard status == 200 else { continue }
+                #expect(try response.json(Wire.Events.self).events.map(\.kind) == [.paused])
+            }
             for missing in ["", "/items", "/events", "/artifacts", "/manifest"] {
                 let response = try await client.execute(uri: "/v1/jobs/missing\(missing)", method: .get)
                 #expect(try response.problem(404).location?.hasPrefix("missing") == true)
