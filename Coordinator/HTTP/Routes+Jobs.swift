@@ -88,8 +88,15 @@ private struct SubmissionBody: Decodable, Sendable {
     let priority: Int
     let idempotencyKey: String?
 
-    private enum Key: String, CodingKey {
+    private enum Key: String, CodingKey, CaseIterable {
         case recipe, priority, idempotencyKey
+    }
+
+    private struct AnyKey: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
     }
 
     init(from decoder: any Decoder) throws {
@@ -99,6 +106,12 @@ private struct SubmissionBody: Decodable, Sendable {
             priority = 0
             idempotencyKey = nil
             return
+        }
+        for key in try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).sorted()
+        where Key(rawValue: key) == nil {
+            throw QuernError(
+                .usage, "unknown key '\(key)'",
+                remedy: "Known are: \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         recipe = try container.decode(Recipe.self, forKey: .recipe)
         priority = try container.decodeIfPresent(Int.self, forKey: .priority) ?? 0

@@ -106,6 +106,11 @@ import Testing
                 uri: "/v1/jobs", method: .post, headers: [.contentType: "application/json"],
                 body: ByteBuffer(string: #"{"source": "/m", "targets": [], "colour": "blue"}"#))
             #expect(try unknownKey.problem(400).detail.contains("colour"))
+            let misspelled = try await client.execute(
+                uri: "/v1/jobs", method: .post, headers: [.contentType: "application/json"],
+                body: ByteBuffer(
+                    string: #"{"recipe": {"source": "/m", "targets": [{"gguf": "Q8_0"}]}, "priorty": 1}"#))
+            #expect(try misspelled.problem(400).detail == "unknown key 'priorty'")
             let brokenYAML = try await client.execute(
                 uri: "/v1/jobs", method: .post, headers: [.contentType: "application/yaml"],
                 body: ByteBuffer(string: "source: [unclosed"))
