@@ -94,8 +94,7 @@ private func describe(_ error: DecodingError) -> QuernError {
         return QuernError(.usage, "the field is null, but should be a \(type)", at: place(context), remedy: remedy)
     case .dataCorrupted(let context) where context.codingPath.isEmpty:
         // The text is JSON. What decoders have against it as a whole is a number that its field cannot hold.
-        let reason = context.underlyingError.map { "\($0)" } ?? context.debugDescription
-        return QuernError(.usage, "a number does not fit its field: \(reason)", remedy: remedy)
+        return QuernError(.usage, "a number is too large for its field, or no whole one", remedy: remedy)
     case .dataCorrupted(let context):
         return QuernError(.usage, context.debugDescription, at: place(context), remedy: remedy)
     @unknown default:

@@ -110,8 +110,11 @@ import Yams
         (#"{"node": "\ud800", "slots": 2, "memory": 5}"#, "byte 10, line 1", "an unpaired surrogate"),
         (#"{"node": \#(String(repeating: "[", count: 30_000))"#, "byte 72, line 1", "nested more than 64 deep"),
         (#"{"node": "one", "slots": 1e400, "memory": 5}"#, "byte 25, line 1", "is too large"),
-        (#"{"node": "one", "slots": 9223372036854775808, "memory": 5}"#, "", "a number does not fit its field"),
-        (#"{"node": "one", "slots": 1.5, "memory": 5}"#, "", "a number does not fit its field"),
+        (
+            #"{"node": "one", "slots": 9223372036854775808, "memory": 5}"#, "",
+            "a number is too large for its field, or no whole one"
+        ),
+        (#"{"node": "one", "slots": 1.5, "memory": 5}"#, "", "a number is too large for its field, or no whole one"),
         (#"{"node": "one", "slots": 2, "memory": 5}"#, "stages", "the field 'stages' is missing"),
         (#"{"node": "one", "slots": "two", "memory": 5, "stages": []}"#, "slots", "the field is no Int"),
         (#"{"node": null, "slots": 2, "memory": 5, "stages": []}"#, "node", "the field is null"),
