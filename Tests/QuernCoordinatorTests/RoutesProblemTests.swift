@@ -44,6 +44,10 @@ import Yams
         #expect(try names(problem) == Set(QuernError.Code.allCases.map(\.rawValue)))
         #expect(try names(schemas["JobState"]) == Set(JobState.allCases.map(\.rawValue)))
         #expect(try names(schemas["Stage"]) == Set(Stage.allCases.map(\.rawValue)))
+        let elements = Set(ElementType.allCases.map(\.description))
+        #expect(try names(schemas["ElementType"]) == elements)
+        let tensors = elements.union(SafetensorsType.allCases.map { TensorType($0).description })
+        #expect(try names(schemas["TensorType"]) == tensors)
         let item = schemas["Item"]?["properties"]?["state"]
         #expect(try names(item) == Set(ItemState.allCases.map(\.rawValue)))
         let failure = schemas["WorkFailure"]?["properties"]?["class"]
