@@ -3,12 +3,13 @@ CONFIGURATION := -c release
 SWIFT_SOURCES := Package.swift Sources Coordinator Workers Schemas Tests
 QUERN := .build/release/quern
 
-.PHONY: build test faults quickstart format lint check-deploy benchmark clean help
+.PHONY: build test conformance faults quickstart format lint check-deploy benchmark clean help
 
 help:
 	@echo "make quickstart    install what is missing, build, quantize the bundled model into ./out"
 	@echo "make build         build the quern executable"
 	@echo "make test          install what is missing, build and run all tests"
+	@echo "make conformance   hold the coordinator against its OpenAPI document: minutes; OPTIONS=\"--tokens\" and others"
 	@echo "make faults        inject faults at length, as root: hours; FAULTS=\"kill pause\" for some of them"
 	@echo "make lint          check the layout of the Swift sources; make format puts it right"
 	@echo "make check-deploy  check what lies in deploy/ with the tools that are here"
@@ -29,6 +30,10 @@ test:
 	@status=0; for tests in "--filter "$(COMPUTING) "--skip "$(COMPUTING)" --skip "$(PROGRAMS) "--filter "$(PROGRAMS); do \
 		echo "swift test $(CONFIGURATION) --skip-build $$tests"; \
 		swift test $(CONFIGURATION) --skip-build $$tests || status=1; done; exit $$status
+
+# Not a part of the tests: it takes minutes, and packages from the Python index.
+conformance: build
+	Tests/Conformance/check $(OPTIONS)
 
 # Every kind of fault as often as it takes to trust the result.
 FAULTS ?= kill pause database network disk flip
