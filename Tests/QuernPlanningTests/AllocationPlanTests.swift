@@ -193,6 +193,21 @@ struct AllocationPlanTests {
         #expect(plan.items.last?.dependencies.contains(collect) == true)
     }
 
+    /// Numbers that nobody means are refused, not multiplied until they overflow.
+    @Test(arguments: [Int.min, 0, (1 << 20) + 1, .max])
+    func measuredChunksHaveBounds(_ chunks: Int) throws {
+        let text = CalibrationPlanTests.text
+        let error = #expect(throws: QuernError.self) {
+            try Planner.plan(
+                recipe: Recipe(
+                    source: Fixtures.sample, targets: [], calibration: .init(text: text.path, chunks: 4),
+                    measurement: .init(chunks: chunks, layers: .max)),
+                source: SourceModel.open(path: Fixtures.sample), importance: nil, calibrationText: text)
+        }
+        #expect(error?.code == .usage && error?.location == "measurement")
+        #expect(error?.message == "1 to 1048576 chunks are needed, and at least two layers")
+    }
+
     /// Of many layers some are measured: of those alike the first, the last and some between.
     @Test(arguments: [(2, [0, 3]), (3, [0, 1, 3]), (16, [0, 1, 2, 3])])
     func someLayersStandForOthers(most: Int, probed: [Int]) throws {

@@ -13,6 +13,8 @@ struct MeasureItems {
     private static let logits = 192.0 * Double(1 << 20)
     /// Matrices of a tensor of experts that are looked at.
     private static let matrices = 4
+    /// How many chunks may be asked for; a text has fewer where it is shorter.
+    private static let chunks = 1...1 << 20
 
     /// - Parameters:
     ///   - recipe: with what its methods ask for.
@@ -29,10 +31,10 @@ struct MeasureItems {
                 .usage, "what tensors cost is measured on the text that is calibrated on, and there is none",
                 at: "measurement", remedy: "Give a text to calibrate on")
         }
-        guard measurement.chunks > 0, measurement.layers > 1 else {
+        guard Self.chunks.contains(measurement.chunks), measurement.layers > 1 else {
             throw QuernError(
-                .usage, "at least one chunk is needed, and two layers", at: "measurement",
-                remedy: "Leave chunks and layers out, or give larger numbers")
+                .usage, "1 to \(Self.chunks.upperBound) chunks are needed, and at least two layers", at: "measurement",
+                remedy: "Leave chunks and layers out, or give other numbers")
         }
         let graph = try DecoderGraph.of(source, toBe: "measured", remedy: "Choose types by a preset.")
         var outputs = TypeOutputs(
