@@ -8,6 +8,7 @@ extension Planner {
     /// - Parameter costs: what the items of a plan without it have measured.
     /// - Throws: what opening and planning throw; `.notFound` for a text that is not there.
     public static func plan(_ recipe: Recipe, costs: SensitivityFile? = nil) throws -> Plan {
+        try RecipeBounds.check(recipe)
         let needsModel =
             recipe.calibration != nil || recipe.evaluation != nil
             || recipe.targets.contains { $0.needsModel }

@@ -24,6 +24,34 @@ import Testing
         #expect(code([.init(gguf: "Q4_0")]) == nil)
     }
 
+    /// Before anything is read: what a list is compared with grows with it.
+    @Test(arguments: [
+        "targets", "tensors", "layers", "ignore", "override_kv", "include_weights", "exclude_weights", "prune_layers",
+    ])
+    func listsHaveALimit(_ field: String) throws {
+        func refusal(_ count: Int) -> QuernError? {
+            let list = { (name: String) in name == field ? (0..<count).map { "x\($0)" } : [] }
+            let targets = (0..<(field == "targets" ? count : 1)).map { _ in
+                ["layers", "ignore"].contains(field)
+                    ? Recipe.Target(
+                        compressedTensors: "W4A16", ignore: list("ignore"),
+                        layers: list("layers").map { .init(pattern: $0, scheme: "none") })
+                    : Recipe.Target(gguf: "Q8_0", tensors: list("tensors").map { .init(pattern: $0, type: .q8_0) })
+            }
+            let recipe = Recipe(
+                source: "/none", targets: targets, includeWeights: list("include_weights"),
+                excludeWeights: list("exclude_weights"), pruneLayers: list("prune_layers").indices.map { $0 },
+                overrides: list("override_kv").map { .init(key: $0, value: .bool(true)) })
+            return #expect(throws: QuernError.self) { try Planner.plan(recipe) }
+        }
+        let most = ["targets": 100, "tensors": 65_536, "layers": 65_536, "ignore": 65_536][field] ?? 4096
+        let error = refusal(most + 1)
+        #expect(error?.code == .usage && error?.location == field)
+        #expect(error?.message == "\(most + 1) are too many: there may be \(most)")
+        // The source is looked for next, and is not there.
+        #expect(refusal(most)?.location != field)
+    }
+
     @Test(arguments: ["../x", ".hidden", "a/b", "", "line\nbreak"])
     func namesThatLeaveTheFolder(name: String) throws {
         let source = TestSources.llama(blocks: 1)
