@@ -19,6 +19,7 @@ struct TensorNameRule {
             matcher = .plain(plain)
             return
         }
+        try PatternCost.check(rule.pattern, "the tensor pattern ")
         do {
             matcher = .expression(try Regex(rule.pattern).ignoresCase().matchingSemantics(.unicodeScalar))
         } catch {

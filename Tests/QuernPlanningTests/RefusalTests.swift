@@ -19,6 +19,7 @@ import Testing
         #expect(code([.init(gguf: "Q4_K_X")]) == .usage)
         #expect(code([.init(gguf: "Q4_K"), .init(gguf: "q4_k_m")]) == .usage)
         #expect(code([.init(gguf: "Q4_0", tensors: [.init(pattern: "attn_(", type: .q8_0)])]) == .usage)
+        #expect(code([.init(gguf: "Q4_0", tensors: [.init(pattern: "(([a-z0-9._]+)+)+X", type: .q8_0)])]) == .usage)
         #expect(code([.init(gguf: "Q4_0")], split: .init(maxBytes: 0)) == .usage)
         #expect(code([.init(gguf: "Q4_0")], split: .init(maxTensors: 0)) == .usage)
         #expect(code([.init(gguf: "Q4_0")]) == nil)

@@ -4,22 +4,13 @@ public enum LayerPattern {
     case name(String)
     case expression(Regex<AnyRegexOutput>)
 
-    private static let mostRepetitions = 4
-
     /// - Throws: `QuernError` `.usage` for what is no regular expression.
     public init(_ text: String) throws(QuernError) {
         guard text.hasPrefix("re:") else {
             self = .name(text)
             return
         }
-        // Whoever matches goes through all ways to share a name out among such parts.
-        let unbounded = text.replacing(#"\\"#, with: "").replacing(#"\*"#, with: "").replacing(#"\+"#, with: "")
-            .count { "*+".contains($0) }
-        guard unbounded <= Self.mostRepetitions, text.firstMatch(of: /[*+}][^()]*\)[*+{]/) == nil else {
-            throw QuernError(
-                .usage, "matching \(text.quotedForMessage) may take forever",
-                remedy: "Write it with at most \(Self.mostRepetitions) of * and +, and none of them around another")
-        }
+        try PatternCost.check(text)
         do {
             self = .expression(try Regex(String(text.dropFirst(3))).matchingSemantics(.unicodeScalar))
         } catch {
