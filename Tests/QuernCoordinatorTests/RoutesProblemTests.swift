@@ -151,6 +151,24 @@ import Yams
         }
     }
 
+    /// PostgreSQL would make U+FFFD of it, and one key of two.
+    @Test func namesWithoutNUL() async throws {
+        try await ServiceRig.make().route { client in
+            let request = SessionRequest(node: "a\0b", slots: 1, memory: 1, stages: [.encode])
+            let submission = Submission(recipe: ServiceRig.recipe(), idempotencyKey: "a\0b")
+            for (path, body, location) in [
+                ("/v1/sessions", try jsonBody(request), "node"),
+                ("/v1/jobs", try jsonBody(submission), "Idempotency-Key"),
+            ] {
+                let response = try await client.execute(
+                    uri: path, method: .post, headers: [.contentType: "application/json"], body: body)
+                let problem = try response.problem(400)
+                #expect(problem.location == location)
+                #expect(problem.detail.hasSuffix("1 to 255 characters, none NUL"))
+            }
+        }
+    }
+
     @Test func bodiesInUTF16() async throws {
         try await ServiceRig.make().route { client in
             let text = #"{"node": "one", "slots": 1, "memory": 5, "stages": ["encode"]}"#
