@@ -6,6 +6,7 @@ problem document; and the coordinator has to be there afterwards. Prints what is
 
 import hashlib
 import json
+import pathlib
 import socket
 import sys
 
@@ -98,22 +99,20 @@ def bodies():
         "1e999999999": SESSION.replace(b"1", b"1e999999999", 1), "NaN": SESSION.replace(b"1", b"NaN", 1),
         "a thousand digits": SESSION.replace(b"1", b"9" * 1000, 1), "1.5": SESSION.replace(b"1", b"1.5", 1),
         "a key twice": b'{"node":"m",' + SESSION[1:], "a comma too many": SESSION[:-1] + b",}", "two values": SESSION * 2,
-        "a comment": b"/**/" + SESSION, "null": b"null", "a number": b"1", "a name too long": with_node(b'"%s"' % (b"n" * 256)),
+        "a comment": b"/**/" + SESSION, "NUL": with_node(rb'"a\u0000"'), "null": b"null", "a number": b"1", "a name too long": with_node(b'"%s"' % (b"n" * 256)),
         "arrays": b"[" * 60_000, "objects": b'{"a":' * 10_000, "deep": SESSION[:-1] + b',"x":' + b"[" * 99 + b"]" * 99 + b"}",
     }.items():
         yield 400, f"session: {name}", post("/v1/sessions", body)
     yield 413, "session: too large", post("/v1/sessions", b" " * 70_000)
-    for name, body in {"NUL": with_node(rb'"\u0000"'), "255 characters": with_node(('"' + "é" * 255 + '"').encode())}.items():
-        yield 201, f"session: {name}", post("/v1/sessions", body)
+    yield 201, "session: 255 characters", post("/v1/sessions", with_node(('"' + "é" * 255 + '"').encode()))
     for name, body in {
         "arrays": b"[" * 8_000_000, "closed arrays": b'{"recipe":' + b"[" * 2_000_000 + b"]" * 2_000_000 + b"}",
         "NUL in a path": rb'{"source":"/a\u0000b","targets":[{"gguf":"Q8_0"}]}', "no path": RECIPE.replace(b"/none", b"none"),
         "a key that is not known": b'{"recipe":' + RECIPE + b',"priorty":1}',
         "2^63": b'{"recipe":' + RECIPE + b',"priority":9223372036854775808}',
+        "NUL in a key": b'{"recipe":' + RECIPE + rb',"idempotencyKey":"a\u0000b"}',
     }.items():
         yield 400, f"job: {name}", post("/v1/jobs", body)
-    for name, fields in {"NUL in a key": rb',"idempotencyKey":"a\u0000b"}', "the lowest class": b',"priority":%d}' % -(2**63)}.items():
-        yield 403, f"job: {name}", post("/v1/jobs", b'{"recipe":' + RECIPE + fields)
     yield 403, "job: a key in no encoding", post("/v1/jobs", RECIPE, fields=b"Idempotency-Key: \xff\xfe\r\n")
     yield 501, "job: another place", post("/v1/jobs", RECIPE.replace(b"/none", b"http://127.0.0.1/"))
 
@@ -130,6 +129,35 @@ def recipes():
         "a tag": b"!!python/object:os.system source\n", "all bytes": bytes(range(256)), "nothing": b"",
     }.items():
         yield 400, f"YAML: {name}", yaml(body)
+
+
+def plans():
+    source = str(pathlib.Path(__file__).resolve().parents[2] / "Examples" / "tiny-llama")
+    text, far = {"text": source + "/calibration.txt"}, 2**63 - 1
+
+    def plan(target="Q8_0", **fields):
+        return post("/v1/jobs", json.dumps({"source": source, "targets": [{"gguf": target}], **fields}).encode())
+
+    for priority in (-far - 1, far):
+        recipe = {"source": source, "targets": [{"gguf": "Q8_0"}]}
+        body = {"recipe": recipe, "priority": priority, "idempotencyKey": f"class {priority}"}
+        yield 201, f"plan: class {priority}", post("/v1/jobs", json.dumps(body).encode())
+    yield 400, "plan: many targets", plan(targets=[{"gguf": f"bpw:{4 + number / 1e6}"} for number in range(100_000)])
+    yield 400, "plan: many overrides", plan(override_kv=[f"k{number}=int:1" for number in range(200_000)])
+    yield 400, "plan: many weights", plan(include_weights=[f"w{number}" for number in range(200_000)])
+    yield 400, "plan: many blocks", plan(prune_layers=list(range(1_000_000)))
+    for chunks in (-far - 1, 0, far):
+        yield 400, f"plan: {chunks} chunks", plan(calibration=text, measurement={"chunks": chunks, "layers": far})
+        if chunks < 1:
+            yield 400, f"plan: {chunks} chunks of text", plan(calibration={**text, "chunks": chunks})
+    for name in ("a\0b", "..", "../x", "", "n" * 300):
+        yield 400, f"plan: name {name[:5]!r}", plan(name=name)
+    for block in (-1, far):
+        yield 400, f"plan: block {block}", plan(prune_layers=[block])
+    yield 400, "plan: a pattern that is none", plan(targets=[{"gguf": "Q8_0", "tensors": {"(" * 50_000: "Q4_0"}}])
+    yield 400, "plan: negative limits", plan(split={"max_tensors": -1})
+    yield 422, "plan: no text", plan(calibration={"text": source})
+    yield 422, "plan: no importance matrix", plan(imatrix=source + "/config.json")
 
 
 def leases():
@@ -178,7 +206,7 @@ def ask(request):
 
 
 count = failures = 0
-for group in (framing, paths, bodies, recipes, leases):
+for group in (framing, paths, bodies, recipes, plans, leases):
     for expected, name, request in group():
         status, wrong = ask(request)
         count += 1
