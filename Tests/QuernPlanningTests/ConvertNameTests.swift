@@ -96,7 +96,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "---\n", "---\n{a: [\n---\n", "---\n- 1\n---\n", "---\nlicense: &a mit\nb: *a\n---\n", "# No front matter\n",
+        "", "---\n", "---\n{a: [\n---\n", "---\n- 1\n---\n", "---\nlicense: &a mit\nb: *a\n---\n",
+        "# No front matter\n",
     ])
     func brokenCardsAreNoHindrance(card: String) throws {
         let fixture = try ConvertFixture("mistral")
