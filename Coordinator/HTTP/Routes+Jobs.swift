@@ -32,7 +32,7 @@ extension CoordinatorRoutes {
         let submission: Submission
         switch request.mediaType {
         case "application/json":
-            let body = try await request.decodeJSONBody(SubmissionBody.self)
+            let body = try await request.decodeJSONBody(Wire.SubmissionBody.self)
             guard key == nil || body.idempotencyKey == nil || key == body.idempotencyKey else {
                 throw QuernError(.usage, "header and body give different idempotency keys", at: "Idempotency-Key")
             }
@@ -79,43 +79,6 @@ extension CoordinatorRoutes {
                 try await stream.run { try await writer.write(ByteBuffer(string: $0)) }
                 try await writer.finish(nil)
             })
-    }
-}
-
-/// A submission, or a recipe, whose keys stand at the top then.
-private struct SubmissionBody: Decodable, Sendable {
-    let recipe: Recipe
-    let priority: Int
-    let idempotencyKey: String?
-
-    private enum Key: String, CodingKey, CaseIterable {
-        case recipe, priority, idempotencyKey
-    }
-
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
-        guard container.contains(.recipe) else {
-            recipe = try Recipe(from: decoder)
-            priority = 0
-            idempotencyKey = nil
-            return
-        }
-        for key in try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).sorted()
-        where Key(rawValue: key) == nil {
-            throw QuernError(
-                .usage, "unknown key '\(key)'",
-                remedy: "Known are: \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-        recipe = try container.decode(Recipe.self, forKey: .recipe)
-        priority = try container.decodeIfPresent(Int.self, forKey: .priority) ?? 0
-        idempotencyKey = try container.decodeIfPresent(String.self, forKey: .idempotencyKey)
     }
 }
 
