@@ -3,7 +3,7 @@ CONFIGURATION := -c release
 SWIFT_SOURCES := Package.swift Sources Coordinator Workers Schemas Tests
 QUERN := .build/release/quern
 
-.PHONY: build test conformance faults quickstart format lint check-deploy benchmark clean help
+.PHONY: build test conformance faults fuzz quickstart format lint check-deploy benchmark clean help
 
 help:
 	@echo "make quickstart    install what is missing, build, quantize the bundled model into ./out"
@@ -11,6 +11,7 @@ help:
 	@echo "make test          install what is missing, build and run all tests"
 	@echo "make conformance   hold the coordinator against its OpenAPI document: minutes; OPTIONS=\"--tokens\" and others"
 	@echo "make faults        inject faults at length, as root: hours; FAULTS=\"kill pause\" for some of them"
+	@echo "make fuzz          fuzz what is read from strangers: an hour each; FUZZ=\"gguf zstd\" SECONDS=600 for less"
 	@echo "make lint          check the layout of the Swift sources; make format puts it right"
 	@echo "make check-deploy  check what lies in deploy/ with the tools that are here"
 	@echo "make benchmark     compare with llama-quantize (LLAMA_QUANTIZE=path)"
@@ -48,6 +49,14 @@ faults: build
 	swift build $(CONFIGURATION) --product quern-faults
 	@set -e; for run in $(foreach fault,$(FAULTS),$(FAULTS_$(fault))); do \
 		echo "== quern-faults $$run"; .build/release/quern-faults $$run; done
+
+# Everything that is read from strangers, by libFuzzer with AddressSanitizer.
+FUZZ ?= safetensors gguf imatrix index config card tokenizer zstd recipe sensitivity http
+SECONDS ?= 3600
+fuzz:
+	@Scripts/prerequisites build
+	QUERN_FUZZ=1 swift build $(CONFIGURATION) --scratch-path .build/fuzz --sanitize address --product quern-fuzz
+	@Tests/Fuzz/run $(SECONDS) $(FUZZ)
 
 quickstart: build
 	$(QUERN) quantize Examples/tiny-llama --to Q4_K_M,Q8_0 --output out

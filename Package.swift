@@ -114,6 +114,10 @@ let package = Package(
 
         // Tests
         .target(
+            name: "FuzzTargets",
+            dependencies: ["QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning", "QuernModel"],
+            path: "Tests/Fuzz/Targets"),
+        .target(
             name: "TestSupport",
             dependencies: [
                 "QuernClient", "QuernFormats", "QuernStore", .product(name: "NIOCore", package: "swift-nio"),
@@ -173,6 +177,7 @@ let package = Package(
                 "QuernWorker", "QuernFormats", "QuernJobs", "QuernKernels", "QuernModel", "QuernPlanning",
                 "QuernStore", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
             ]),
+        .testTarget(name: "FuzzCorpusTests", dependencies: ["FuzzTargets"]),
         .testTarget(
             name: "EndToEnd",
             dependencies: [
@@ -183,3 +188,15 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// For `make fuzz` alone: libFuzzer has a main function of its own, and what it is to learn from counts its branches.
+if Context.environment["QUERN_FUZZ"] != nil {
+    let read = ["QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning", "QuernModel", "FuzzTargets"]
+    for target in package.targets where read.contains(target.name) {
+        target.swiftSettings = [.unsafeFlags(["-sanitize=address,fuzzer"])]
+    }
+    package.targets.append(
+        .executableTarget(
+            name: "quern-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Driver",
+            linkerSettings: [.unsafeFlags(["-sanitize=address,fuzzer"])]))
+}

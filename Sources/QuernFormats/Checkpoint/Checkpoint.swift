@@ -12,8 +12,9 @@ public struct Checkpoint: Sendable {
 
     /// Opens the folder, which may be a URL, and reads and checks all headers; no tensor bytes are read.
     /// - Throws: `QuernError` naming the file, and the tensor where it is about one.
-    public static func open(path: String) throws -> Checkpoint {
-        let folder = try SourcePlace.folder(path)
+    public static func open(path: String) throws -> Checkpoint { try open(SourcePlace.folder(path)) }
+
+    package static func open(_ folder: any CheckpointFolder) throws -> Checkpoint {
         let path = folder.path
         guard let config = try folder.json("config.json") else {
             throw QuernError(

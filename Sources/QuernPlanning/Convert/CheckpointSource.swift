@@ -11,7 +11,7 @@ extension SourceModel {
         }
     }
 
-    private static func checkpoint(_ checkpoint: Checkpoint) throws -> SourceModel {
+    package static func checkpoint(_ checkpoint: Checkpoint) throws -> SourceModel {
         let family = try Family.of(checkpoint.config)
         let stored = try CheckpointTensors(checkpoint)
         let isQuantized = try checkQuantization(checkpoint.config, stored.quantization, of: family)

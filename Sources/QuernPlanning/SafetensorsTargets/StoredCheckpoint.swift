@@ -65,7 +65,11 @@ public struct StoredCheckpoint: Sendable {
     /// - Throws: `QuernError` as `Checkpoint.open` and `CheckpointTensors`; `.unsupported` where the weights are
     ///   quantized in a way that cannot be read, `.usage` where they are quantized and that is not allowed.
     public static func open(path: String, allowRequantize: Bool = false) throws -> StoredCheckpoint {
-        let checkpoint = try Checkpoint.open(path: path)
+        try open(Checkpoint.open(path: path), allowRequantize: allowRequantize)
+    }
+
+    package static func open(_ checkpoint: Checkpoint, allowRequantize: Bool = false) throws -> StoredCheckpoint {
+        let path = checkpoint.path
         let stored = try CheckpointTensors(checkpoint, values: modelType(checkpoint.config))
         if let method = StoredQuantization.method(of: checkpoint.config) {
             let message = "the weights are quantized already (\(method.quotedForMessage))"
