@@ -72,13 +72,7 @@ struct Settings {
     }
 
     private static func parse(_ text: String, path: String) throws -> [String: String] {
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: text)
-        } catch let error as YamlError {
-            throw QuernError(error, in: path)
-        }
-        guard let node else { return [:] }
+        guard let node = try YAMLText.compose(text, name: path) else { return [:] }
         guard let mapping = node.mapping else {
             throw QuernError(.usage, "expected lines of the form 'setting: value'", at: path)
         }

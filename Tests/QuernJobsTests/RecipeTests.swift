@@ -153,6 +153,7 @@ import Testing
         ("source: x\ntargets: []\nprune_layers: [153722867280912930:59]", "prune_layers[0]: expected a whole", .usage),
         ("source: &s x\ntargets: [{gguf: *s}]", "there are no aliases here, such as *s", .usage),
         (Self.bomb + "? *a20\n: 1\n? *a19\n: 2\n", "there are no aliases here, such as *a0", .usage),
+        (String(repeating: "{?", count: 17) + "x" + String(repeating: ": 1}", count: 17), "than 16 keys", .usage),
     ])
     func refusesYAML(text: String, message: String, code: QuernError.Code) throws {
         let error = try #require(throws: QuernError.self) { try Recipe(yaml: text, name: "r.yaml") }

@@ -9,8 +9,8 @@ struct ModelCard {
 
     private init(fields: Node.Mapping) { self.fields = fields }
 
-    /// - Parameter readme: the text of README.md. Without front matter, or where that is no YAML mapping or over a
-    ///   megabyte, the card is empty: a model works as well without one.
+    /// - Parameter readme: the text of README.md. Without front matter, or where that is no YAML mapping, over a
+    ///   megabyte or made to take for ever, the card is empty: a model works as well without one.
     init(readme: String) {
         let lines = readme.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         guard lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") else {
