@@ -37,6 +37,21 @@ import Testing
         #expect(try tokenizer.encode(String(repeating: "\u{FDFA}", count: 50_000)) == [0])
     }
 
+    /// Each step is called by the one before it: a million of them would take more than the stack.
+    @Test func tooManyStepsAreAnError() throws {
+        func json(_ steps: Int) -> String {
+            let list = [String](repeating: #"{"type": "Digits"}"#, count: steps).joined(separator: ", ")
+            return """
+                {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [\(list)]},
+                 "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0}}}
+                """
+        }
+        #expect(try HubTokenizerTests.tokenizer(json(64)).encode("a1") == [0, 0])
+        let error = try #require(throws: QuernError.self) { try HubTokenizerTests.tokenizer(json(65)) }
+        #expect(error.code == .invalidInput && error.location == "'pre_tokenizer'", "\(error)")
+        #expect(error.message == "65 steps, at most 64 are allowed")
+    }
+
     /// Words that are one, so that nothing is done before all is.
     private static let oneWord = [
         #"{"model": {"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": ["a a"], "ignore_merges": true}}"#,

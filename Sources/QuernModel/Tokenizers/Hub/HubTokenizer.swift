@@ -11,6 +11,9 @@ struct HubTokenizer: TextEncoder {
     let template: TextTemplate
     let vocabularySize: Int
 
+    /// Each step is called by the one before it. Tokenizers have been seen with four.
+    private static let maximumSteps = 64
+
     /// - Throws: `QuernError` at the entry of the file that is wrong or unknown.
     init(_ json: JSONObject) throws {
         let file = Fields(json, at: "")
@@ -18,6 +21,10 @@ struct HubTokenizer: TextEncoder {
         let subwords = try model.subwordModel()
         normalizers = try file.optionalObject("normalizer")?.normalizers() ?? []
         var steps = try file.optionalObject("pre_tokenizer")?.preTokenizers() ?? []
+        guard steps.count <= Self.maximumSteps else {
+            throw QuernError(
+                .invalidInput, "\(steps.count) steps, at most \(Self.maximumSteps) are allowed", at: "'pre_tokenizer'")
+        }
         // The last step need not be done to words that the cache knows.
         let spellsBytes = steps.last is ByteLevelStep
         if spellsBytes { steps.removeLast() }
