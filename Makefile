@@ -51,7 +51,7 @@ faults: build
 		echo "== quern-faults $$run"; .build/release/quern-faults $$run; done
 
 # Everything that is read from strangers, by libFuzzer with AddressSanitizer.
-FUZZ ?= safetensors gguf imatrix index config card tokenizer zstd recipe sensitivity http
+FUZZ ?= safetensors gguf imatrix index config card tokenizer pieces zstd recipe sensitivity http
 SECONDS ?= 3600
 fuzz:
 	@Scripts/prerequisites build

@@ -5,6 +5,7 @@ usage: Tests/Fuzz/make_seeds.py [FOLDER]     (Tests/Fuzz/Corpora otherwise; need
 """
 
 import json
+import math
 import pathlib
 import struct
 import subprocess
@@ -88,7 +89,38 @@ def gguf(metadata, tensors=(), version=3, alignment=32):
     return out + bytes(-len(out) % alignment) + data
 
 
+def gguf_model():
+    """A llama of one layer that is 8 wide, in F32."""
+    metadata = [("general.architecture", "string", "llama"), ("general.name", "string", "x")]
+    sizes = {"block_count": 1, "context_length": 64, "embedding_length": 8, "feed_forward_length": 8, "vocab_size": 4,
+             "attention.head_count": 2, "attention.head_count_kv": 1, "rope.dimension_count": 4}
+    metadata += [(f"llama.{key}", "u32", size) for key, size in sizes.items()]
+    metadata += [("llama.attention.layer_norm_rms_epsilon", "f32", 1e-5), ("llama.rope.freq_base", "f32", 1e4),
+                 ("tokenizer.ggml.model", "string", "gpt2"), ("tokenizer.ggml.pre", "string", "llama-bpe"),
+                 ("tokenizer.ggml.tokens", "array", ("string", ["a", "b", "ab", "<s>"])),
+                 ("tokenizer.ggml.token_type", "array", ("i32", [1, 1, 1, 3])),
+                 ("tokenizer.ggml.merges", "array", ("string", ["a b"])),
+                 ("tokenizer.ggml.bos_token_id", "u32", 3), ("tokenizer.ggml.add_bos_token", "bool", 1)]
+    shapes = {"token_embd": (8, 4), "output_norm": (8,), "output": (8, 4), "blk.0.attn_norm": (8,),
+              "blk.0.ffn_norm": (8,), "blk.0.attn_q": (8, 8), "blk.0.attn_k": (8, 4), "blk.0.attn_v": (8, 4),
+              "blk.0.attn_output": (8, 8), "blk.0.ffn_gate": (8, 8), "blk.0.ffn_up": (8, 8), "blk.0.ffn_down": (8, 8)}
+    return gguf(metadata, [(f"{name}.weight", shape, 0, bytes(4 * math.prod(shape))) for name, shape in shapes.items()])
+
+
+def vocabulary(kind, pre, tokens, more=()):
+    return gguf([("tokenizer.ggml.model", "string", kind), ("tokenizer.ggml.pre", "string", pre),
+                 ("tokenizer.ggml.tokens", "array", ("string", [token for token, _, _ in tokens])),
+                 ("tokenizer.ggml.scores", "array", ("f32", [score for _, score, _ in tokens])),
+                 ("tokenizer.ggml.token_type", "array", ("i32", [kind for _, _, kind in tokens])), *more])
+
+
 def gguf_seeds():
+    pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("\u2581He", -1, 1), ("l", -2, 1), ("<0x41>", 0, 6), ("and", -3, 4)]
+    words = [("[UNK]", 0, 2), ("\u2581hello", 0, 1), ("o", 0, 1), ("[CLS]", 0, 3)]
+    write("gguf", "vocabulary-llama", vocabulary("llama", "default", pieces))
+    write("gguf", "vocabulary-t5", vocabulary("t5", "default", pieces))
+    write("gguf", "vocabulary-bert", vocabulary("bert", "jina-v2-en", words))
+
     write("gguf", "empty", gguf([]))
     write("gguf", "version-2", gguf([("general.architecture", "string", "llama")], version=2))
     every = [(f"a.{kind}", kind, 1) for kind in VALUES]
@@ -100,6 +132,7 @@ def gguf_seeds():
         [("general.architecture", "string", "llama"), ("general.alignment", "u32", 64), ("split.count", "u16", 1)],
         [("token_embd.weight", [32, 2], 8, bytes(68)), ("output_norm.weight", [4], 0, bytes(16)),
          ("blk.0.ffn_up.weight", [256, 1], 12, bytes(144)), ("scalar", [], 0, bytes(4))], alignment=64))
+    write("gguf", "model", gguf_model())
     write("gguf", "huge", gguf([], [("x", [2**31, 2**31, 2, 1], 0, b"")]))
     write("gguf", "counts", struct.pack("<IIQQ", 0x46554747, 3, 2**60, 2**60))
 
@@ -222,8 +255,6 @@ def tokenizer_seeds():
     }
     write("tokenizer", "steps", {"model": level, "pre_tokenizer": {
         "type": "Sequence", "pretokenizers": list(steps.values())}})
-    write("tokenizer", "steps-many", json.dumps({"model": level, "pre_tokenizer": {
-        "type": "Sequence", "pretokenizers": [{"type": "Digits"}] * 3000}}, separators=(",", ":")))
     for name, step in steps.items():
         write("tokenizer", f"step-{name}", {"model": models["bpe"], "pre_tokenizer": step})
     write("tokenizer", "template", {"model": models["bpe"], "post_processor": {
@@ -232,6 +263,34 @@ def tokenizer_seeds():
         "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [4], "tokens": ["<s>"]}}}})
     write("tokenizer", "bert", {"model": models["wordpiece"], "post_processor": {
         "type": "BertProcessing", "sep": ["[UNK]", 0], "cls": ["hell", 1]}})
+
+
+def varint(number):
+    out = b""
+    while number > 127:
+        out += bytes([number & 127 | 128])
+        number >>= 7
+    return out + bytes([number])
+
+
+def pieces_seeds():
+    def field(number, content):
+        if isinstance(content, bytes):
+            return varint(number << 3 | 2) + varint(len(content)) + content
+        if isinstance(content, float):
+            return varint(number << 3 | 5) + struct.pack("<f", content)
+        return varint(number << 3) + varint(content)
+
+    def model(pieces, trainer=b"", normalizer=b""):
+        out = b"".join(field(1, field(1, text.encode()) + field(2, float(score)) + field(3, kind))
+                       for text, score, kind in pieces)
+        return out + field(2, trainer) + field(3, normalizer)
+    pieces = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("\u2581He", -1, 1), ("l", -2, 1), ("and", -3, 4),
+              ("<0x41>", 0, 6), ("zz", 0, 5)]
+    ids = field(40, 0) + field(41, 1) + field(42, 2) + field(43, 2**64 - 1)
+    write("pieces", "bpe", model(pieces, field(3, 2) + field(35, 1) + ids, field(1, b"identity") + field(3, 1)))
+    write("pieces", "unigram", model(pieces, field(3, 1) + ids, field(1, b"nmt_nfkc") + field(3, 1) + field(4, 1)))
+    write("pieces", "charsmap", model(pieces, field(3, 1), field(2, struct.pack("<III", 4, 1 << 10, 0) + b"a\0")))
 
 
 def zstd_seeds():
@@ -289,9 +348,6 @@ def recipe_seeds():
         write("recipe", name, yaml(recipe).lstrip() + "\n")
     write("recipe", "flow", json.dumps(dict(recipes())["least"]))
     write("recipe", "deep", "source: /model\ntargets: " + "[" * 3000)
-    levels = "".join(f"{b}: &{b} [{', '.join(['*' + a] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi"))
-    write("recipe", "doubling", "a: &a [x, x]\n" + levels + "? *i\n: 1\n")
-    write("recipe", "nested-keys", "{" * 900 + "[" + "x," * 20000 + "x]" + ": 1}" * 900)
     write("recipe", "anchors", "source: &s /model\ntargets: [&t {gguf: Q8_0}, *t]\nname: *s\n")
 
 
@@ -361,6 +417,6 @@ def http_seeds():
     write("http", "lookup", "L" + json.dumps({"keys": [DIGEST]}))
 
 
-for seeds in [safetensors_seeds, gguf_seeds, imatrix_seeds, index_seeds, config_seeds, card_seeds, tokenizer_seeds, zstd_seeds,
+for seeds in [safetensors_seeds, gguf_seeds, imatrix_seeds, index_seeds, config_seeds, card_seeds, tokenizer_seeds, pieces_seeds, zstd_seeds,
               recipe_seeds, sensitivity_seeds, http_seeds]:
     seeds()

@@ -44,7 +44,8 @@ public struct GGUFModel: Sendable {
         return try GGUFModel(name: split.prefix, files: files, headers: headers)
     }
 
-    private init(name: String, files: [any CheckpointFile], headers: [GGUFHeader]) throws {
+    /// - Parameter headers: of `files`, in their order; at least one.
+    package init(name: String, files: [any CheckpointFile], headers: [GGUFHeader]) throws {
         var tensors: [GGUFTensor] = []
         var names: Set<String> = []
         for (position, header) in headers.enumerated() {

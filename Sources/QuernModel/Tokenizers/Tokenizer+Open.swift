@@ -33,7 +33,7 @@ extension Tokenizer {
         }
     }
 
-    private static func checkpoint(_ folder: any CheckpointFolder) throws -> Tokenizer {
+    package static func checkpoint(_ folder: any CheckpointFolder) throws -> Tokenizer {
         if let json = try folder.json("tokenizer.json") {
             return try located(in: "\(folder.path)/tokenizer.json") { try HubTokenizer(json) }
         }

@@ -6,7 +6,10 @@ extension SourceModel {
     /// A GGUF of any architecture: one file, or any file of a split set. Keys keep their order; those about the split
     /// are left out. Every tensor stays what it is unless a plan says otherwise.
     static func gguf(path: String) throws -> SourceModel {
-        let model = try GGUFModel.open(path: path)
+        try gguf(GGUFModel.open(path: path), path: path)
+    }
+
+    package static func gguf(_ model: GGUFModel, path: String) throws -> SourceModel {
         guard case .string(let architecture)? = model.metadata.first(where: { $0.key == "general.architecture" })?.value
         else {
             throw QuernError(

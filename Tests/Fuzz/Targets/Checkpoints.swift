@@ -1,6 +1,8 @@
 import QuernFormats
+import QuernJobs
 import QuernModel
 import QuernPlanning
+import QuernStore
 
 extension FuzzTarget {
     /// The index of a checkpoint of two files.
@@ -10,9 +12,12 @@ extension FuzzTarget {
         _ = try Checkpoint.open(MemoryFolder(files))
     }
 
-    /// Of a small llama, whose tensors any family may find not to be its own.
+    /// Of a model that has the tensors which its `model_type` makes one expect.
     static let config = FuzzTarget("config") { bytes in
-        _ = try SourceModel.checkpoint(Checkpoint.open(SampleCheckpoint.folder(["config.json": bytes])))
+        let type = try JSONValue.parse(bytes).object?["model_type"]?.string
+        let folder = SampleCheckpoint.folder(["config.json": bytes], modelType: type ?? "")
+        try plan(SourceModel.checkpoint(Checkpoint.open(folder)))
+        _ = try StoredCheckpoint.open(Checkpoint.open(folder), allowRequantize: true)
     }
 
     /// The front matter of a README.md, which says who made the model.
@@ -26,18 +31,40 @@ extension FuzzTarget {
         guard let json = try JSONValue.parse(bytes).object else { return }
         var fault: QuernError?
         do {
-            let tokenizer = try Tokenizer.open(json: json)
-            for text in Self.texts {
-                let ids = try tokenizer.encode(text, addSpecialTokens: true)
-                guard ids.allSatisfy({ $0 >= 0 && $0 < tokenizer.vocabularySize }) else {
-                    throw FuzzFault("a token beyond the vocabulary")
-                }
-            }
+            try check(Tokenizer.open(json: json))
         } catch let error as QuernError {
             fault = error
         }
         _ = try SourceModel.checkpoint(Checkpoint.open(SampleCheckpoint.folder(["tokenizer.json": bytes])))
         if let fault { throw fault }
+    }
+
+    /// `tokenizer.model` of SentencePiece, likewise.
+    static let pieces = FuzzTarget("pieces") { bytes in
+        try check(Tokenizer.checkpoint(MemoryFolder(["tokenizer.model": bytes])))
+        var files = SampleCheckpoint.folder(["tokenizer.model": bytes])
+        files.remove("tokenizer.json")
+        _ = try SourceModel.checkpoint(Checkpoint.open(files))
+    }
+
+    /// Encodes some texts.
+    static func check(_ tokenizer: Tokenizer) throws {
+        for text in texts {
+            let ids = try tokenizer.encode(text, addSpecialTokens: true)
+            guard ids.allSatisfy({ $0 >= 0 && $0 < tokenizer.vocabularySize }) else {
+                throw FuzzFault("a token beyond the vocabulary")
+            }
+        }
+    }
+
+    /// Plans what takes most to know of a model: how it is calibrated and evaluated.
+    static func plan(_ model: SourceModel) throws {
+        let text = SourceFile(path: "/text.txt", name: "text.txt", size: 1 << 20, modified: 1)
+        let recipe = Recipe(
+            source: "/model", targets: [.init(gguf: "Q4_K_M")], calibration: .init(text: text.path),
+            evaluation: .init(text: text.path), allowRequantize: true)
+        _ = try Planner.plan(
+            recipe: recipe, source: model, importance: nil, calibrationText: text, evaluationText: text)
     }
 
     /// Two files of one tensor each, as their index has to name them.

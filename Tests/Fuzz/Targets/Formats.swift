@@ -1,4 +1,6 @@
 import QuernFormats
+import QuernModel
+import QuernPlanning
 
 extension FuzzTarget {
     /// A header, then the whole file as the only one of a checkpoint.
@@ -10,15 +12,17 @@ extension FuzzTarget {
         _ = try Checkpoint.open(MemoryFolder(["config.json": Array("{}".utf8), "model.safetensors": bytes]))
     }
 
-    /// A whole file, then one that ends where its tensors begin.
+    /// A file that ends where its tensors begin, and its vocabulary; then a whole one, as the source of others.
     static let gguf = FuzzTarget("gguf") { bytes in
         let file = MemoryFile(bytes, name: "model.gguf")
         let cut = try GGUFHeader.read(from: file, requiringData: false)
         _ = cut.metadata.map { $0.value.description }
+        if let tokenizer = try? Tokenizer.open(metadata: cut.metadata) { try check(tokenizer) }
         let header = try GGUFHeader.read(from: file)
         guard header.tensors.allSatisfy({ $0.offset + $0.bytes <= file.size }) else {
             throw FuzzFault("a tensor beyond the end")
         }
+        try plan(SourceModel.gguf(GGUFModel(name: "model", files: [file], headers: [header]), path: file.name))
     }
 
     /// Either form; what was read is written in both and read again.

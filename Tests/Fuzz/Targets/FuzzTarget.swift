@@ -12,7 +12,7 @@ public struct FuzzTarget: Sendable {
     }
 
     public static let all = [
-        safetensors, gguf, imatrix, index, config, card, tokenizer, zstd, recipe, sensitivity, http,
+        safetensors, gguf, imatrix, index, config, card, tokenizer, pieces, zstd, recipe, sensitivity, http,
     ]
 
     /// Reads `bytes`, which may be anything: they are read, or refused by an error of ours.
@@ -21,8 +21,22 @@ public struct FuzzTarget: Sendable {
         do {
             try read(bytes)
         } catch let error as QuernError {
-            guard !error.message.isEmpty else { throw FuzzFault("an error that says nothing") }
+            try Self.check(error)
         }
+    }
+
+    /// Whether it says something, and nothing that would steer a terminal or fill it.
+    private static func check(_ error: QuernError) throws {
+        guard !error.message.isEmpty else { throw FuzzFault("an error that says nothing") }
+        let text = error.description
+        guard text.utf8.count <= 4096 else { throw FuzzFault("an error of \(text.utf8.count) bytes") }
+        let isPlain = text.unicodeScalars.allSatisfy { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: false
+            default: true
+            }
+        }
+        guard isPlain else { throw FuzzFault("an error with control characters: \(text.debugDescription)") }
     }
 }
 

@@ -1,15 +1,40 @@
+import Foundation
 import QuernFormats
-import QuernPlanning
 
 /// A llama of two layers whose weights are zeros: what the rest of a checkpoint is, where one file of it is fuzzed.
 enum SampleCheckpoint {
-    /// - Parameter changed: files in place of the usual ones.
-    static func folder(_ changed: [String: [UInt8]] = [:]) -> MemoryFolder {
-        MemoryFolder(files.merging(changed) { _, changed in changed })
+    /// - Parameters:
+    ///   - changed: files in place of the usual ones.
+    ///   - modelType: `model_type` of a fixture whose tensors are taken; those of the llama for others.
+    static func folder(_ changed: [String: [UInt8]] = [:], modelType: String = "") -> MemoryFolder {
+        var files = files.merging(changed) { _, changed in changed }
+        guard let (header, size) = fixtures[modelType] else { return MemoryFolder(files) }
+        files[weightsName] = header
+        return MemoryFolder(files, sizes: [weightsName: size])
     }
 
+    private static let weightsName = "model.safetensors"
+
+    /// Headers of models of all families, and how long their files are.
+    private static let fixtures: [String: (header: [UInt8], size: UInt64)] = {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Fixtures/checkpoints")
+        let folders = (try? FileManager.default.contentsOfDirectory(at: root, includingPropertiesForKeys: nil)) ?? []
+        var found: [String: (header: [UInt8], size: UInt64)] = [:]
+        for folder in folders {
+            guard let config = try? Data(contentsOf: folder.appendingPathComponent("config.json")),
+                let type = try? JSONValue.parse([UInt8](config)).object?["model_type"]?.string,
+                let header = try? Data(contentsOf: folder.appendingPathComponent("\(weightsName).header")),
+                let tensors = try? JSONValue.parse([UInt8](header.dropFirst(8))).object
+            else { continue }
+            let ends = tensors.entries.compactMap { $0.value.object?["data_offsets"]?.array?.last?.integer }
+            found[type] = ([UInt8](header), UInt64(header.count) + UInt64(ends.max() ?? 0))
+        }
+        return found
+    }()
+
     private static let files = [
-        "config.json": Array(config.utf8), "tokenizer.json": Array(tokenizer.utf8), "model.safetensors": weights,
+        "config.json": Array(config.utf8), "tokenizer.json": Array(tokenizer.utf8), weightsName: weights,
     ]
 
     private static let config = """
