@@ -31,12 +31,16 @@ public struct QuernError: Error, Sendable, Equatable {
     /// What the reader can do. Empty where nothing helps.
     public let remedy: String
 
+    /// Names in the texts may come from anywhere: characters that steer a terminal are spelled out, and each of the texts
+    /// is cut behind 2000 characters.
     public init(_ code: Code, _ message: String, at location: String = "", remedy: String = "") {
         self.code = code
-        self.message = message
-        self.location = location
-        self.remedy = remedy
+        self.message = message.shown(Self.longestText)
+        self.location = location.shown(Self.longestText)
+        self.remedy = remedy.shown(Self.longestText)
     }
+
+    private static let longestText = 2000
 
     /// The same error seen from further out, for example with the file a parser could not know.
     public func located(in place: String) -> QuernError {

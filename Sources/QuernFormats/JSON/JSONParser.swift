@@ -137,17 +137,3 @@ struct JSONParser {
         return QuernError(.invalidInput, message, at: "byte \(offset), line \(line)")
     }
 }
-
-extension String {
-    /// In quotes, without characters that steer a terminal or turn the direction of text, and cut where it is long: for
-    /// names from hostile files in messages.
-    package var quotedForMessage: String {
-        let shown = unicodeScalars.prefix(80).map { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator: "\\u{\(String(scalar.value, radix: 16))}"
-            default: String(scalar)
-            }
-        }
-        return "'\(shown.joined())\(unicodeScalars.count > 80 ? "…" : "")'"
-    }
-}

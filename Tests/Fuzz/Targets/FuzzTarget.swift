@@ -29,7 +29,7 @@ public struct FuzzTarget: Sendable {
     private static func check(_ error: QuernError) throws {
         guard !error.message.isEmpty else { throw FuzzFault("an error that says nothing") }
         let text = error.description
-        guard text.utf8.count <= 4096 else { throw FuzzFault("an error of \(text.utf8.count) bytes") }
+        guard text.utf8.count <= 50_000 else { throw FuzzFault("an error of \(text.utf8.count) bytes") }
         let isPlain = text.unicodeScalars.allSatisfy { scalar in
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator: false
