@@ -348,6 +348,7 @@ def recipe_seeds():
         write("recipe", name, yaml(recipe).lstrip() + "\n")
     write("recipe", "flow", json.dumps(dict(recipes())["least"]))
     write("recipe", "deep", "source: /model\ntargets: " + "[" * 3000)
+    write("recipe", "sixties", "source: /model\ntargets: [{gguf: F16}]\nprune_layers: [153722867280912930:59, 1:30]\n")
     write("recipe", "anchors", "source: &s /model\ntargets: [&t {gguf: Q8_0}, *t]\nname: *s\n")
 
 
