@@ -62,8 +62,8 @@ final class PinnedTransaction {
         try process.run()
     }
 
+    /// Does not wait for it: the server ends all connections when it stops.
     func end() {
         process.terminate()
-        process.waitUntilExit()
     }
 }
