@@ -52,6 +52,19 @@ import Testing
         #expect(try await store.insert(Sample.job("j")) == JobID(rawValue: "j"))
     }
 
+    /// As a pooler does that gives each transaction another connection.
+    @Test func preparedStatementsMayBeLost() async throws {
+        let store = PostgresJobStore(url: try await PostgreSQLServer.shared.freshDatabase(), connections: 1)
+        try await store.migrate()
+        _ = try await store.insert(Sample.job("j", spans: 3))
+        let request = SessionRequest(node: "one", slots: 4, memory: 1 << 40, stages: Stage.allCases)
+        let session = try await store.openSession(request, expiry: .seconds(45))
+        #expect(try await store.claim(session, limit: 1).count == 1)
+        try await store.database.write { try $0.script("DEALLOCATE ALL") }
+        #expect(try await store.claim(session, limit: 1).count == 1)
+        #expect(try await store.claim(session, limit: 9).count == 1)
+    }
+
     /// What a claim under way takes would belong to nobody: the end of its session waits for it.
     @Test func sessionsEndAfterTheirClaims() async throws {
         let url = try await PostgreSQLServer.shared.freshDatabase()

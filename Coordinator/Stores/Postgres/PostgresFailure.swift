@@ -11,6 +11,10 @@ struct PostgresFailure: Error {
     /// Two transactions got into each other's way; the same again may well succeed.
     var mayPassWhenRepeated: Bool { ["40001", "40P01", "55P03"].contains(state) }
 
+    /// A statement that was prepared is not there, or is there already: a pooler in front of the server, such as
+    /// PgBouncer, gives each transaction another connection.
+    var isOfPreparedStatement: Bool { ["26000", "42P05"].contains(state) }
+
     var error: QuernError {
         let detail = message.isEmpty ? "" : ": \(message)"
         if connectionLost || state.hasPrefix("08") || state.hasPrefix("57P") {

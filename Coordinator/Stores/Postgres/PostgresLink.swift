@@ -1,11 +1,14 @@
 import CLibPQ
 import Foundation
+import QuernStore
 
 /// A connection to PostgreSQL. Belongs to one thread.
 final class PostgresLink: SQLConnection {
     let handle: PostgresHandle
     /// Names of prepared statements by their text.
     private var prepared: [String: String] = [:]
+    /// Whether statements that come again are prepared.
+    var prepares = true
 
     /// Statements of any length of list would fill the server's memory; those beyond this many are not prepared.
     private static let mostPrepared = 200
@@ -62,11 +65,13 @@ final class PostgresLink: SQLConnection {
         return try check(PQexecParams(handle.pointer, sql, count, nil, values, nil, nil, 0), read)
     }
 
-    /// The name under which `sql` is prepared; nil where it is better not to.
+    /// The name under which `sql` is prepared; nil where it is better not to. It follows from the text: behind a pooler
+    /// a connection may have statements of others.
     private func statement(_ sql: String) throws -> String? {
+        guard prepares else { return nil }
         if let name = prepared[sql] { return name }
         guard sql.utf8.count <= Self.longestPrepared, prepared.count < Self.mostPrepared else { return nil }
-        let name = "quern_\(prepared.count)"
+        let name = "quern_\(Digest(of: Array(sql.utf8)).hex.prefix(32))"
         try check(PQprepare(handle.pointer, name, sql, 0, nil)) { _ in }
         prepared[sql] = name
         return name

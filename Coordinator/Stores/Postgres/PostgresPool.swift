@@ -88,6 +88,8 @@ final class PostgresSeat {
     private var link: PostgresLink?
     /// Outages that were known when `link` was made.
     private var outagesBefore = 0
+    /// False behind a pooler that does not carry prepared statements along.
+    private var prepares = true
 
     private static let mostRepeats = 8
 
@@ -106,6 +108,11 @@ final class PostgresSeat {
                 if failure.connectionLost {
                     link = nil
                     outages.add(since: outagesBefore)
+                }
+                if failure.isOfPreparedStatement, prepares {
+                    prepares = false
+                    link?.prepares = false
+                    continue
                 }
                 repeats += 1
                 guard failure.mayPassWhenRepeated, repeats <= Self.mostRepeats else { throw failure.error }
@@ -144,6 +151,7 @@ final class PostgresSeat {
         }
         outagesBefore = outages.count
         let fresh = try PostgresLink(url: url)
+        fresh.prepares = prepares
         try fresh.script(begin)
         link = fresh
         return fresh
