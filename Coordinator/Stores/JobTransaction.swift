@@ -143,7 +143,7 @@ struct JobTransaction {
 
     /// States of items that are neither done nor ready, as a list: an index finds those at once, and not what is
     /// unequal to one.
-    static let unfinished = ItemState.allCases.filter { $0 != .done && $0 != .ready }.map { "'\($0.rawValue)'" }
+    private static let unfinished = ItemState.allCases.filter { $0 != .done && $0 != .ready }.map { "'\($0.rawValue)'" }
         .joined(separator: ", ")
 
     /// The ordinal of an item of a job that is ready, NULL where there is none. It is the one that would be claimed
@@ -158,17 +158,20 @@ struct JobTransaction {
         """
     }
 
+    /// A condition on the row `j` of jobs: all its items are done.
+    static let isAllDone = """
+        \(lastReady(of: "j.id")) IS NULL
+        AND NOT EXISTS (SELECT 1 FROM work_items w WHERE w.job = j.id AND w.state IN (\(unfinished)))
+        """
+
     /// Fan-ins of one job, and its end where everything is done.
     /// - Returns: how many things were settled.
     func settle(_ id: JobID) throws -> Int {
         guard let job = try lockJob(id), !job.state.isFinal else { return 0 }
         let ready = try readyFanIns(of: id)
-        let left = try connection.rows(
-            """
-            SELECT 1 FROM jobs j WHERE j.id = $1 AND (\(Self.lastReady(of: "j.id")) IS NOT NULL
-                OR EXISTS (SELECT 1 FROM work_items w WHERE w.job = j.id AND w.state IN (\(Self.unfinished))))
-            """, [.text(id.rawValue)])
-        guard left.isEmpty else { return ready }
+        let done = try connection.rows(
+            "SELECT 1 FROM jobs j WHERE j.id = $1 AND \(Self.isAllDone)", [.text(id.rawValue)])
+        guard !done.isEmpty else { return ready }
         return try change(job, .allItemsDone) ? ready + 1 : ready
     }
 

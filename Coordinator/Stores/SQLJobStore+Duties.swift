@@ -25,8 +25,7 @@ extension SQLJobStore {
             try transaction.connection.rows(
                 """
                 SELECT j.id FROM jobs j WHERE j.state IN ('running', 'paused') AND (
-                    \(JobTransaction.lastReady(of: "j.id")) IS NULL AND NOT EXISTS (
-                        SELECT 1 FROM work_items w WHERE w.job = j.id AND w.state IN (\(JobTransaction.unfinished)))
+                    \(JobTransaction.isAllDone)
                     OR EXISTS (
                         SELECT 1 FROM work_items i WHERE i.job = j.id AND i.state = 'blocked' AND i.fan_in = 1
                             AND \(JobTransaction.hasNothingToWaitFor)))

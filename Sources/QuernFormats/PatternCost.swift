@@ -2,7 +2,7 @@
 /// of a pattern, and strangers write patterns.
 public enum PatternCost {
     /// Parts of a pattern that may be of any length: the time grows with the length of the text to this power.
-    public static let mostRepetitions = 4
+    private static let mostRepetitions = 4
 
     /// - Parameter what: whose pattern it is, for the message.
     /// - Throws: `QuernError` `.usage` for more repetitions than that, and for one around what can match in several ways,

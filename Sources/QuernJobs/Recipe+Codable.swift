@@ -362,7 +362,7 @@ private struct AnyKey: CodingKey {
 
 extension Decoder {
     /// A keyed container that has no other keys than those of `Keys`.
-    fileprivate func strictContainer<Keys: RecipeKey>(of keys: Keys.Type) throws -> KeyedDecodingContainer<Keys> {
+    func strictContainer<Keys: RecipeKey>(of keys: Keys.Type) throws -> KeyedDecodingContainer<Keys> {
         let place = codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
         let present = try container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).sorted()
         for key in present {

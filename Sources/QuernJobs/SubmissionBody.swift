@@ -1,5 +1,3 @@
-import QuernFormats
-
 extension Wire {
     /// A submission, or a recipe, whose keys stand at the top then.
     public struct SubmissionBody: Sendable, Decodable {
@@ -7,31 +5,20 @@ extension Wire {
         public let priority: Int
         public let idempotencyKey: String?
 
-        private enum Key: String, CodingKey, CaseIterable {
+        private enum Key: String, RecipeKey {
             case recipe, priority, idempotencyKey
-        }
 
-        private struct AnyKey: CodingKey {
-            let stringValue: String
-            var intValue: Int? { nil }
-            init(stringValue: String) { self.stringValue = stringValue }
-            init?(intValue: Int) { nil }
+            static let planned: Set<String> = []
         }
 
         public init(from decoder: any Decoder) throws {
-            let container = try decoder.container(keyedBy: Key.self)
-            guard container.contains(.recipe) else {
+            guard try decoder.container(keyedBy: Key.self).contains(.recipe) else {
                 recipe = try Recipe(from: decoder)
                 priority = 0
                 idempotencyKey = nil
                 return
             }
-            for key in try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).sorted()
-            where Key(rawValue: key) == nil {
-                throw QuernError(
-                    .usage, "unknown key '\(key)'",
-                    remedy: "Known are: \(Key.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
+            let container = try decoder.strictContainer(of: Key.self)
             recipe = try container.decode(Recipe.self, forKey: .recipe)
             priority = try container.decodeIfPresent(Int.self, forKey: .priority) ?? 0
             idempotencyKey = try container.decodeIfPresent(String.self, forKey: .idempotencyKey)

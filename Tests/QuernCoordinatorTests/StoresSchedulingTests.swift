@@ -51,9 +51,7 @@ import Testing
     /// What jobs have had counts at once, whenever it is written down.
     @Test(arguments: [StoreKind.sqlite, .postgres], [Duration.zero, .seconds(3600)])
     func jobsTakeTurnsWhateverIsWritten(_ kind: StoreKind, _ interval: Duration) async throws {
-        var settings = JobStoreSettings.steady
-        settings.claimMemory = interval
-        let rig = try await StoreRig.make(kind, settings: settings)
+        let rig = try await StoreRig.make(kind, settings: .remembering(for: interval))
         let session = try await rig.session()
         for name in ["a", "b", "c"] {
             _ = try await rig.store.insert(Sample.job(name, spans: 9, cost: 10))
@@ -70,9 +68,7 @@ import Testing
     /// the front again.
     @Test(arguments: [StoreKind.sqlite, .postgres], [Duration.zero, .seconds(3600)])
     func claimsGoOnWhereTheyLeftOff(_ kind: StoreKind, _ interval: Duration) async throws {
-        var settings = JobStoreSettings.steady
-        settings.claimMemory = interval
-        let rig = try await StoreRig.make(kind, settings: settings)
+        let rig = try await StoreRig.make(kind, settings: .remembering(for: interval))
         let session = try await rig.session()
         let costs: [Int64] = [9, 9, 9, 5, 5, 3]
         _ = try await rig.store.insert(Sample.job("j", items: costs.map { Sample.encode(cost: $0) }))
@@ -152,5 +148,13 @@ import Testing
             _ = try await rig.store.claim(SessionID(rawValue: "none"), limit: 1)
         }
         #expect(dead?.code == .notFound)
+    }
+}
+
+extension JobStoreSettings {
+    fileprivate static func remembering(for interval: Duration) -> JobStoreSettings {
+        var settings = steady
+        settings.claimMemory = interval
+        return settings
     }
 }

@@ -105,6 +105,7 @@ final class ReadCounter: Sendable {
         let now = done.wrappingAdd(count, ordering: .relaxed).newValue
         progress?(now, total)
     }
+
     private static let pieceBytes = 1 << 20
 
     /// Reads a file from its beginning to its end, and counts it.
