@@ -142,12 +142,14 @@ package enum FileSystem {
 
 /// Space on the file system that holds a folder.
 public struct DiskUsage: Sendable, Equatable {
-    public let totalBytes: UInt64
+    /// What files take.
+    public let usedBytes: UInt64
     /// What an unprivileged process may still take.
     public let freeBytes: UInt64
-    /// In [0, 1].
+    /// In [0, 1], of what unprivileged processes may take at all: what the file system keeps back for others counts
+    /// neither as used nor as free, as with `df`.
     public var usedFraction: Double {
-        totalBytes == 0 ? 1 : 1 - Double(min(freeBytes, totalBytes)) / Double(totalBytes)
+        freeBytes == 0 ? 1 : Double(usedBytes) / (Double(usedBytes) + Double(freeBytes))
     }
 
     /// - Throws: `.notFound` or `.io`.
@@ -156,7 +158,7 @@ public struct DiskUsage: Sendable, Equatable {
         guard statvfs(folder, &status) == 0 else {
             throw QuernError.system("cannot examine the disk", errno, at: folder)
         }
-        totalBytes = UInt64(status.f_blocks) * UInt64(status.f_frsize)
+        usedBytes = UInt64(status.f_blocks - status.f_bfree) * UInt64(status.f_frsize)
         freeBytes = UInt64(status.f_bavail) * UInt64(status.f_frsize)
     }
 }
