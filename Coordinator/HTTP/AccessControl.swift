@@ -29,7 +29,7 @@ public actor AccessControl {
     /// - Returns: the token that was shown; nil where none is asked for.
     /// - Throws: 401 where no valid token is shown, 403 where it is not for this; what the store throws.
     func check(_ authorization: String?, for need: AccessNeed) async throws -> AccessToken? {
-        let tokens = try await tokens()
+        let tokens = try await need == .metrics ? lastTokens() : tokens()
         guard !tokens.isEmpty else { return nil }
         guard let secret = Self.secret(in: authorization) else {
             throw Self.refusal(401, "a token is needed", remedy: "Set QUERN_TOKEN or QUERN_TOKEN_FILE")
@@ -40,18 +40,30 @@ public actor AccessControl {
         }
         if token.scopes.contains(.admin) { return token }
         switch need {
-        case .scope(let scope):
-            guard token.scopes.contains(scope) else {
-                throw Self.refusal(
-                    403, "the token '\(token.name)' is not for this: it lacks the scope '\(scope.rawValue)'",
-                    remedy: "Use a token that has it")
-            }
+        case .scope(let scope): try Self.require(scope, of: token)
+        case .metrics: try Self.require(.read, of: token)
         case .lease:
             throw Self.refusal(
                 403, "the token '\(token.name)' is not for this: it takes the token of a lease",
                 remedy: "Use the one that came with the claim")
         }
         return token
+    }
+
+    private static func require(_ scope: AccessScope, of token: AccessToken) throws {
+        guard token.scopes.contains(scope) else {
+            throw refusal(
+                403, "the token '\(token.name)' is not for this: it lacks the scope '\(scope.rawValue)'",
+                remedy: "Use a token that has it")
+        }
+    }
+
+    /// Those that were known last, where the store does not tell.
+    private func lastTokens() async throws -> [Digest: AccessToken] {
+        do { return try await tokens() } catch {
+            guard let known else { throw error }
+            return known.tokens
+        }
     }
 
     private func tokens() async throws -> [Digest: AccessToken] {

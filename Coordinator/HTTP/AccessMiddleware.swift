@@ -7,6 +7,8 @@ import QuernStore
 /// What a request has to show, once there are tokens.
 enum AccessNeed: Equatable {
     case scope(AccessScope)
+    /// Scope `read`, as it was when the job database was last there: metrics are to tell that it is away.
+    case metrics
     /// The token of a lease, for what belongs to its item.
     case lease
 
@@ -17,7 +19,7 @@ enum AccessNeed: Equatable {
         let isReading = method == .get || method == .head
         switch (parts.first, parts.dropFirst().first) {
         case (nil, _), ("healthz", nil), ("readyz", nil), ("openapi.yaml", nil): return nil
-        case ("metrics", nil): return .scope(.read)
+        case ("metrics", nil): return .metrics
         case ("v1", "jobs"): return .scope(isReading ? .read : .submit)
         case ("v1", "sessions"), ("v1", "claims"): return .scope(.work)
         case ("v1", "blobs"), ("v1", "leases"), ("v1", "cache"): return .lease

@@ -4,6 +4,7 @@ import QuernCoordinator
 import QuernFormats
 import QuernJobs
 import QuernSchemas
+import TestSupport
 import Testing
 import Yams
 
@@ -77,6 +78,23 @@ import Yams
             #expect(lines.contains("quern_items{state=\"blocked\"} 2"))
             #expect(lines.contains("quern_submissions_total 1"))
             #expect(lines.contains("quern_work_left \(job.progress.costTotal)"))
+            #expect(lines.contains("quern_database_up 1"))
+        }
+    }
+
+    /// What has to be known most is what a coordinator does that cannot reach its database.
+    @Test func metricsWithoutDatabase() async throws {
+        let server = try await PostgreSQLServer()
+        let rig = try await ServiceRig.make(store: PostgresJobStore(url: try await server.freshDatabase()))
+        try await rig.submit()
+        try await rig.route { client in
+            #expect(try await client.execute(uri: "/metrics", method: .get).text.contains("quern_database_up 1\n"))
+            try await server.stop()
+            #expect(try await client.execute(uri: "/readyz", method: .get).status == .serviceUnavailable)
+            let lines = try await client.execute(uri: "/metrics", method: .get).text.split(separator: "\n")
+            #expect(lines.contains("quern_database_up 0"))
+            #expect(lines.contains("quern_submissions_total 1"))
+            #expect(!lines.contains { $0.hasPrefix("quern_jobs{") })
         }
     }
 }
