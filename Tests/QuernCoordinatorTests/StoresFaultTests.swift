@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import QuernCoordinator
 import QuernFormats
 import QuernJobs
@@ -30,6 +31,23 @@ import Testing
         #expect(error?.code == .corrupted)
         let nowhere = #expect(throws: QuernError.self) { _ = try SQLiteJobStore(path: folder.path("a/b/jobs.sqlite")) }
         #expect(nowhere?.code == .io)
+    }
+
+    @Test func damagedFileIsNotCalledLost() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.path("jobs.sqlite")
+        var store: SQLiteJobStore? = try SQLiteJobStore(path: path)
+        try await store?.migrate()
+        for number in 0..<50 { _ = try await store?.insert(Sample.job("j\(number)", spans: 3)) }
+        store = nil
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        bytes.replaceSubrange(4096..., with: repeatElement(0xFF, count: bytes.count - 4096))
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let error = await #expect(throws: QuernError.self) {
+            _ = try await SQLiteJobStore(path: path).job(JobID(rawValue: "j7"))
+        }
+        #expect(error?.code == .corrupted)
+        #expect(error?.remedy.contains("integrity_check") == true)
     }
 
     @Test func schemaOfTheFutureIsRefused() async throws {

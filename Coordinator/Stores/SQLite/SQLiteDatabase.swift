@@ -108,7 +108,13 @@ extension QuernError {
             self.init(.unavailable, "the job database is busy", remedy: "Try again")
         case .SQLITE_FULL:
             self.init(.outOfSpace, message, remedy: "Free some disk space and try again")
-        case .SQLITE_CORRUPT, .SQLITE_NOTADB:
+        case .SQLITE_CORRUPT:
+            // SQLite says so of a sound file too, when the disk fails to read it (EIO).
+            self.init(
+                .corrupted, "the job database cannot be read: \(message)",
+                remedy: "See whether the system log tells of errors of the disk, and stop the coordinator and let "
+                    + "sqlite3 do 'PRAGMA integrity_check'; only if that finds errors is the file damaged")
+        case .SQLITE_NOTADB:
             self.init(.corrupted, message, remedy: "Put the file aside; jobs can be submitted anew")
         case .SQLITE_CANTOPEN, .SQLITE_IOERR, .SQLITE_READONLY, .SQLITE_PERM, .SQLITE_AUTH:
             self.init(.io, message, remedy: "Check free space and permissions there")
