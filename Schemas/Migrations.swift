@@ -14,6 +14,7 @@ public struct Migration: Sendable {
             postgres: text(PackageResources.jobs_0001_postgres_sql)),
         Migration(version: 2, common: text(PackageResources.jobs_0002_sql), postgres: ""),
         Migration(version: 3, common: text(PackageResources.jobs_0003_sql), postgres: ""),
+        Migration(version: 4, common: text(PackageResources.jobs_0004_sql), postgres: ""),
     ]
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

@@ -14,7 +14,8 @@ public struct JobStoreSettings: Sendable {
     public var nodeRest: Int64
     /// A reaper that has not run for this long cannot know who is alive and waits for one expiry.
     public var longestReaperPause: Duration
-    /// How often the reaper looks at everything, and not only at what may have happened since it last did.
+    /// How often everything is looked at in search of the dead and the forgotten, and not only what may have happened
+    /// since that was last done.
     public var thoroughInterval: Duration
     /// How long claims go by what they remember: what jobs have had of the workers' time until that is written down,
     /// and how far they are among the ready items of a job until they look from the front again.
@@ -25,7 +26,7 @@ public struct JobStoreSettings: Sendable {
     public init(
         retry: RetryPolicy = RetryPolicy(), largestCountedFanIn: Int = 64, shortestDeadline: Int64 = 900_000,
         slowestBytesPerSecond: Int64 = 262_144, suspiciousItems: Int = 5, nodeRest: Int64 = 600_000,
-        longestReaperPause: Duration = .seconds(30), thoroughInterval: Duration = .seconds(30),
+        longestReaperPause: Duration = .seconds(30), thoroughInterval: Duration = .seconds(300),
         claimMemory: Duration = .seconds(1), clock: String? = nil
     ) {
         self.retry = retry

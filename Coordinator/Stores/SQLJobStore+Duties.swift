@@ -14,8 +14,10 @@ extension SQLJobStore {
         while let ended = try await write({ try $0.endDeadSession(listeningSince: since, expiredAfter: earliest) }) {
             taken += ended
         }
-        if isThorough { taken += try await write { try $0.takeOverdueItems(listeningSince: since) } }
-        try await write { try $0.forgetOldSessions() }
+        if isThorough {
+            taken += try await write { try $0.takeOverdueItems(listeningSince: since) }
+            try await write { try $0.forgetOldSessions() }
+        }
         if taken > 0 { database.signal() }
         return taken
     }

@@ -25,6 +25,8 @@ extension SQLJobStore {
         _ session: SessionID, _ report: HeartbeatReport, expiry: Duration
     ) async throws -> [Lease] {
         let progress = try JSONText.encode(report.leases)
+        // Three or more heartbeats come in an expiry. By chance, so that sessions are not all looked at in one moment.
+        let isThorough = .random(in: 0..<1) * settings.thoroughInterval.seconds < expiry.seconds / 3
         let (lost, forgotten) = try await write { transaction in
             let now = transaction.dialect.now
             let extended = try transaction.connection.run(
@@ -36,7 +38,13 @@ extension SQLJobStore {
                 throw QuernError(
                     .notFound, "the session has ended", at: session.rawValue, remedy: "Open a new session")
             }
-            return try transaction.compare(report.leases.map(\.lease), heldBy: session, expiry: expiry)
+            let reported = report.leases.map(\.lease)
+            return (
+                try transaction.lost(of: reported, session),
+                try transaction.forgotten(
+                    by: session, reporting: reported, after: expiry.milliseconds,
+                    reach: isThorough ? .max / 2 : ReaperWatch.reach)
+            )
         }
         // A claim whose answer never arrived: the worker does not know that it has the item.
         for lease in forgotten {
@@ -77,31 +85,47 @@ extension SQLJobStore {
 }
 
 extension JobTransaction {
-    /// - Returns: leases that are reported but no longer hold, nor were completed; and leases that have been held for
-    ///   longer than `expiry` and are not reported.
-    fileprivate func compare(
-        _ reported: [Lease], heldBy session: SessionID, expiry: Duration
-    ) throws -> (lost: [Lease], forgotten: [Lease]) {
-        let held = try connection.rows(
-            """
-            SELECT job, ordinal, fence, lease_id, CASE WHEN claimed_at < \(dialect.now) - $2 THEN 1 ELSE 0 END
-            FROM work_items WHERE state = 'leased' AND session = $1
-            """, [.text(session.rawValue), .integer(expiry.milliseconds)]
-        ).map { row in
-            let item = WorkItemID(job: JobID(rawValue: try row.text(0)), ordinal: try row.int(1))
-            let lease = Lease(item: item, id: try row.text(3), fence: try row.integer(2))
-            return (lease: lease, isOld: try row.int(4) == 1)
+    /// Those of the reported leases that no longer hold, nor were completed.
+    fileprivate func lost(of reported: [Lease], _ session: SessionID) throws -> [Lease] {
+        var held: Set<Lease> = []
+        for (job, leases) in Dictionary(grouping: reported, by: \.item.job) {
+            let rows = try connection.rows(
+                """
+                SELECT ordinal, fence, lease_id FROM work_items
+                WHERE job = $1 AND ordinal IN (\(placeholders(leases.count, from: 3))) AND state = 'leased'
+                    AND session = $2
+                """,
+                [.text(job.rawValue), .text(session.rawValue)] + leases.map { .integer($0.item.ordinal) })
+            for row in rows {
+                let item = WorkItemID(job: job, ordinal: try row.int(0))
+                held.insert(Lease(item: item, id: try row.text(2), fence: try row.integer(1)))
+            }
         }
-        let unknown = Set(reported).subtracting(held.map(\.lease))
-        let lost = try reported.filter { lease in
-            guard unknown.contains(lease) else { return false }
+        return try reported.filter { lease in
+            guard !held.contains(lease) else { return false }
             return try connection.rows(
                 "SELECT 1 FROM work_items WHERE job = $1 AND ordinal = $2 AND state = 'done' AND lease_id = $3",
                 lease.item.parameters + [.text(lease.id)]
             ).isEmpty
         }
+    }
+
+    /// Leases that the session was given more than `expiry` milliseconds ago and does not report: at most `reach`
+    /// milliseconds before that, for each claim leaves behind an entry of the index that an open transaction keeps.
+    fileprivate func forgotten(
+        by session: SessionID, reporting reported: [Lease], after expiry: Int64, reach: Int64
+    ) throws -> [Lease] {
         let known = Set(reported)
-        return (lost, held.filter { $0.isOld && !known.contains($0.lease) }.map(\.lease))
+        return try connection.rows(
+            """
+            SELECT job, ordinal, fence, lease_id FROM work_items
+            WHERE state = 'leased' AND session = $1 AND claimed_at < \(dialect.now) - $2
+                AND claimed_at >= \(dialect.now) - $2 - $3
+            """, [.text(session.rawValue), .integer(expiry), .integer(reach)]
+        ).map { row in
+            let item = WorkItemID(job: JobID(rawValue: try row.text(0)), ordinal: try row.int(1))
+            return Lease(item: item, id: try row.text(3), fence: try row.integer(2))
+        }.filter { !known.contains($0) }
     }
 
     /// Locks what a session holds, jobs first, and reads it.

@@ -76,9 +76,12 @@ import Testing
         await expectConflict { try await rig.store.control(id, .retry) }
     }
 
-    @Test(arguments: StoreKind.allCases)
-    func claimWhoseAnswerWasLostComesBack(_ kind: StoreKind) async throws {
-        let rig = try await StoreRig.make(kind)
+    /// Whether everything is looked at or not.
+    @Test(arguments: StoreKind.allCases, [Duration.zero, .seconds(1_000_000_000)])
+    func claimWhoseAnswerWasLostComesBack(_ kind: StoreKind, _ thoroughInterval: Duration) async throws {
+        var settings = JobStoreSettings.steady
+        settings.thoroughInterval = thoroughInterval
+        let rig = try await StoreRig.make(kind, settings: settings)
         let id = try await rig.store.insert(Sample.job("j", spans: 1))
         let session = try await rig.session()
         _ = try await rig.store.claim(session, limit: 1)
@@ -87,6 +90,18 @@ import Testing
         #expect(try await rig.store.items(of: id)[0].state == .leased)
         try await rig.advance(by: 46)
         _ = try await rig.store.heartbeat(session, silent, expiry: StoreRig.expiry)
+        #expect(try await rig.store.items(of: id)[0].state == .ready)
+    }
+
+    /// Who says nothing for long after such a claim is only looked at thoroughly.
+    @Test(arguments: StoreKind.allCases)
+    func claimThatWasLostLongAgoComesBack(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let id = try await rig.store.insert(Sample.job("j", spans: 1))
+        let session = try await rig.session()
+        _ = try await rig.store.claim(session, limit: 1)
+        try await rig.advance(by: 3600)
+        _ = try await rig.store.heartbeat(session, HeartbeatReport(leases: []), expiry: StoreRig.expiry)
         #expect(try await rig.store.items(of: id)[0].state == .ready)
     }
 
