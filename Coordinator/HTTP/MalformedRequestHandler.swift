@@ -25,8 +25,12 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head(var head) where found != nil && head.status == .badRequest && head.headerFields[.contentType] == nil:
-            let body = found.map { HTTPProblem.malformed($0).document } ?? ByteBuffer()
+        case .head(var head):
+            guard let found, head.status == .badRequest, head.headerFields[.contentType] == nil else {
+                context.write(data, promise: promise)
+                return
+            }
+            let body = HTTPProblem.malformed(found).document
             head.headerFields[.contentType] = Problem.mediaType
             head.headerFields[.contentLength] = String(body.readableBytes)
             document = body

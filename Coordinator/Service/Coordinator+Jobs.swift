@@ -7,7 +7,7 @@ import QuernStore
 extension Coordinator: JobService {
     public func submit(_ submission: Submission) async throws -> JobRecord {
         if let key = submission.idempotencyKey {
-            guard (1...255).contains(key.unicodeScalars.count), !key.utf8.contains(0) else {
+            guard key.isName else {
                 throw QuernError(.usage, "an idempotency key has 1 to 255 characters, none NUL", at: "Idempotency-Key")
             }
             if let earlier = try await store.job(.of(idempotencyKey: key)) {

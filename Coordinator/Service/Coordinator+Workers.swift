@@ -7,8 +7,7 @@ extension Coordinator: WorkerService {
     static let largestClaim = 256
 
     public func openSession(_ request: SessionRequest) async throws -> SessionGrant {
-        // PostgreSQL holds no NUL: what stands for it there makes two names the same.
-        guard (1...255).contains(request.node.unicodeScalars.count), !request.node.utf8.contains(0) else {
+        guard request.node.isName else {
             throw QuernError(.usage, "a node's name has 1 to 255 characters, none NUL", at: "node")
         }
         guard request.slots > 0, request.memory > 0, !request.stages.isEmpty else {

@@ -27,3 +27,9 @@ extension JobID {
         String((0..<digits).map { alphabet[Int(number >> (5 * UInt64(digits - 1 - $0)) & 31)] })
     }
 }
+
+extension String {
+    /// Whether the job database takes it for a name: 1 to 255 characters, and none is NUL, which PostgreSQL does not
+    /// hold: what stands for it there would make two names the same.
+    var isName: Bool { (1...255).contains(unicodeScalars.count) && !utf8.contains(0) }
+}

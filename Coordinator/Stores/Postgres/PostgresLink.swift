@@ -7,16 +7,18 @@ final class PostgresLink: SQLConnection {
     let handle: PostgresHandle
     /// Names of prepared statements by their text.
     private var prepared: [String: String] = [:]
-    /// Whether statements that come again are prepared.
-    var prepares = true
+    private let prepares: Bool
 
     /// Statements of any length of list would fill the server's memory; those beyond this many are not prepared.
     private static let mostPrepared = 200
     private static let longestPrepared = 4_000
 
     /// Connects, waiting for it.
-    /// - Parameter url: a libpq connection URI or keyword string.
-    init(url: String) throws {
+    /// - Parameters:
+    ///   - url: a libpq connection URI or keyword string.
+    ///   - prepares: whether statements that come again are prepared.
+    init(url: String, prepares: Bool = true) throws {
+        self.prepares = prepares
         let settings: [(String, String)] = [
             ("application_name", "quern"), ("connect_timeout", "5"), ("tcp_user_timeout", "20000"),
             ("client_encoding", "UTF8"), ("dbname", url),

@@ -111,7 +111,7 @@ final class PostgresSeat {
                 }
                 if failure.isOfPreparedStatement, prepares {
                     prepares = false
-                    link?.prepares = false
+                    link = nil
                     continue
                 }
                 repeats += 1
@@ -150,8 +150,7 @@ final class PostgresSeat {
             }
         }
         outagesBefore = outages.count
-        let fresh = try PostgresLink(url: url)
-        fresh.prepares = prepares
+        let fresh = try PostgresLink(url: url, prepares: prepares)
         try fresh.script(begin)
         link = fresh
         return fresh
