@@ -33,9 +33,10 @@ struct DiskCommand: AsyncParsableCommand {
             var generator = generator
             let kinds = campaign.kinds.shuffled(using: &generator)
             let disk = errno == nil ? try SmallDisk(bytes: 256 << 20) : nil
-            try await Round(campaign: campaign, number: number, expected: expected, losesBlobs: true, kinds: kinds).run
-            {
-                settings, lookedAt in
+            try await Round(
+                campaign: campaign, number: number, expected: expected, losesBlobs: true,
+                callsFail: errno != nil, kinds: kinds
+            ).run { settings, lookedAt in
                 guard let disk else {
                     settings.coordinatorEnvironment = try shim(seed: generator.next())
                     return
@@ -50,10 +51,10 @@ struct DiskCommand: AsyncParsableCommand {
                 while try await scene.isRunning(), campaign.goesOn {
                     try await Task.sleep(for: .milliseconds(Int.random(in: 100...1500, using: &generator)))
                     if let filler { try await fill(filler, campaign, &generator) }
-                    try await scene.checkAlive()
+                    if errno == nil { try await scene.checkAlive() }
                 }
                 try await scene.finish(patience: .seconds(400))
-                try await scene.checkAlive()
+                if errno == nil { try await scene.checkAlive() }
                 try count(scene, campaign)
             }
         }
@@ -93,7 +94,7 @@ struct DiskCommand: AsyncParsableCommand {
         let kinds: [(String, Regex<Substring>)] = [
             ("blob", /\/store\/tmp\/[^\n]*(?:No space|nput\/output)/),
             ("artifact", /\/artifacts\/[^\n]*(?:No space|disk has|nput\/output)/),
-            ("job database", /(?:database or disk is full|disk I\/O error)/),
+            ("job database", /(?:database or disk is full|disk I\/O error|database disk image is malformed)/),
             ("upload refused in time", /takes (?:no more blobs)/),
             ("folder", /cannot (?:make the folder|rename)[^\n]*(?:No space|nput\/output)/),
         ]
@@ -102,7 +103,7 @@ struct DiskCommand: AsyncParsableCommand {
             for (kind, words) in kinds { campaign.journal.count("said of: \(kind)", text.matches(of: words).count) }
             if errno != nil {
                 let lines = text.split(separator: "\n").count {
-                    $0.contains("nput/output error") || $0.contains("I/O error")
+                    $0.contains("nput/output error") || $0.contains("I/O error") || $0.contains("is malformed")
                 }
                 campaign.journal.count(Campaign.faults, lines)
             }

@@ -20,4 +20,15 @@ actor Expected {
         digests[job] = made
         return made
     }
+
+    /// Holds what a job made against what an undisturbed run makes.
+    /// - Parameter made: file names with their sha256.
+    func compare(_ made: [String: String], of id: String, _ kind: SampleJob, _ journal: Journal) async throws {
+        let wanted = try await files(of: kind)
+        for name in Set(made.keys).union(wanted.keys).sorted() where made[name] != wanted[name] {
+            journal.violation(
+                "\(id) (\(kind.rawValue)): \(name) has sha256 \(made[name] ?? "none"), not \(wanted[name] ?? "none")")
+        }
+        journal.count("files of artifacts equal", wanted.keys.count { made[$0] == wanted[$0] })
+    }
 }

@@ -6,6 +6,7 @@ import TestSupport
 struct Healing {
     let scene: Scene
     let campaign: Campaign
+    let expected: Expected
     let wires: Wires
     let hold: Double
     let only: Wires.Fault?
@@ -16,7 +17,7 @@ struct Healing {
     private static let jobs = 6
 
     func run() async throws {
-        let feeding = Task { try await feed() }
+        let feeding = Task { await feed() }
         defer { feeding.cancel() }
         // Until what can be found in the cache is there, and jobs of other kinds are done.
         while try await doneJobs() < campaign.kinds.count + 5 { try await Task.sleep(for: .milliseconds(500)) }
@@ -44,14 +45,38 @@ struct Healing {
     }
 
     /// Keeps jobs coming until it is cancelled.
-    private func feed() async throws {
+    private func feed() async {
+        var retired = ContinuousClock.now
         while !Task.isCancelled {
-            let running = try await scene.database.rows("SELECT count(*) FROM jobs WHERE state = 'running'")
-            if running.first?[0].number ?? 0 < Self.jobs {
-                try await scene.submit(.plain)
-            } else {
-                try await Task.sleep(for: .milliseconds(50))
+            do {
+                if ContinuousClock.now - retired > .seconds(5) {
+                    try await retire()
+                    retired = .now
+                }
+                let running = try await scene.database.rows("SELECT count(*) FROM jobs WHERE state = 'running'")
+                if running.first?[0].number ?? 0 < Self.jobs {
+                    try await scene.submit(.plain)
+                } else {
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            } catch {
+                // What was submitted while the coordinators had no database, say.
+                if !Task.isCancelled { scene.journal.count("submissions that failed") }
             }
+        }
+    }
+
+    /// Looks at what the jobs that are done have made, and removes it: hundreds of jobs would fill the disk.
+    private func retire() async throws {
+        let kept = scene.jobs.all
+        for row in try await scene.database.rows("SELECT id FROM jobs WHERE state = 'done'") {
+            let id = row[0].string
+            guard let kind = kept[id] else { continue }
+            let folder = "\(scene.store)/artifacts/\(id)"
+            try await expected.compare(FolderDigests.of(folder), of: id, kind, scene.journal)
+            try FileManager.default.removeItem(atPath: folder)
+            scene.jobs.remove(id)
+            scene.journal.count("jobs looked at early")
         }
     }
 

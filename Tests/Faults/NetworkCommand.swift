@@ -48,7 +48,9 @@ struct NetworkCommand: AsyncParsableCommand {
             } disturb: { scene in
                 guard let wires = laid else { return }
                 if measure {
-                    try await Healing(scene: scene, campaign: campaign, wires: wires, hold: hold, only: only).run()
+                    try await Healing(
+                        scene: scene, campaign: campaign, expected: expected, wires: wires, hold: hold, only: only
+                    ).run()
                     return
                 }
                 while try await scene.isRunning(), campaign.goesOn {

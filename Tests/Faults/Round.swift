@@ -9,6 +9,9 @@ struct Round {
     let expected: Expected
     /// Whether results may be lost, so that items are done more than once.
     var losesBlobs = false
+    /// Whether calls of coordinators to the operating system fail from beginning to end. Then one may end when it
+    /// starts, and is started again as a service manager would, and a download may have to be repeated.
+    var callsFail = false
     /// Of the jobs, in the order in which they are submitted.
     var kinds: [SampleJob]
 
@@ -33,6 +36,8 @@ struct Round {
         for kind in kinds { _ = try await expected.files(of: kind) }
         let violations = journal.violations
         let cluster = try Cluster(settings)
+        let manager = Task { [callsFail] in if callsFail { try await startAgain(cluster) } }
+        defer { manager.cancel() }
         try await cluster.start(workers: campaign.options.workers)
         let scene = Scene(
             cluster: cluster, database: JobDatabase(lookedAt), folder: folder, store: settings.root, journal: journal)
@@ -45,6 +50,7 @@ struct Round {
         } catch {
             journal.violation("round \(number): \(error)")
         }
+        manager.cancel()
         for outcome in await cluster.stop() where outcome.status != 0 {
             journal.violation(
                 "round \(number): a process ended with status \(outcome.status): \(outcome.errors.suffix(500))")
@@ -60,19 +66,29 @@ struct Round {
         }
     }
 
+    /// Starts coordinators again that have ended, until it is cancelled.
+    private func startAgain(_ cluster: Cluster) async throws {
+        while true {
+            try await Task.sleep(for: .milliseconds(200))
+            for member in await cluster.members where member.role == .coordinator && !member.process.isRunning {
+                do { try await cluster.replace(member) } catch is Cluster.EndedByItself {
+                    journal.count("coordinators started again")
+                }
+            }
+        }
+    }
+
     /// Fetches what was made, as users do, and holds it against what an undisturbed run makes.
     private func download(_ scene: Scene) async throws {
         for (id, kind) in scene.jobs.all {
             let output = scene.folder.path("downloaded/\(id)")
-            let outcome = try await scene.cluster.ask(["download", id, "--output", output])
-            guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "download") }
-            let (made, wanted) = (try FolderDigests.of(output), try await expected.files(of: kind))
-            for name in Set(made.keys).union(wanted.keys).sorted() where made[name] != wanted[name] {
-                journal.violation(
-                    "\(id) (\(kind.rawValue)): \(name) has sha256 \(made[name] ?? "none"), not \(wanted[name] ?? "none")"
-                )
+            var outcome = try await scene.cluster.ask(["download", id, "--output", output])
+            for _ in 0..<(callsFail ? 10 : 0) where outcome.status != 0 {
+                journal.count("downloads that failed")
+                outcome = try await scene.cluster.ask(["download", id, "--output", output])
             }
-            journal.count("files of artifacts equal", wanted.keys.count { made[$0] == wanted[$0] })
+            guard outcome.status == 0 else { throw QuernError(.internalFault, outcome.errors, at: "download") }
+            try await expected.compare(FolderDigests.of(output), of: id, kind, journal)
         }
     }
 }

@@ -11,6 +11,8 @@ final class JobList: Sendable {
 
     func add(_ id: String, _ kind: SampleJob) { state.withLock { $0.jobs[id] = kind } }
 
+    func remove(_ id: String) { state.withLock { $0.jobs[id] = nil } }
+
     /// A new idempotency key: who hears no answer submits again.
     func nextKey() -> Int {
         state.withLock { state in
