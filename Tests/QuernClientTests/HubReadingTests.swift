@@ -29,7 +29,7 @@ import Testing
     private func sources(
         token: String? = HubServer.token, cache: Int = 1 << 30, memory: Int = 64 << 20, attempts: Int = 4
     ) -> RemoteSources {
-        var patience = HubClient.Patience()
+        var patience = HubClient.patience
         patience.attempts = attempts
         patience.pause = .milliseconds(5)
         var environment = hub.environment
@@ -216,7 +216,7 @@ import Testing
             environment: ["HF_ENDPOINT": "http://127.0.0.1:\(try freePort())", "HF_HOME": "/none"], cache: { 0 },
             memory: 0,
             patience: {
-                var patience = HubClient.Patience(); patience.attempts = 1; return patience
+                var patience = HubClient.patience; patience.attempts = 1; return patience
             }())
         let error = await #expect(throws: QuernError.self) {
             try await blocking { _ = try sources.pinned("hf://open/m") }

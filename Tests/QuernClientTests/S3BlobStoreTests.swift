@@ -101,7 +101,7 @@ import Testing
     @Test func aServerThatIsAwayIsUnavailable() async throws {
         let settings = AWSSettings(environment: [:]) { _ in nil }
         let location = try S3URL("s3://models?endpoint=http://127.0.0.1:\(try freePort())").location(settings)
-        var patience = S3Client.Patience()
+        var patience = Patience()
         patience.attempts = 2
         let client = S3Client(
             location: location, credentials: S3Credentials(accessKey: "A", secretKey: "B", source: "the test"),

@@ -16,7 +16,7 @@ import Testing
         var seen: [String] { state.withLock { $0.seen } }
 
         func store(attempts: Int = 5) throws -> S3BlobStore {
-            var patience = S3Client.Patience()
+            var patience = Patience()
             patience.attempts = attempts
             patience.pause = .microseconds(100)
             let settings = AWSSettings(environment: ["AWS_REGION": "eu-west-1"]) { _ in nil }

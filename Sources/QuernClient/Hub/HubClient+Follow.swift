@@ -16,7 +16,7 @@ extension HubClient {
         var told: [String: String] = [:]
         for hop in 0...Self.redirects {
             guard let now = WebOrigin(address) else {
-                throw Attempt(QuernError(.io, "the hub sends to what is no address", at: url.text))
+                throw QuernError(.io, "the hub sends to what is no address", at: url.text)
             }
             let response = try await send(address, range: range, to: now, about: url)
             var headers: [String: String] = [:]
@@ -33,7 +33,7 @@ extension HubClient {
             _ = try? await response.body.collect(upTo: 1 << 16)
             address = try next(location, from: address, now, about: url)
         }
-        throw Attempt(QuernError(.io, "the hub sends in circles", at: url.text))
+        throw QuernError(.io, "the hub sends in circles", at: url.text)
     }
 
     /// - Throws: for a way that is less safe, or leads to what only this machine means by the address.
@@ -44,10 +44,9 @@ extension HubClient {
         guard let target = WebOrigin(next), target.scheme == now.scheme || target.scheme == "https",
             !target.isLinkLocal
         else {
-            throw Attempt(
-                QuernError(
-                    .io, "\(now.name) sends to an address that is not to be trusted", at: url.text,
-                    remedy: "Check that HF_ENDPOINT is the address of a hub"))
+            throw QuernError(
+                .io, "\(now.name) sends to an address that is not to be trusted", at: url.text,
+                remedy: "Check that HF_ENDPOINT is the address of a hub")
         }
         return next
     }
@@ -79,21 +78,19 @@ extension HubClient {
             }
             return try await response.body.collect(upTo: limit)
         } catch is NIOTooManyBytesError {
-            throw Attempt(
-                status == 200
-                    ? RangeAnswer.noRanges(at: url.text)
-                    : QuernError(.unavailable, "\(target.name) sent more than was asked for", at: url.text))
+            throw status == 200
+                ? RangeAnswer.noRanges(at: url.text)
+                : QuernError(.unavailable, "\(target.name) sent more than was asked for", at: url.text)
         } catch {
             throw unreachable(error, target, url)
         }
     }
 
-    private func unreachable(_ error: any Error, _ target: WebOrigin, _ url: HubURL) -> any Error {
+    private func unreachable(_ error: any Error, _ target: WebOrigin, _ url: HubURL) -> QuernError {
         let failure = NetworkFailure(error)
-        if failure.isCancellation { return QuernError.cancelledRequest(at: url.text) }
-        return Attempt(
-            QuernError(
-                .unavailable, "\(target.name) cannot be reached, or broke off: \(failure.reason)", at: url.text,
-                remedy: "Check the network, and HF_ENDPOINT"))
+        if failure.isCancellation { return .cancelledRequest(at: url.text) }
+        return QuernError(
+            .unavailable, "\(target.name) cannot be reached, or broke off: \(failure.reason)", at: url.text,
+            remedy: "Check the network, and HF_ENDPOINT")
     }
 }

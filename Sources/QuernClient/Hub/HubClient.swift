@@ -11,22 +11,22 @@ package final class HubClient: Sendable {
     /// Where the hub sent for a file: such addresses are good for an hour or so, and save asking it for every range.
     private let locations = Mutex<[String: (url: String, time: ContinuousClock.Instant)]>([:])
 
-    /// How often a request is sent, how long the first pause is, of which each further one is twice as long, and the
-    /// longest that a server may ask for: the hub counts requests over five minutes.
-    package struct Patience: Sendable {
-        package var attempts = 6
-        package var pause: Duration = .milliseconds(500)
-        package var longest: Duration = .seconds(330)
-        /// The same for what is asked when a job is submitted: whoever submits waits for a minute at most.
-        package var longestForDocuments: Duration = .seconds(30)
-
-        package init() {}
-    }
+    /// The longest that the hub may ask for when a job is submitted: whoever submits waits for a minute at most.
+    private static let longestForDocuments: Duration = .seconds(30)
 
     private static let locationsKept = 4096
     private static let locationTime: Duration = .seconds(15 * 60)
 
-    package init(settings: HubSettings, patience: Patience = Patience()) throws(QuernError) {
+    /// The hub counts requests over five minutes.
+    package static var patience: Patience {
+        var patience = Patience()
+        patience.attempts = 6
+        patience.pause = .milliseconds(500)
+        patience.longest = .seconds(330)
+        return patience
+    }
+
+    package init(settings: HubSettings, patience: Patience = HubClient.patience) throws(QuernError) {
         self.settings = settings
         self.patience = patience
         guard let origin = WebOrigin(settings.endpoint) else {
@@ -48,13 +48,15 @@ package final class HubClient: Sendable {
         guard WebOrigin(address) == origin else {
             throw QuernError(.invalidInput, "the hub names a next page on another host", at: url.text)
         }
-        return try await retrying(about: url, longest: patience.longestForDocuments) { [self] in
+        var patience = patience
+        patience.longest = min(patience.longest, Self.longestForDocuments)
+        return try await patience.spend(at: url.text) { [self] in
             let answer = try await follow(address, range: nil, limit: 64 << 20, about: url)
             guard answer.status < 300 else { throw self.refusal(answer, of: url) }
             do {
                 return (try JSONValue.parse(Array(answer.body.readableBytesView)), Self.next(answer.headers["link"]))
             } catch let error as QuernError {
-                throw Attempt(error.located(in: address))
+                throw error.located(in: address)
             }
         }
     }
@@ -65,7 +67,7 @@ package final class HubClient: Sendable {
     ///   - size, version: as they were planned with.
     func bytes(_ range: Range<UInt64>, of url: HubURL, size: UInt64, version: String) async throws -> ByteBuffer {
         let address = "\(settings.endpoint)/\(url.encodedRepository)/resolve/\(url.encodedRevision)/\(url.encodedPath)"
-        return try await retrying(about: url, longest: patience.longest) { [self] in
+        return try await patience.spend(at: url.text) { [self] in
             if let known = location(of: address) {
                 if let answer = try? await follow(known, range: range, limit: range.count, about: url),
                     answer.status < 300, let part = try? self.part(answer, range, url, size)
@@ -85,24 +87,20 @@ package final class HubClient: Sendable {
     }
 
     private func part(_ answer: HubAnswer, _ range: Range<UInt64>, _ url: HubURL, _ size: UInt64) throws -> ByteBuffer {
-        do {
-            return try RangeAnswer.bytes(
-                status: answer.status, contentRange: answer.headers["content-range"], body: answer.body, range: range,
-                size: size, at: url.text)
-        } catch {
-            throw Attempt(error)
-        }
+        try RangeAnswer.bytes(
+            status: answer.status, contentRange: answer.headers["content-range"], body: answer.body, range: range,
+            size: size, at: url.text)
     }
 
     /// What the hub says of a large file before it sends elsewhere must be what it said when the job was planned.
     private func check(_ told: [String: String], size: UInt64, version: String, at url: HubURL) throws {
         if let text = told["x-linked-size"], let now = UInt64(text), now != size {
-            throw Attempt(RangeAnswer.changed("\(now) bytes in place of \(size)", at: url.text))
+            throw RangeAnswer.changed("\(now) bytes in place of \(size)", at: url.text)
         }
         if let tag = told["x-linked-etag"] {
             let now = tag.trimmingCharacters(in: ["\"", "W", "/"])
             if !now.isEmpty, version.hasPrefix("sha256:"), "sha256:\(now)" != version {
-                throw Attempt(RangeAnswer.changed("its ETag is \(now)", at: url.text))
+                throw RangeAnswer.changed("its ETag is \(now)", at: url.text)
             }
         }
     }
@@ -128,45 +126,9 @@ package final class HubClient: Sendable {
         }
     }
 
-    private func refusal(_ answer: HubAnswer, of url: HubURL) -> Attempt {
+    private func refusal(_ answer: HubAnswer, of url: HubURL) -> Patience.Failure {
         let refusal = HubRefusal(answer, of: url, settings: settings, isHub: answer.origin == origin)
-        return Attempt(refusal.error, wait: ServerWait.asked(answer.headers))
-    }
-
-    /// An attempt that failed, and how long the server wants to be left alone.
-    struct Attempt: Error {
-        let error: QuernError
-        let wait: Duration?
-
-        init(_ error: QuernError, wait: Duration? = nil) {
-            self.error = error
-            self.wait = wait
-        }
-    }
-
-    private func retrying<Value: Sendable>(
-        about url: HubURL, longest: Duration, _ call: @Sendable () async throws -> Value
-    ) async throws -> Value {
-        var pause = patience.pause
-        var attempt = 1
-        while true {
-            do {
-                return try await call()
-            } catch let failure as Attempt {
-                let wait = failure.wait ?? .zero
-                guard failure.error.code == .unavailable, attempt < patience.attempts, wait <= longest else {
-                    throw failure.error
-                }
-                attempt += 1
-                do {
-                    // Spread, so that all who were told the same do not come back at once.
-                    try await Task.sleep(for: max(pause, wait) * Double.random(in: 1...1.5))
-                } catch {
-                    throw QuernError.cancelledRequest(at: url.text)
-                }
-                pause *= 2
-            }
-        }
+        return Patience.Failure(error: refusal.error, wait: ServerWait.asked(answer.headers))
     }
 
     /// The address of the next page, of a header `Link` (RFC 8288).

@@ -9,7 +9,7 @@ public final class RemoteSources: RemoteReader {
     private let environment: [String: String]
     private let cacheBytes: @Sendable () throws -> Int
     private let memory: Int
-    private let patience: HubClient.Patience
+    private let patience: Patience
     private let shared = Mutex<(cache: PieceCache?, hub: HubFiles?)>((nil, nil))
 
     /// - Parameters:
@@ -19,7 +19,7 @@ public final class RemoteSources: RemoteReader {
         environment: [String: String] = ProcessInfo.processInfo.environment,
         cache: @escaping @Sendable () throws -> Int
     ) {
-        self.init(environment: environment, cache: cache, memory: 128 << 20, patience: HubClient.Patience())
+        self.init(environment: environment, cache: cache, memory: 128 << 20, patience: HubClient.patience)
     }
 
     /// - Parameters:
@@ -27,7 +27,7 @@ public final class RemoteSources: RemoteReader {
     ///   - patience: with the hub.
     package init(
         environment: [String: String], cache: @escaping @Sendable () throws -> Int, memory: Int,
-        patience: HubClient.Patience
+        patience: Patience
     ) {
         self.environment = environment
         cacheBytes = cache

@@ -27,14 +27,6 @@ package struct S3Client: Sendable {
             _ request: S3Request, _ headers: [(name: String, value: String)], _ body: ByteBuffer?
         ) async throws -> S3Response
 
-    /// How often a request is sent, and how long the first pause is; each further one is twice as long.
-    package struct Patience: Sendable {
-        package var attempts = 5
-        package var pause: Duration = .milliseconds(200)
-
-        package init() {}
-    }
-
     package let location: S3Location
     package let credentials: S3Credentials
     /// Whether nothing is ever written there, for errors.
@@ -69,30 +61,15 @@ package struct S3Client: Sendable {
             method: method, scheme: location.scheme, host: location.host, path: location.path(of: key),
             query: query, headers: headers, payload: body.map { .sha256($0.digest) } ?? .empty)
         let signer = S3Signer(credentials: credentials, region: location.region)
-        var pause = patience.pause
-        var attempt = 1
-        while true {
-            let failure: QuernError
-            do {
-                // Signed each time: a signature is good for some minutes only.
-                let headers = signer.headers(for: request, at: S3Time(Date()))
-                let response = try await exchange(request, headers, body?.bytes)
-                if response.status < 300 { return response }
-                let refusal = S3Refusal(
-                    response, of: request, location: location, credentials: credentials, isReading: isReading)
-                if response.status == 404, key != nil, refusal.code != "NoSuchBucket" { return response }
-                failure = refusal.error
-            } catch let error as QuernError {
-                failure = error
-            }
-            guard failure.code == .unavailable, attempt < patience.attempts else { throw failure }
-            attempt += 1
-            do {
-                try await Task.sleep(for: pause * Double.random(in: 0.5...1.5))
-            } catch {
-                throw QuernError.cancelledRequest(at: location.description)
-            }
-            pause *= 2
+        return try await patience.spend(at: location.description) {
+            // Signed each time: a signature is good for some minutes only.
+            let headers = signer.headers(for: request, at: S3Time(Date()))
+            let response = try await exchange(request, headers, body?.bytes)
+            if response.status < 300 { return response }
+            let refusal = S3Refusal(
+                response, of: request, location: location, credentials: credentials, isReading: isReading)
+            if response.status == 404, key != nil, refusal.code != "NoSuchBucket" { return response }
+            throw refusal.error
         }
     }
 
