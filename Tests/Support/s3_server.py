@@ -1,4 +1,4 @@
-"""An S3 server for tests: moto's, on a free port of 127.0.0.1, with users, rights and signatures checked.
+"""An S3 server for tests: moto's, on a free port of 127.0.0.1, with users, rights, signatures and checksums checked.
 
 Prints one line of JSON: port, access_key, secret_key. Ends when standard input does, however the other side ended.
 The buckets are quern-open, where the key may do anything, and quern-closed, where it may do nothing.
@@ -9,11 +9,13 @@ import os
 import sys
 import threading
 
+from botocore.credentials import Credentials
 from moto import settings
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import s3_backends
+from s3_presigned import PresignedRequests
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 REGION = "us-east-1"
@@ -65,6 +67,8 @@ def main():
     # From now on every request must be signed by a user who may do what it asks for.
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
     application = OneAtATime(DomainDispatcherApplication(create_backend_app))
+    credentials = Credentials(key.access_key_id, key.secret_access_key)
+    application = PresignedRequests(application, credentials, REGION)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=QuietHandler)
     ready = {"port": server.port, "access_key": key.access_key_id, "secret_key": key.secret_access_key}
     print(json.dumps(ready), flush=True)
