@@ -50,6 +50,16 @@ final class S3Rig: Sendable {
 
     func store() throws -> S3BlobStore { S3BlobStore(client: try client) }
 
+    /// An address that was signed so many seconds from now, for as long as the store's are good.
+    func downloadURL(of digest: Digest, signed seconds: Double) async throws -> String {
+        let client = try client
+        let request = S3Request(
+            method: "GET", scheme: "http", host: client.location.host,
+            path: "/\(S3Server.bucket)/\(client.location.prefix)\(S3BlobStore.key(of: digest))", payload: .unsigned)
+        return S3Signer(credentials: client.credentials, region: client.location.region)
+            .presignedURL(for: request, at: S3Time(Date(timeIntervalSinceNow: seconds)), validFor: 300)
+    }
+
     /// Puts other bytes where a blob lies, as no store does; nil removes it.
     func overwrite(_ digest: Digest, with bytes: [UInt8]?) async throws {
         let client = try client

@@ -73,6 +73,22 @@ package struct S3Client: Sendable {
         }
     }
 
+    /// The address of a request that is signed by the address: whoever has that can send it.
+    /// - Parameters:
+    ///   - headers: that the request must have, exactly so.
+    ///   - location: the bucket, and how it is reached by whoever sends the request.
+    ///   - seconds: for how long it may be sent: 1 to 604,800.
+    func presignedURL(
+        _ method: String, _ key: String, headers: [(name: String, value: String)] = [], at location: S3Location,
+        validFor seconds: Int
+    ) -> String {
+        let request = S3Request(
+            method: method, scheme: location.scheme, host: location.host, path: location.path(of: key),
+            headers: headers, payload: .unsigned)
+        return S3Signer(credentials: credentials, region: location.region)
+            .presignedURL(for: request, at: S3Time(Date()), validFor: seconds)
+    }
+
     /// Whoever waits for a connection in a crowd of large blobs must not be told that S3 is away.
     private static let connections = HTTPClient.forProcess(connect: .seconds(20))
 
@@ -80,8 +96,16 @@ package struct S3Client: Sendable {
     @Sendable package static func send(
         _ request: S3Request, headers: [(name: String, value: String)], body: ByteBuffer?
     ) async throws -> S3Response {
-        var outgoing = HTTPClientRequest(url: request.url)
-        outgoing.method = .init(rawValue: request.method)
+        try await send(
+            request.method, request.url, headers: headers, body: body, to: "\(request.scheme)://\(request.host)")
+    }
+
+    /// - Parameter server: for errors, in place of an address that may hold a signature.
+    package static func send(
+        _ method: String, _ url: String, headers: [(name: String, value: String)], body: ByteBuffer?, to server: String
+    ) async throws -> S3Response {
+        var outgoing = HTTPClientRequest(url: url)
+        outgoing.method = .init(rawValue: method)
         for (name, value) in headers { outgoing.headers.add(name: name, value: value) }
         if let body { outgoing.body = .bytes(body) }
         do {
@@ -91,12 +115,12 @@ package struct S3Client: Sendable {
             for (name, value) in response.headers { fields[name.lowercased()] = value }
             return S3Response(status: Int(response.status.code), headers: fields, body: content)
         } catch is NIOTooManyBytesError {
-            throw QuernError(.corrupted, "the object is larger than a blob may be", at: request.url)
+            throw QuernError(.corrupted, "the object is larger than a blob may be", at: server)
         } catch {
             let failure = NetworkFailure(error)
-            if failure.isCancellation { throw QuernError.cancelledRequest(at: request.host) }
+            if failure.isCancellation { throw QuernError.cancelledRequest(at: server) }
             throw QuernError(
-                .unavailable, "S3 cannot be reached: \(failure.reason)", at: "\(request.scheme)://\(request.host)",
+                .unavailable, "S3 cannot be reached: \(failure.reason)", at: server,
                 remedy: "Check the network, and the endpoint and region that are set")
         }
     }

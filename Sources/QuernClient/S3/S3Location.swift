@@ -124,10 +124,14 @@ package struct S3URL: Sendable, Equatable {
     }
 
     /// The place, with what the URL does not say taken from the settings.
-    /// - Parameter prefix: in place of the URL's own.
+    /// - Parameters:
+    ///   - prefix: in place of the URL's own.
+    ///   - endpoint: in place of the URL's and the settings'.
     /// - Throws: `.usage` where the region is not known, or the endpoint is none.
-    package func location(_ settings: AWSSettings, prefix: String? = nil) throws(QuernError) -> S3Location {
-        let endpoint = endpoint ?? settings.endpoint
+    package func location(
+        _ settings: AWSSettings, prefix: String? = nil, endpoint: String? = nil
+    ) throws(QuernError) -> S3Location {
+        let endpoint = endpoint ?? self.endpoint ?? settings.endpoint
         // Servers other than Amazon's mostly have this one, whatever they are.
         guard let region = region ?? settings.region ?? (endpoint == nil ? nil : "us-east-1") else {
             throw QuernError(
