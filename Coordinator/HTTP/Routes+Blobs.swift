@@ -6,7 +6,13 @@ import QuernStore
 
 extension CoordinatorRoutes {
     func addBlobRoutes(to blobs: RouterGroup<Context>) {
-        blobs.get("{sha256}") { _, context in try await blob(try Self.digest(context)) }
+        blobs.get("{sha256}") { request, context in
+            let digest = try Self.digest(context)
+            if request.headers[.quernDirect] != nil, let store = coordinator.directBlobs {
+                return try await redirect(to: digest, in: store)
+            }
+            return try await blob(digest)
+        }
         blobs.head("{sha256}") { _, context in
             let digest = try Self.digest(context)
             guard try await coordinator.blobs.contains(digest) else {
@@ -15,9 +21,10 @@ extension CoordinatorRoutes {
             return Response(status: .ok, headers: Self.headers(digest))
         }
         blobs.put("{sha256}") { request, context in try await store(request, as: try Self.digest(context)) }
+        addDirectBlobRoutes(to: blobs)
     }
 
-    private static func digest(_ context: Context) throws -> Digest {
+    static func digest(_ context: Context) throws -> Digest {
         let text = try context.segment("sha256")
         guard let digest = Digest(hex: text) else {
             throw QuernError(.usage, "a blob's name is 64 lower-case hexadecimal digits", at: text)
@@ -50,11 +57,7 @@ extension CoordinatorRoutes {
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximumBlobBytes {
             throw HTTPProblem.tooLarge(limit: maximumBlobBytes)
         }
-        if coordinator.blobsFillDisk, try await coordinator.disk.used() >= coordinator.settings.uploadLimit {
-            throw QuernError(
-                .outOfSpace, "the coordinator's disk is nearly full and takes no more blobs",
-                remedy: "Free some space on it; uploads go on by themselves then")
-        }
+        try await requireRoom()
         let permit = try await uploads.enter()
         defer { withExtendedLifetime(permit) {} }
         let received: Int
@@ -65,6 +68,15 @@ extension CoordinatorRoutes {
         }
         coordinator.count { $0.blobBytesReceived += received }
         return Response(status: .created)
+    }
+
+    func requireRoom() async throws {
+        guard coordinator.blobsFillDisk, try await coordinator.disk.used() >= coordinator.settings.uploadLimit else {
+            return
+        }
+        throw QuernError(
+            .outOfSpace, "the coordinator's disk is nearly full and takes no more blobs",
+            remedy: "Free some space on it; uploads go on by themselves then")
     }
 
     private func stream(_ request: Request, into store: any StreamingBlobStore, as digest: Digest) async throws -> Int {

@@ -14,6 +14,7 @@ public struct CoordinatorRoutes: Sendable {
     private let rates: RequestRates
     let uploads = Gate(width: 16)
     let downloads = Gate(width: 16)
+    let confirmations = Gate(width: 16)
 
     public init(coordinator: Coordinator, limits: RequestLimits = RequestLimits()) {
         self.coordinator = coordinator

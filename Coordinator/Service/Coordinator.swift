@@ -22,6 +22,8 @@ public final class Coordinator: Sendable {
     public let blobs: any BlobStore
     /// The same without a record of who asks.
     let storedBlobs: any BlobStore
+    /// The same where workers fetch and store blobs past this coordinator.
+    let directBlobs: (any DirectBlobStore)?
     let artifacts: ArtifactLocation
     let makePlan: PlanMaker
     let logger: Logger
@@ -52,6 +54,7 @@ public final class Coordinator: Sendable {
         self.store = store
         self.blobs = settings.collection == nil ? blobs : Self.tracked(blobs, by: store)
         storedBlobs = blobs
+        directBlobs = settings.directBlobs ? self.blobs as? any DirectBlobStore : nil
         self.artifacts = artifacts
         self.settings = settings
         self.makePlan = planner

@@ -20,6 +20,8 @@ struct CoordinatorCounters: Sendable {
     var cacheKeysFound = 0
     var blobBytesReceived = 0
     var blobBytesSent = 0
+    var blobsSentDirectly = 0
+    var blobBytesReceivedDirectly = 0
     var artifactBytesSent = 0
     var blobsCondemned = 0
     var blobsRemoved = 0
@@ -40,8 +42,13 @@ struct CoordinatorCounters: Sendable {
             ("leases_reaped_total", "Leases taken from dead sessions or overdue items.", leasesReaped),
             ("cache_keys_asked_total", "Input hashes looked up.", cacheKeysAsked),
             ("cache_keys_found_total", "Input hashes found.", cacheKeysFound),
-            ("blob_received_bytes_total", "Bytes of blobs uploaded.", blobBytesReceived),
-            ("blob_sent_bytes_total", "Bytes of blobs downloaded.", blobBytesSent),
+            ("blob_received_bytes_total", "Bytes of blobs uploaded through the coordinator.", blobBytesReceived),
+            ("blob_sent_bytes_total", "Bytes of blobs downloaded through the coordinator.", blobBytesSent),
+            (
+                "blob_received_direct_bytes_total", "Bytes of blobs uploaded past the coordinator.",
+                blobBytesReceivedDirectly
+            ),
+            ("blobs_sent_direct_total", "Downloads of blobs that were sent to where they lie.", blobsSentDirectly),
             ("artifact_sent_bytes_total", "Bytes of artifacts downloaded.", artifactBytesSent),
             ("blobs_condemned_total", "Blobs found to be needed by nothing.", blobsCondemned),
             ("blobs_removed_total", "Blobs removed because nothing needed them for long.", blobsRemoved),

@@ -29,6 +29,8 @@ public struct CoordinatorSettings: Sendable {
     public var sourceRoots: [String]?
     /// Hosts that sources may be read from by URL; none, where folders are named and hosts are not.
     public var sourceHosts = SourceHosts.usual
+    /// Whether workers fetch and store blobs where these lie, if the store allows it.
+    public var directBlobs = true
 
     /// Nil where blobs stay for ever.
     public var collection: Collection? = Collection()

@@ -67,3 +67,22 @@ extension TrackedBlobStore: StreamingBlobStore where Base: StreamingBlobStore {
         try base.stream(digest, checked: checked, body)
     }
 }
+
+extension TrackedBlobStore: DirectBlobStore where Base: DirectBlobStore {
+    public func downloadURL(of digest: Digest) async throws -> String { try await base.downloadURL(of: digest) }
+
+    /// Announced from now on: one that never comes, or is never confirmed, is collected as one whose writer has died.
+    public func upload(of digest: Digest, bytes: Int) async throws -> BlobUpload? {
+        let arrivals = try await announce([digest])
+        if let upload = try await base.upload(of: digest, bytes: bytes) { return upload }
+        try await confirm(arrivals)
+        return nil
+    }
+
+    /// Announced once more before it is looked for, so that what is found stays.
+    public func confirm(_ digest: Digest, bytes: Int) async throws {
+        let arrivals = try await announce([digest])
+        try await base.confirm(digest, bytes: bytes)
+        try await confirm(arrivals)
+    }
+}

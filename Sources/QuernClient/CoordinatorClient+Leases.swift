@@ -37,12 +37,12 @@ final class BlobTrails: Sendable {
 extension CoordinatorClient {
     /// What the item of a lease may reach, with the lease's own token where there is one.
     public func access(under lease: Lease, to blobs: any BlobStore) -> WorkAccess {
-        guard lease.token != nil, blobs is HTTPBlobStore else {
+        guard lease.token != nil, let blobs = blobs as? HTTPBlobStore else {
             return WorkAccess(blobs: blobs) { try await lookUp($0) }
         }
         let transport = transport(for: lease)
         let trails = BlobTrails()
-        return WorkAccess(blobs: HTTPBlobStore(transport, trails: trails)) { keys in
+        return WorkAccess(blobs: blobs.under(transport, trails: trails)) { keys in
             let parts = try await Self.lookUp(keys, through: transport)
             trails.found(parts)
             return parts

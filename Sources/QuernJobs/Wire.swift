@@ -73,6 +73,22 @@ public enum Wire {
         public let parts: [String: Part]
         public init(parts: [String: Part]) { self.parts = parts }
     }
+
+    public struct BlobSize: Sendable, Codable {
+        public let bytes: Int
+        public init(bytes: Int) { self.bytes = bytes }
+    }
+
+    public struct BlobOffer: Sendable, Codable {
+        /// The blob is there.
+        public let stored: Bool
+        /// Where it goes; nil for a PUT to the coordinator.
+        public let upload: BlobUpload?
+        public init(stored: Bool, upload: BlobUpload?) {
+            self.stored = stored
+            self.upload = upload
+        }
+    }
 }
 
 /// A file of a job's output, as the coordinator can hand it out.

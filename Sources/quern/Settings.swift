@@ -13,6 +13,7 @@ struct Settings {
         case tlsCertificate = "tls_certificate"
         case tlsKey = "tls_key"
         case sourceCache = "source_cache"
+        case directBlobs = "direct_blobs"
     }
 
     private let environment: [String: String]

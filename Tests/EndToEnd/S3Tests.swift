@@ -1,4 +1,5 @@
 import Foundation
+import QuernClient
 import TestSupport
 import Testing
 
@@ -44,6 +45,60 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path("store/sha256")))
     }
 
+    /// Bytes of blobs that a coordinator received and sent, and that workers stored past it.
+    private func counted(_ cluster: Cluster) async throws -> [Int] {
+        let answer = try await S3Client.send("GET", cluster.url + "/metrics", headers: [], body: nil, to: cluster.url)
+        let lines = String(decoding: answer.body.readableBytesView, as: UTF8.self).split(separator: "\n")
+        return try ["blob_received_bytes_total", "blob_sent_bytes_total", "blob_received_direct_bytes_total"].map {
+            name in
+            let line = try #require(lines.first { $0.hasPrefix("quern_\(name) ") })
+            return try #require(Int(line.split(separator: " ")[1]))
+        }
+    }
+
+    /// Calibrated, so that workers read what others have stored; once past the coordinator, and once
+    /// where workers are told of a server that is not there.
+    @Test func bytesGoPastTheCoordinator() async throws {
+        let folder = try TemporaryFolder()
+        let alone = folder.path("alone")
+        let calibration = [
+            "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "4", "--chunk-tokens", "64",
+        ]
+        let outcome = try await QuernProcess.run(
+            ["quantize", Fixtures.sample, "--output", alone, "--quiet"] + Self.arguments + calibration)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+
+        for direct in ["yes", "http://127.0.0.1:\(try freePort())"] {
+            let isDirect = direct == "yes"
+            let place = isDirect ? "direct" : "relayed"
+            var settings = try Cluster.Settings(
+                database: folder.path("\(place).sqlite"), root: folder.path("store \(place)"))
+            settings.blobs = "s3://\(S3Server.bucket)/\(place)/\(UUID().uuidString)"
+            settings.coordinatorEnvironment = try await S3Server.shared.environment
+            settings.coordinatorOptions = ["--direct-blobs", direct]
+            settings.slots = 2
+            let cluster = try Cluster(settings)
+            try await cluster.start(workers: 2)
+            let submitted = try await cluster.ask(["submit", Fixtures.sample] + Self.arguments + calibration)
+            try #require(submitted.status == 0, "\(submitted.errors)")
+            let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            let watched = try await cluster.ask(["watch", id])
+            try #require(watched.status == 0, "\(watched.errors)")
+            let output = folder.path("downloaded \(place)")
+            let downloaded = try await cluster.ask(["download", id, "--output", output])
+            try #require(downloaded.status == 0, "\(downloaded.errors)")
+            let bytes = try await counted(cluster)
+            let errors = await cluster.stop().map(\.errors).joined()
+            #expect(try FolderDigests.of(output) == FolderDigests.of(alone))
+            #expect(bytes.map { $0 > 0 } == (isDirect ? [false, false, true] : [true, true, false]), "\(bytes)")
+            for purpose in ["fetched", "stored"] {
+                let warnings = errors.ranges(of: "blobs are \(purpose) through the coordinator from now on").count
+                // Of each worker that had any.
+                #expect(isDirect ? warnings == 0 : (1...2).contains(warnings), "\(errors)")
+            }
+        }
+    }
+
     /// Of the place for blobs, and of what else is in the environment.
     private static let wrong: [(place: String, change: [String: String], status: Int32, words: [String])] = [
         ("gs://models/x", [:], 2, ["--blobs: 'gs://models/x'", "s3://BUCKET/PREFIX"]),
@@ -78,5 +133,15 @@ import Testing
         #expect(outcome.status == status, "\(outcome.errors)")
         for word in words { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
         #expect(!FileManager.default.fileExists(atPath: folder.path("data")))
+    }
+
+    @Test(arguments: [("maybe", "neither yes nor no"), ("ftp://s3", "no endpoint of S3"), ("http://s3", "in a folder")])
+    func waysThatAreNone(direct: String, words: String) async throws {
+        let folder = try TemporaryFolder()
+        let blobs = words == "in a folder" ? folder.path("data") : "s3://\(S3Server.bucket)"
+        let outcome = try await QuernProcess.run(
+            ["coordinator", "--blobs", blobs, "--direct-blobs", direct],
+            environment: try await S3Server.shared.environment)
+        #expect(outcome.status == 2 && outcome.errors.contains(words), "\(outcome.errors)")
     }
 }

@@ -62,7 +62,7 @@ import Testing
         try await rig.store.revokeToken(named: "gone")
         let open: Set = ["/", "/healthz", "/readyz", "/openapi.yaml"]
         let routes = CoordinatorRoutes(coordinator: rig.coordinator).documentedRoutes()
-        #expect(routes.count == 28)
+        #expect(routes.count == 30)
         var limits = RequestLimits()
         limits.refusalBurst = 1e6
         try await rig.route(limits: limits) { client in

@@ -29,7 +29,7 @@ import Yams
                 #expect(responses["429"] != nil, "\(method) \(path)")
             }
         }
-        #expect(described.count == 28)
+        #expect(described.count == 30)
         #expect(routes == described)
     }
 

@@ -22,7 +22,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
             With --blobs s3://BUCKET/PREFIX blobs lie in S3, or on another server of its kind. Credentials, region and \
             endpoint are those of the AWS command line: AWS_ACCESS_KEY_ID and so on, or a profile. \
-            ?endpoint=URL&region=NAME&style=path|virtual&profile=NAME after the prefix come before these.
+            ?endpoint=URL&region=NAME&style=path|virtual&profile=NAME after the prefix come before these. Workers fetch \
+            and store such blobs themselves where they can.
             """)
 
     @Option(
@@ -31,6 +32,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
 
     @Option(help: "Folder for blobs, or s3://BUCKET/PREFIX.", completion: .directory)
     var blobs: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whether workers fetch and store blobs in S3 themselves, by addresses that the coordinator signs: yes, no, "
+                + "or the endpoint at which they reach S3, where that is another one (default: yes).",
+            valueName: "yes|no|URL"))
+    var directBlobs: String?
 
     @Option(
         help: "Folder for artifacts (default: the blobs folder; ./quern-data where blobs lie in S3).",
@@ -95,7 +103,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let given = settings.value(.blobs, flag: blobs) ?? "quern-data"
         let isURL = given.contains("://")
         let place = isURL ? given : RecipeOptions.absolute(given, from: here)
-        let blobs: any BlobStore = if isURL { try await blobStore(at: place) } else { try FolderBlobStore(root: place) }
+        let direct = try DirectBlobs(settings.value(.directBlobs, flag: directBlobs))
+        guard isURL || direct.endpoint == nil else {
+            throw QuernError(.usage, "blobs in a folder have no endpoint", at: "--direct-blobs")
+        }
+        let blobs: any BlobStore =
+            if isURL { try await blobStore(at: place, direct) } else { try FolderBlobStore(root: place) }
         let root = RecipeOptions.absolute(
             settings.value(.data, flag: data) ?? (isURL ? "quern-data" : place), from: here)
         try FileSystem.makeFolder(root)
@@ -107,6 +120,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.term = .seconds(min(15, sessionExpiry / 3))
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
         behaviour.collection = try collection()
+        behaviour.directBlobs = direct.areAllowed
         if !sourceHost.isEmpty { behaviour.sourceHosts = .listed(try sourceHost.map(Self.hostName)) }
         let store = try Self.jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
         try await store.migrate()
@@ -180,13 +194,29 @@ extension CoordinatorCommand {
         }
     }
 
-    private func blobStore(at url: String) async throws -> any BlobStore {
+    /// How blobs in S3 come to workers.
+    private struct DirectBlobs {
+        let areAllowed: Bool
+        let endpoint: String?
+
+        init(_ text: String?) throws {
+            areAllowed = text != "no"
+            endpoint = text.flatMap { ["yes", "no"].contains($0) ? nil : $0 }
+            guard endpoint.map({ $0.contains("://") }) ?? true else {
+                throw QuernError(
+                    .usage, "'\(text ?? "")' is neither yes nor no nor an endpoint", at: "--direct-blobs",
+                    remedy: "Give an endpoint as http://HOST:PORT or https://HOST")
+            }
+        }
+    }
+
+    private func blobStore(at url: String, _ direct: DirectBlobs) async throws -> any BlobStore {
         guard S3BlobStore.isPlace(url) else {
             throw QuernError(
                 .usage, "'\(url)' is no place for blobs that this program knows", at: "--blobs",
                 remedy: "Give a folder or s3://BUCKET/PREFIX")
         }
-        let store = try S3BlobStore(url: url)
+        let store = try S3BlobStore(url: url, directEndpoint: direct.endpoint)
         try await store.checkBucket()
         return store
     }

@@ -51,8 +51,8 @@ struct WorkerCommand: AsyncParsableCommand {
         let (token, authorities) = try address.resolve(settings, url: url)
         let client = try CoordinatorClient(url: url, token: token, authorities: authorities)
         let worker = Worker(
-            service: client, blobs: try HTTPBlobStore(url: url, token: token, authorities: authorities),
-            artifacts: nil,
+            service: client,
+            blobs: try HTTPBlobStore(url: url, token: token, authorities: authorities, logger: logger), artifacts: nil,
             configuration: WorkerConfiguration(
                 node: ProcessInfo.processInfo.hostName, slots: slots,
                 memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
