@@ -108,15 +108,18 @@ import Testing
         #expect(lines.count(of: "HTTP status 403, AccessDenied") == (expired == 1 ? 0 : 2))
     }
 
-    @Test(arguments: ["http://127.0.0.1:1", "http://169.254.169.254", "nowhere"])
-    func serversThatCannotBeReached(server: String) async throws {
+    /// They are tried once in a rest, and all is said once.
+    @Test(arguments: [
+        ("http://127.0.0.1:1", 300, 1), ("http://127.0.0.1:1", 0, 3), ("http://169.254.169.254", 300, 1),
+        ("nowhere", 300, 1),
+    ]) func serversThatCannotBeReached(server: String, rest: Int, tries: Int) async throws {
         let endpoint = try await S3Server.shared.endpoint
         let elsewhere: @Sendable (String) -> String = { $0.replacing(endpoint, with: server) }
         let lines = LogLines()
         let counted = try await run(
-            Bent(store: try await s3(), download: elsewhere, upload: elsewhere), rounds: 3, lines: lines)
-        // It was tried once each, and said once each.
-        #expect(counted == [300_003, 300_003, 0, 1])
+            Bent(store: try await s3(), download: elsewhere, upload: elsewhere), rounds: 3, rest: .seconds(rest),
+            lines: lines)
+        #expect(counted == [300_003, 300_003, 0, tries])
         #expect(lines.count(of: "blobs are stored through the coordinator from now on") == 1)
         #expect(lines.count(of: "blobs are fetched through the coordinator from now on") == 1)
         #expect(lines.count(of: "Signature") == 0)
