@@ -25,8 +25,9 @@ extension CoordinatorRoutes {
 
     private static func size(in request: Request) async throws -> Int {
         let bytes = try await request.decodeJSON(Wire.BlobSize.self).bytes
-        guard bytes >= 0 else { throw QuernError(.usage, "a blob has no less than 0 bytes", at: "bytes") }
-        guard bytes <= maximumBlobBytes else { throw HTTPProblem.tooLarge(limit: maximumBlobBytes) }
+        guard (0...maximumBlobBytes).contains(bytes) else {
+            throw QuernError(.usage, "a blob has 0 to \(maximumBlobBytes) bytes", at: "bytes")
+        }
         return bytes
     }
 
