@@ -122,7 +122,8 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "QuernClient", "QuernFormats", "QuernStore", .product(name: "NIOCore", package: "swift-nio"),
-            ], path: "Tests/Support", exclude: ["hub_server.py", "s3_presigned.py", "s3_server.py"]),
+            ], path: "Tests/Support",
+            exclude: ["credential_server.py", "hub_server.py", "s3_presigned.py", "s3_server.py"]),
         .executableTarget(
             name: "quern-faults",
             dependencies: [

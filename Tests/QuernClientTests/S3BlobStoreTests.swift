@@ -1,3 +1,4 @@
+import Foundation
 import QuernClient
 import QuernFormats
 import QuernStore
@@ -98,13 +99,40 @@ import Testing
         #expect(error?.message.contains("not valid") == true)
     }
 
+    /// The key may do nothing in this bucket, and the role it may assume everything.
+    @Test func aRoleOpensWhatItsKeyDoesNot() async throws {
+        let (server, folder) = (try await S3Server.shared, try TemporaryFolder())
+        let path = folder.path("config")
+        try """
+        [profile role]
+        role_arn = \(server.role)
+        credential_source = Environment
+        """.write(toFile: path, atomically: true, encoding: .utf8)
+        let environment = server.environment.merging(
+            ["AWS_CONFIG_FILE": path, "AWS_SHARED_CREDENTIALS_FILE": "/none", "AWS_ENDPOINT_URL_STS": server.endpoint]
+        ) { $1 }
+        let place = "s3://\(S3Server.closedBucket)/\(UUID().uuidString)"
+        let closed = try S3BlobStore(url: place, environment: environment)
+        let error = await #expect(throws: QuernError.self) { try await closed.put([1, 2, 3]) }
+        #expect(error?.code == .unauthorized)
+        let store = try S3BlobStore(url: place + "?profile=role", environment: environment)
+        let digest = try await store.put([1, 2, 3])
+        #expect(try await store.get(digest) == [1, 2, 3])
+        let wrong = try S3BlobStore(
+            url: place + "?profile=role",
+            environment: environment.merging(["AWS_SECRET_ACCESS_KEY": "wrong"]) { $1 })
+        let refusal = await #expect(throws: QuernError.self) { try await wrong.get(digest) }
+        #expect(refusal?.code == .unauthorized && refusal?.message.contains("AssumeRole") == true)
+    }
+
     @Test func aServerThatIsAwayIsUnavailable() async throws {
         let settings = AWSSettings(environment: [:]) { _ in nil }
         let location = try S3URL("s3://models?endpoint=http://127.0.0.1:\(try freePort())").location(settings)
         var patience = Patience()
         patience.attempts = 2
         let client = S3Client(
-            location: location, credentials: S3Credentials(accessKey: "A", secretKey: "B", source: "the test"),
+            location: location,
+            credentials: AWSCredentials(S3Credentials(accessKey: "A", secretKey: "B", source: "the test")),
             patience: patience)
         let error = await #expect(throws: QuernError.self) {
             try await S3BlobStore(client: client).contains(Digest(of: []))

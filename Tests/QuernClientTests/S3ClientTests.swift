@@ -23,7 +23,8 @@ import Testing
             return S3BlobStore(
                 client: S3Client(
                     location: try S3URL("s3://models/x").location(settings),
-                    credentials: S3Credentials(accessKey: "A", secretKey: "secretB", source: "AWS_ACCESS_KEY_ID"),
+                    credentials: AWSCredentials(
+                        S3Credentials(accessKey: "A", secretKey: "secretB", source: "AWS_ACCESS_KEY_ID")),
                     patience: patience
                 ) { [self] request, _, _ in
                     try state.withLock { state in

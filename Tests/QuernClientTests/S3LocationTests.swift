@@ -63,6 +63,14 @@ import Testing
         #expect(try location("s3://models?endpoint=http://three:3", both).host == "three:3")
     }
 
+    /// Those that are known without asking anybody.
+    private func keys(_ settings: AWSSettings) throws -> S3Credentials {
+        guard case .fixed(let credentials) = try settings.credentialSource() else {
+            throw QuernError(.notFound, "they have to be fetched")
+        }
+        return credentials
+    }
+
     private static let files = [
         "/home/u/.aws/credentials": """
         # mine
@@ -93,28 +101,28 @@ import Testing
 
     @Test func credentialsComeFromTheEnvironmentFirst() throws {
         let environment = ["AWS_ACCESS_KEY_ID": "AKENV", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": ""]
-        let credentials = try settings(environment, files: Self.files).credentials()
+        let credentials = try keys(settings(environment, files: Self.files))
         #expect(
             credentials == S3Credentials(accessKey: "AKENV", secretKey: "s", source: "AWS_ACCESS_KEY_ID"))
-        let asked = try settings(environment, profile: "work", files: Self.files).credentials(asked: true)
+        let asked = try keys(settings(environment, profile: "work", files: Self.files))
         #expect(asked.accessKey == "AKWORK")
     }
 
     @Test func profiles() throws {
         let plain = settings([:], files: Self.files)
-        #expect(try plain.credentials().accessKey == "AKDEFAULT")
-        #expect(try plain.credentials().secretKey == "secret/of+default=")
+        #expect(try keys(plain).accessKey == "AKDEFAULT")
+        #expect(try keys(plain).secretKey == "secret/of+default=")
         #expect(plain.region == "us-west-1")
         #expect(plain.endpoint == nil)
         let work = settings(["AWS_PROFILE": "work"], files: Self.files)
         #expect(
-            try work.credentials()
+            try keys(work)
                 == S3Credentials(
                     accessKey: "AKWORK", secretKey: "worksecret", sessionToken: "token==", source: "profile 'work'"))
         #expect(work.region == "eu-north-1")
         #expect(work.endpoint == "http://minio:9000")
         let elsewhere = settings([:], profile: "elsewhere", files: Self.files)
-        #expect(try elsewhere.credentials(asked: true).accessKey == "AKELSE")
+        #expect(try keys(elsewhere).accessKey == "AKELSE")
         #expect(elsewhere.region == nil)
     }
 
@@ -125,13 +133,13 @@ import Testing
             "/etc/config": "[default]\nregion=r",
         ]
         let settings = settings(environment, files: files)
-        #expect(try settings.credentials().secretKey == "B")
+        #expect(try keys(settings).secretKey == "B")
         #expect(settings.region == "r")
     }
 
     @Test func noCredentialsSayWhereToPutThem() {
         let error = #expect(throws: QuernError.self) {
-            try settings(["AWS_PROFILE": "none"], files: Self.files).credentials()
+            try settings(["AWS_PROFILE": "none"], files: Self.files).credentialSource()
         }
         #expect(error?.code == .unauthorized)
         #expect(error?.description.contains("/home/u/.aws/credentials") == true)

@@ -37,7 +37,7 @@ final class S3Rig: Sendable {
             let target = "127.0.0.1:\(server.port)"
             return S3Client(
                 location: try S3URL(url).location(AWSSettings(environment: environment) { _ in nil }),
-                credentials: credentials
+                credentials: AWSCredentials(credentials)
             ) { [self] request, headers, body in
                 seen.withLock { $0.append(request.method) }
                 var request = request
@@ -67,7 +67,7 @@ final class S3Rig: Sendable {
             method: bytes == nil ? "DELETE" : "PUT", scheme: "http", host: client.location.host,
             path: "/\(S3Server.bucket)/\(client.location.prefix)\(S3BlobStore.key(of: digest))",
             payload: .sha256(Digest(of: bytes ?? [])))
-        let headers = S3Signer(credentials: client.credentials, region: client.location.region)
+        let headers = S3Signer(credentials: try await client.credentials.current(), region: client.location.region)
             .headers(for: request, at: S3Time(Date()))
         let response = try await S3Client.send(request, headers: headers, body: bytes.map { ByteBuffer(bytes: $0) })
         guard response.status < 300 else { throw QuernError(.io, "status \(response.status)") }

@@ -15,6 +15,8 @@ public struct S3Server: Sendable {
     public let port: Int
     public let accessKey: String
     public let secretKey: String
+    /// ARN of a role that the key may assume, which may do anything in the closed bucket.
+    public let role: String
 
     public var endpoint: String { "http://127.0.0.1:\(port)" }
 
@@ -22,7 +24,7 @@ public struct S3Server: Sendable {
     public var environment: [String: String] {
         [
             "AWS_ENDPOINT_URL_S3": endpoint, "AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey,
-            "AWS_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
         ]
     }
 
@@ -52,6 +54,7 @@ public struct S3Server: Sendable {
             let port: Int
             let access_key: String
             let secret_key: String
+            let role: String
         }
         let (server, ready) = try await ScriptServer.start(
             python.path, [ScriptServer.path(of: "s3_server.py")], as: Ready.self)
@@ -60,6 +63,8 @@ public struct S3Server: Sendable {
                 .internalFault, "moto's S3 server does not start", at: "Tests/Support/s3_server.py",
                 remedy: "Run Scripts/prerequisites test, then \(python.path) on it to see why")
         }
-        return S3Server(server: server, port: ready.port, accessKey: ready.access_key, secretKey: ready.secret_key)
+        return S3Server(
+            server: server, port: ready.port, accessKey: ready.access_key, secretKey: ready.secret_key,
+            role: ready.role)
     }
 }

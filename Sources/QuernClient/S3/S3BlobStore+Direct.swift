@@ -7,7 +7,7 @@ extension S3BlobStore: DirectBlobStore {
     private static let seconds = 300
 
     public func downloadURL(of digest: Digest) async throws -> String {
-        client.presignedURL("GET", Self.key(of: digest), at: direct, validFor: Self.seconds)
+        try await client.presignedURL("GET", Self.key(of: digest), at: direct, validFor: Self.seconds)
     }
 
     /// What is signed are length and checksum, so that S3 takes the blob and nothing else, and that it must not be there
@@ -20,7 +20,7 @@ extension S3BlobStore: DirectBlobStore {
         case .nothing: break
         }
         let headers = Self.headers(of: digest) + [(name: "If-None-Match", value: "*")]
-        let url = client.presignedURL(
+        let url = try await client.presignedURL(
             "PUT", Self.key(of: digest), headers: headers + [(name: "Content-Length", value: String(bytes))],
             at: direct, validFor: Self.seconds)
         return BlobUpload(

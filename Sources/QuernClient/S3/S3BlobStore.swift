@@ -18,7 +18,8 @@ public struct S3BlobStore: Sendable {
     ///     come before what the environment says.
     ///   - directEndpoint: a URL at which others reach the server, where that is not the one used here.
     ///   - environment: for `AWS_ACCESS_KEY_ID`, `AWS_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_PROFILE` and their like.
-    /// - Throws: `.usage` where the URL is wrong or the region is not known, `.unauthorized` without credentials.
+    /// - Throws: `.usage` where the URL is wrong or the region is not known, `.unauthorized` where nothing names
+    ///   credentials.
     public init(
         url: String, directEndpoint: String? = nil,
         environment: [String: String] = ProcessInfo.processInfo.environment
@@ -27,7 +28,7 @@ public struct S3BlobStore: Sendable {
         let settings = AWSSettings(environment: environment, profile: parsed.profile)
         client = S3Client(
             location: try parsed.location(settings),
-            credentials: try settings.credentials(asked: parsed.profile != nil))
+            credentials: .of(try settings.credentialSource()))
         direct = try parsed.location(settings, endpoint: directEndpoint)
     }
 

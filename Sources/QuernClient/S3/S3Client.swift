@@ -28,14 +28,14 @@ package struct S3Client: Sendable {
         ) async throws -> S3Response
 
     package let location: S3Location
-    package let credentials: S3Credentials
+    package let credentials: AWSCredentials
     /// Whether nothing is ever written there, for errors.
     private let isReading: Bool
     private let patience: Patience
     private let exchange: Exchange
 
     package init(
-        location: S3Location, credentials: S3Credentials, isReading: Bool = false, patience: Patience = Patience(),
+        location: S3Location, credentials: AWSCredentials, isReading: Bool = false, patience: Patience = Patience(),
         exchange: @escaping Exchange = S3Client.send
     ) {
         self.location = location
@@ -60,17 +60,31 @@ package struct S3Client: Sendable {
         let request = S3Request(
             method: method, scheme: location.scheme, host: location.host, path: location.path(of: key),
             query: query, headers: headers, payload: body.map { .sha256($0.digest) } ?? .empty)
-        let signer = S3Signer(credentials: credentials, region: location.region)
         return try await patience.spend(at: location.description) {
-            // Signed each time: a signature is good for some minutes only.
-            let headers = signer.headers(for: request, at: S3Time(Date()))
-            let response = try await exchange(request, headers, body?.bytes)
-            if response.status < 300 { return response }
-            let refusal = S3Refusal(
-                response, of: request, location: location, credentials: credentials, isReading: isReading)
-            if response.status == 404, key != nil, refusal.code != "NoSuchBucket" { return response }
+            let used = try await credentials.current()
+            var (response, refusal) = try await send(request, body, signedWith: used)
+            if refusal?.code == "ExpiredToken", credentials.replace(used) {
+                (response, refusal) = try await send(request, body, signedWith: credentials.current())
+            }
+            guard let refusal, response.status != 404 || key == nil || refusal.code == "NoSuchBucket" else {
+                return response
+            }
             throw refusal.error
         }
+    }
+
+    /// Sends a request once. It is signed each time: a signature is good for some minutes only.
+    /// - Returns: the response, and what is wrong where its status is 300 or more.
+    private func send(
+        _ request: S3Request, _ body: (bytes: ByteBuffer, digest: Digest)?, signedWith credentials: S3Credentials
+    ) async throws -> (S3Response, S3Refusal?) {
+        let headers = S3Signer(credentials: credentials, region: location.region)
+            .headers(for: request, at: S3Time(Date()))
+        let response = try await exchange(request, headers, body?.bytes)
+        guard response.status >= 300 else { return (response, nil) }
+        let refusal = S3Refusal(
+            response, of: request, location: location, credentials: credentials, isReading: isReading)
+        return (response, refusal)
     }
 
     /// The address of a request that is signed by the address: whoever has that can send it.
@@ -81,11 +95,11 @@ package struct S3Client: Sendable {
     func presignedURL(
         _ method: String, _ key: String, headers: [(name: String, value: String)] = [], at location: S3Location,
         validFor seconds: Int
-    ) -> String {
+    ) async throws -> String {
         let request = S3Request(
             method: method, scheme: location.scheme, host: location.host, path: location.path(of: key),
             headers: headers, payload: .unsigned)
-        return S3Signer(credentials: credentials, region: location.region)
+        return S3Signer(credentials: try await credentials.current(), region: location.region)
             .presignedURL(for: request, at: S3Time(Date()), validFor: seconds)
     }
 

@@ -22,13 +22,13 @@ struct S3Files: Sendable {
         var description: String { "s3://\(url.bucket)\(path.isEmpty ? "" : "/\(path)")" }
     }
 
-    /// - Throws: `.usage` for what is no such URL, `.unauthorized` without credentials.
+    /// - Throws: `.usage` for what is no such URL, `.unauthorized` where nothing names credentials.
     func place(_ text: String) throws -> Place {
         let url = try S3URL(text)
         let settings = AWSSettings(environment: environment, profile: url.profile)
         let client = S3Client(
             location: try url.location(settings, prefix: ""),
-            credentials: try settings.credentials(asked: url.profile != nil), isReading: true)
+            credentials: .of(try settings.credentialSource()), isReading: true)
         return Place(
             url: url, client: client, path: String(url.prefix.dropLast()),
             query: text.firstIndex(of: "?").map { text[$0...] } ?? "")

@@ -40,13 +40,13 @@ package struct S3Listing {
     }
 
     /// `2026-01-31T12:00:00.000Z`, with or without the fraction.
-    private static func date(_ text: String) -> Date? {
+    static func date(_ text: String) -> Date? {
         let isFine = text.contains(".")
         return try? Date.ISO8601FormatStyle(includingFractionalSeconds: isFine).parse(text)
     }
 
     /// Without XML's names for characters; nil for one that is none.
-    private static func plain(_ text: String) -> String? {
+    static func plain(_ text: String) -> String? {
         var result = ""
         var rest = text[...]
         while let start = rest.firstIndex(of: "&") {

@@ -31,7 +31,8 @@ package struct S3Location: Sendable, Equatable {
         return style == .virtual ? (inBucket.isEmpty ? "/" : inBucket) : "/\(bucket)\(inBucket)"
     }
 
-    private static func isLetter(_ byte: UInt8) -> Bool {
+    /// ASCII letters and digits.
+    static func isLetter(_ byte: UInt8) -> Bool {
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
     }
 

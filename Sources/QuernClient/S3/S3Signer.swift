@@ -9,11 +9,15 @@ package struct S3Signer: Sendable {
 
     let credentials: S3Credentials
     let region: String
+    private let service: String
 
-    /// - Parameter region: as AWS names it: `eu-central-1`.
-    package init(credentials: S3Credentials, region: String) {
+    /// - Parameters:
+    ///   - region: as AWS names it: `eu-central-1`.
+    ///   - service: another one that signs in the same way: `sts`.
+    package init(credentials: S3Credentials, region: String, service: String = "s3") {
         self.credentials = credentials
         self.region = region
+        self.service = service
     }
 
     /// Signs in headers.
@@ -65,14 +69,14 @@ package struct S3Signer: Sendable {
             Self.algorithm, time.text, scope(at: time), QuernStore.Digest(of: Array(canonical.utf8)).hex,
         ].joined(separator: "\n")
         var key = SymmetricKey(data: Data("AWS4\(credentials.secretKey)".utf8))
-        for part in [String(time.day), region, "s3", "aws4_request"] {
+        for part in [String(time.day), region, service, "aws4_request"] {
             key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Data(part.utf8), using: key))
         }
         return HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key)
             .map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
-    private func scope(at time: S3Time) -> String { "\(time.day)/\(region)/s3/aws4_request" }
+    private func scope(at time: S3Time) -> String { "\(time.day)/\(region)/\(service)/aws4_request" }
 
     /// Headers one to a line, by lower-case name in the order of bytes, those of one name joined; and their names.
     private static func canonical(_ headers: [(name: String, value: String)]) -> (lines: String, names: String) {
