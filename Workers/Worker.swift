@@ -10,13 +10,13 @@ import QuernStore
 public struct Worker: Sendable {
     private let service: any WorkerService
     private let blobs: any BlobStore
-    private let artifacts: (@Sendable (JobID) -> ArtifactFolder)?
+    private let artifacts: (@Sendable (JobID) -> any ArtifactPlace)?
     private let configuration: WorkerConfiguration
     private let logger: Logger
 
     /// - Parameter artifacts: where the artifacts of a job go; nil for a worker that only hashes and encodes.
     public init(
-        service: any WorkerService, blobs: any BlobStore, artifacts: (@Sendable (JobID) -> ArtifactFolder)?,
+        service: any WorkerService, blobs: any BlobStore, artifacts: (@Sendable (JobID) -> any ArtifactPlace)?,
         configuration: WorkerConfiguration, logger: Logger
     ) {
         self.service = service

@@ -33,11 +33,13 @@ extension WorkerLoop {
     }
 
     private func artifactFiles(of job: JobID) -> ArtifactFiles? {
-        guard let folder = artifacts?(job) else { return nil }
-        guard configuration.parts == .inPlace else { return ArtifactFiles(folder: folder, open: nil) }
+        guard let place = artifacts?(job) else { return nil }
+        guard configuration.parts == .inPlace, let folder = place as? ArtifactFolder else {
+            return ArtifactFiles(place: place, open: nil)
+        }
         let open = openArtifacts[job] ?? OpenArtifacts(folder: folder, owner: job.rawValue)
         openArtifacts[job] = open
-        return ArtifactFiles(folder: folder, open: open)
+        return ArtifactFiles(place: folder, open: open)
     }
 
     private func computed(_ item: HeldItem, _ outcome: Result<StageOutcome, any Error>) async {

@@ -14,7 +14,7 @@ actor WorkerLoop {
     /// Fires when nothing more is to be tried at all.
     let ended = Signal()
     let blobs: BlobAccess
-    let artifacts: (@Sendable (JobID) -> ArtifactFolder)?
+    let artifacts: (@Sendable (JobID) -> any ArtifactPlace)?
     let computing: ThreadPool
     let finishing: ThreadPool
     let scratch = ScratchPool()
@@ -29,7 +29,7 @@ actor WorkerLoop {
     private var lastActivity = ContinuousClock.now
 
     init(
-        service: any WorkerService, blobs: any BlobStore, artifacts: (@Sendable (JobID) -> ArtifactFolder)?,
+        service: any WorkerService, blobs: any BlobStore, artifacts: (@Sendable (JobID) -> any ArtifactPlace)?,
         configuration: WorkerConfiguration, logger: Logger, stop: Signal
     ) {
         self.service = service
@@ -198,7 +198,9 @@ extension WorkerLoop {
             held.add(
                 HeldItem(
                     claim: claim, session: session, control: WorkControl(),
-                    memory: claim.payload.peakMemory(streaming: blobs.streams), phase: .waiting))
+                    memory: claim.payload.peakMemory(
+                        streaming: blobs.streams,
+                        objects: artifacts?(claim.lease.item.job) as? any ArtifactObjects), phase: .waiting))
         }
         let surplus = held.removeSurplus()
         if !surplus.isEmpty { Task { for item in surplus { await release(item.claim.lease) } } }

@@ -6,9 +6,6 @@ import QuernJobs
 import QuernStore
 
 extension CoordinatorRoutes {
-    /// Bytes of a file that are in memory at once for one download.
-    private static let pieceBytes: UInt64 = 1 << 20
-
     func addArtifactRoutes(to job: RouterGroup<Context>) {
         job.get("artifacts") { _, context in
             try await jsonResponse(Wire.Artifacts(artifacts: try await coordinator.artifacts(of: try context.jobID())))
@@ -62,16 +59,21 @@ extension CoordinatorRoutes {
         }
     }
 
-    private func body(of file: FileByteSource, _ range: Range<UInt64>) -> ResponseBody {
+    /// In memory are the piece that is being sent and the one after it.
+    private func body(of file: any ArtifactReader, _ range: Range<UInt64>) -> ResponseBody {
         ResponseBody(contentLength: Int(range.upperBound - range.lowerBound)) { [coordinator] writer in
-            var offset = range.lowerBound
-            while offset < range.upperBound {
-                let start = offset
-                let count = Int(min(Self.pieceBytes, range.upperBound - start))
-                let piece = try await coordinator.threads.run { try file.bytes(at: start, count: count) }
-                try await writer.write(ByteBuffer(bytes: piece))
+            func piece(from start: UInt64) -> Range<UInt64> {
+                start..<min(start + file.pieceBytes, range.upperBound)
+            }
+            var place = piece(from: range.lowerBound)
+            var bytes = try await file.bytes(place)
+            while !place.isEmpty {
+                let next = piece(from: place.upperBound)
+                async let following = next.isEmpty ? [] : file.bytes(next)
+                try await writer.write(ByteBuffer(bytes: bytes))
+                let count = bytes.count
                 coordinator.count { $0.artifactBytesSent += count }
-                offset += UInt64(count)
+                (place, bytes) = (next, try await following)
             }
             try await writer.finish(nil)
         }

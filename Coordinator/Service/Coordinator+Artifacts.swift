@@ -44,7 +44,7 @@ extension Coordinator {
     /// the folder.
     /// - Throws: `.notFound` where there is no such file or it is not written yet, `.corrupted` where it has not the
     ///   size that it was written with.
-    func openArtifact(_ name: String, of id: JobID) async throws -> (file: FileByteSource, sha256: Digest) {
+    func openArtifact(_ name: String, of id: JobID) async throws -> (file: any ArtifactReader, sha256: Digest) {
         let place = "\(id)/\(name)"
         guard let output = try await artifacts(of: id).first(where: { $0.name == name }) else {
             throw QuernError(
@@ -54,12 +54,11 @@ extension Coordinator {
         guard let digest = output.sha256, let size = output.bytes else {
             throw QuernError(.notFound, "the file is not written yet", at: place, remedy: "Wait for the job")
         }
-        let path = try artifacts.folder(of: id).path(of: name)
-        let file = try await threads.run { try FileByteSource(path: path) }
+        let file = try await artifacts.open(name, of: id, threads)
         guard file.size == size else {
             throw QuernError(
                 .corrupted, "the file has \(file.size) bytes, but was written with \(size)", at: place,
-                remedy: "Somebody changed the output folder: submit the job again")
+                remedy: "Somebody changed it where it lies: submit the job again")
         }
         return (file, digest)
     }

@@ -22,7 +22,7 @@ extension Coordinator {
                 .conflict, "the plan of the job is another than when it was submitted", at: job.name,
                 remedy: "Its source has changed, or the coordinator is of another release: submit it again")
         }
-        try await admit(plan.targets.reduce(0) { $0 + $1.bytes }, besides: job.id)
+        try await admit(plan, besides: job.id)
         for (_, bytes) in plan.blobs { try await blobs.put(bytes) }
         for warning in plan.warnings { logger.warning("\(warning)", metadata: ["job": "\(job.id)"]) }
         return JobContinuation(firstOrdinal: count, items: Array(plan.items[count...]), artifacts: plan.artifacts)

@@ -22,7 +22,7 @@ extension Coordinator: JobService {
             return (recipe, try makePlan(recipe, nil))
         }
         try Self.refuse(plan)
-        try await admit(plan.targets.reduce(0) { $0 + $1.bytes })
+        try await admit(plan)
         for (_, bytes) in plan.blobs { try await blobs.put(bytes) }
         let id = try await store.insert(
             NewJob(
@@ -55,30 +55,47 @@ extension Coordinator: JobService {
             remedy: "Change the targets, or give what they need; `quern plan` shows the whole plan")
     }
 
+    /// Refuses a plan whose files could not be written in the end.
+    /// - Parameter job: whose files they are, where it is there already.
     /// - Throws: `.outOfSpace` where the disk cannot hold the new files beside all that running jobs still have to
-    ///   write.
-    /// - Parameters:
-    ///   - needed: bytes of all files.
-    ///   - job: whose files they are, where it is there already.
-    func admit(_ needed: UInt64, besides job: JobID? = nil) async throws {
+    ///   write; for objects, what `ArtifactObjects.checkWritable` throws, and `.unsupported` where one would be too large.
+    func admit(_ plan: Plan, besides job: JobID? = nil) async throws {
+        switch artifacts {
+        case .perJob(let root), .shared(let root):
+            try await admit(plan.targets.reduce(0) { $0 + $1.bytes }, to: root, besides: job)
+        case .objects(let objects):
+            for file in plan.artifacts.flatMap(\.files) {
+                _ = try objects.path(of: file.name)
+                guard file.bytes <= objects.largestFile else {
+                    throw QuernError(
+                        .unsupported, "\(file.bytes) bytes are more than the \(objects.largestFile) of an object",
+                        at: file.name, remedy: "Split the artifact: --split-max-size 100GB")
+                }
+            }
+            try await objects.checkWritable()
+        }
+    }
+
+    /// - Parameter needed: bytes of all files.
+    private func admit(_ needed: UInt64, to root: String, besides job: JobID?) async throws {
         let running = try await store.jobs(limit: 1000).filter { !$0.state.isFinal && $0.id != job }
         let (free, reserved) = try await threads.run { [artifacts] in
             var reserved: UInt64 = 0
             for job in running {
-                let folder = artifacts.folder(of: job.id)
+                let folder = artifacts.place(of: job.id)
                 for file in job.artifacts.flatMap(\.files) {
                     let path = try folder.path(of: file.name)
                     if !FileManager.default.fileExists(atPath: path) { reserved += file.bytes }
                 }
             }
-            return (try ArtifactFolder(root: artifacts.root).diskUsage().freeBytes, reserved)
+            return (try ArtifactFolder(root: root).diskUsage().freeBytes, reserved)
         }
         guard needed <= free, reserved <= free - needed else {
             throw QuernError(
                 .outOfSpace,
                 "the artifacts need \(needed) bytes, and the disk has \(free) left"
                     + (reserved > 0 ? ", of which running jobs still take \(reserved)" : ""),
-                at: artifacts.root, remedy: "Free some space, and try again")
+                at: root, remedy: "Free some space, and try again")
         }
     }
 

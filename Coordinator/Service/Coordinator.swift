@@ -59,7 +59,7 @@ public final class Coordinator: Sendable {
         self.settings = settings
         self.makePlan = planner
         self.logger = logger
-        var folders = [artifacts.root]
+        var folders = artifacts.root.map { [$0] } ?? []
         let folder = blobs as? FolderBlobStore
         if let folder { folders.append(folder.root) }
         blobsFillDisk = folder != nil
@@ -106,28 +106,5 @@ public final class Coordinator: Sendable {
     func drain() {
         draining.withLock { $0 = true }
         bell.ring()
-    }
-}
-
-/// Where the files of jobs lie.
-public enum ArtifactLocation: Sendable {
-    /// Each job in a folder of its own below this one, named by the job's id.
-    case perJob(root: String)
-    /// All in one folder: there is one job.
-    case shared(folder: String)
-
-    var root: String {
-        switch self {
-        case .perJob(let root): root
-        case .shared(let folder): folder
-        }
-    }
-
-    /// The folder of one job's files.
-    public func folder(of job: JobID) -> ArtifactFolder {
-        switch self {
-        case .perJob(let root): ArtifactFolder(root: root, subfolder: job.rawValue)
-        case .shared(let folder): ArtifactFolder(root: folder)
-        }
     }
 }

@@ -134,14 +134,14 @@ struct Workbench {
 
     func worker(
         _ service: any WorkerService, blobs: (any BlobStore)? = nil, parts: WorkerConfiguration.Parts = .shared,
-        slots: Int = 2, memory: Int64 = 1 << 30,
+        slots: Int = 2, memory: Int64 = 1 << 30, objects: (any ArtifactObjects)? = nil,
         exitWhenIdle: Duration? = .milliseconds(300), drainLimit: Duration = .seconds(60)
     ) -> Worker {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let output = output
+        let place: any ArtifactPlace = if let objects { objects } else { ArtifactFolder(root: output) }
         return Worker(
-            service: service, blobs: blobs ?? self.blobs, artifacts: { _ in ArtifactFolder(root: output) },
+            service: service, blobs: blobs ?? self.blobs, artifacts: { _ in place },
             configuration: WorkerConfiguration(
                 node: "test", slots: slots, memory: memory, parts: parts, exitWhenIdle: exitWhenIdle,
                 claimWait: .milliseconds(50), drainLimit: drainLimit,

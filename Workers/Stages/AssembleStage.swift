@@ -11,18 +11,23 @@ struct AssembleStage {
 
     func run() throws -> StageOutcome {
         guard let files = context.files else {
-            throw QuernError(.unsupported, "this worker has no folder for artifacts", at: work.file)
+            throw QuernError(.unsupported, "this worker has no place for artifacts", at: work.file)
         }
         let plan = try AssemblePlan(work, inputs: context.inputs)
+        if let objects = files.place as? any ArtifactObjects {
+            return try AssembleUpload(work: work, plan: plan, context: context, objects: objects).run()
+        }
         let file: ArtifactFile
         if let open = files.open {
             file = try open.file(work.file, size: work.size)
-        } else {
-            files.folder.removePartials()
-            file = try files.folder.begin(work.file, size: work.size)
+        } else if let folder = files.place as? ArtifactFolder {
+            folder.removePartials()
+            file = try folder.begin(work.file, size: work.size)
             try writeParts(plan, file)
+        } else {
+            throw QuernError(.internalFault, "neither a folder nor objects", at: files.place.path)
         }
-        let header = try writeHeader(file)
+        let header = try AssembleHeader(work: work, context: context).read { try file.write(at: $0, $1) }
         // The disk takes its time; reading again meanwhile sees the same bytes.
         let synced = Parallel.begin { try file.sync() }
         let checker = AssembleCheck(work: work, plan: plan, header: header, file: file, context: context)
@@ -32,49 +37,6 @@ struct AssembleStage {
             let result = try result.get()
             if let open = files.open { try open.publish(work.file) } else { try file.publish() }
             return Completion(result: .assemble(result))
-        }
-    }
-
-    /// - Returns: the header's blobs with their places.
-    private func writeHeader(_ file: ArtifactFile) throws -> [AssembleCheck.Region] {
-        let limit = work.tensors.first?.offset ?? work.size
-        var offset: UInt64 = 0
-        var regions: [AssembleCheck.Region] = []
-        for digest in work.header {
-            let start = offset
-            guard work.patches.isEmpty else {
-                var bytes = try context.blobs.get(digest, context.control)
-                guard UInt64(bytes.count) <= limit - offset else { throw headerTooLong }
-                try patch(&bytes, at: start)
-                try bytes.withUnsafeBytes { try file.write(at: start, $0) }
-                offset += UInt64(bytes.count)
-                regions.append(
-                    AssembleCheck.Region(offset: start, count: UInt64(bytes.count), digest: Digest(of: bytes)))
-                continue
-            }
-            try context.blobs.stream(digest, checked: true, context.control) { piece in
-                guard UInt64(piece.count) <= limit - offset else { throw headerTooLong }
-                try file.write(at: offset, piece)
-                offset += UInt64(piece.count)
-            }
-            regions.append(AssembleCheck.Region(offset: start, count: offset - start, digest: digest))
-        }
-        return regions
-    }
-
-    private var headerTooLong: QuernError {
-        QuernError(.invalidInput, "the header reaches into the first tensor", at: work.file)
-    }
-
-    /// Fills in what other items found out, as far as it lies in these bytes of the header.
-    private func patch(_ bytes: inout [UInt8], at start: UInt64) throws {
-        for patch in work.patches {
-            let value = UInt32(clamping: try context.merged(patch.item, at: work.file).chunks)
-            for place in 0..<4 {
-                let (offset, below) = (patch.offset &+ UInt64(place)).subtractingReportingOverflow(start)
-                guard !below, offset < UInt64(bytes.count) else { continue }
-                bytes[Int(offset)] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(place)))
-            }
         }
     }
 

@@ -34,11 +34,11 @@ struct EvaluateStage {
 
     /// What leads to all files of an artifact: the first of them, or the folder they are in.
     private func path(of files: [AssembleResult]) throws -> String {
-        guard let folder = context.files?.folder, let first = files.first else {
-            throw QuernError(.unsupported, "this worker has no folder for artifacts", at: "evaluation")
+        guard let place = context.files?.place, let first = files.first else {
+            throw QuernError(.unsupported, "this worker has no place for artifacts", at: "evaluation")
         }
         let parent = first.file.lastIndex(of: "/").map { String(first.file[..<$0]) }
-        return try folder.path(of: parent ?? first.file)
+        return try place.path(of: parent ?? first.file)
     }
 }
 

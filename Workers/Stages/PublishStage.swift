@@ -11,11 +11,11 @@ struct PublishStage {
     let context: StageContext
 
     func run() throws -> StageOutcome {
-        guard let folder = context.files?.folder else {
-            throw QuernError(.unsupported, "this worker has no folder for artifacts", at: Manifest.fileName)
+        guard let place = context.files?.place else {
+            throw QuernError(.unsupported, "this worker has no place for artifacts", at: Manifest.fileName)
         }
         let manifest = try manifest()
-        try check(manifest, in: folder)
+        try check(manifest, in: place)
         let json = try manifest.json()
         let calibrated = try merged()
         let results = JobResults(
@@ -30,15 +30,15 @@ struct PublishStage {
             reports: reports.map { .init(name: $0, sha256: Digest(of: $1), size: UInt64($1.count)) },
             evaluation: results.evaluation)
         return StageOutcome {
-            for (name, bytes) in reports { try folder.write(bytes, as: name) }
-            try folder.write(json, as: Manifest.fileName)
+            for (name, bytes) in reports { try place.write(bytes, as: name) }
+            try place.write(json, as: Manifest.fileName)
             return Completion(result: .publish(result))
         }
     }
 
     /// No folder of safetensors gets a manifest that loaders would stumble over.
-    private func check(_ manifest: Manifest, in folder: ArtifactFolder) throws {
-        let folders = manifest.artifacts.compactMap { CompressedVerifier($0, in: folder) }
+    private func check(_ manifest: Manifest, in place: any ArtifactPlace) throws {
+        let folders = manifest.artifacts.compactMap { CompressedVerifier($0, in: place) }
         try Parallel.forEach(folders.count, threads: context.threads) { [context] index in
             try folders[index].check { _ in try context.control.check() }
         }

@@ -31,7 +31,7 @@ struct StageContext: Sendable {
 
 /// The artifacts of a job, as a worker that makes them has them.
 struct ArtifactFiles: Sendable {
-    let folder: ArtifactFolder
+    let place: any ArtifactPlace
     /// Where parts are written at once; nil where assembling brings them together.
     let open: OpenArtifacts?
 }
@@ -75,8 +75,10 @@ extension WorkPayload {
     }
 
     /// Bytes of memory the item may come to hold.
-    /// - Parameter streaming: whether parts pass through to the store piece by piece.
-    func peakMemory(streaming: Bool) -> Int64 {
+    /// - Parameters:
+    ///   - streaming: whether parts pass through to the store piece by piece.
+    ///   - objects: where artifacts are uploaded to; nil where they are written to a disk.
+    func peakMemory(streaming: Bool, objects: (any ArtifactObjects)?) -> Int64 {
         let buffers: Int64 = 8 << 20
         switch self {
         case .digest, .collect: return buffers
@@ -89,7 +91,9 @@ extension WorkPayload {
         case .balance(let work): return work.memory
         case .factor(let work): return work.memory
         case .measure(let work): return work.memory
-        case .assemble: return streaming ? buffers : buffers + Int64(maximumBlobBytes)
+        case .assemble(let work):
+            let blob = streaming ? 0 : Int64(maximumBlobBytes)
+            return buffers + blob + (objects.map { AssembleUpload.memory(work, to: $0) } ?? 0)
         case .encode(let work):
             guard !streaming else { return buffers }
             return work.spans.reduce(buffers) { sum, span in

@@ -9,17 +9,18 @@ struct CompressedVerifier {
     let name: String
     /// Where it lies.
     let path: String
+    private let place: any ArtifactPlace
 
     private static let config = "/config.json"
 
     /// - Returns: nil for artifacts of other formats.
-    init?(_ artifact: Manifest.Artifact, in folder: ArtifactFolder) {
+    init?(_ artifact: Manifest.Artifact, in place: any ArtifactPlace) {
         guard let config = artifact.files.first(where: { $0.name.hasSuffix(Self.config) }),
             artifact.files.contains(where: { $0.name.hasSuffix(".safetensors") })
         else { return nil }
         let name = String(config.name.dropLast(Self.config.count))
-        guard let path = try? folder.path(of: name) else { return nil }
-        (self.artifact, self.name, self.path) = (artifact, name, path)
+        guard let path = try? place.path(of: name) else { return nil }
+        (self.artifact, self.name, self.path, self.place) = (artifact, name, path, place)
     }
 
     /// What is wrong with it, whatever the manifest says. Blocks; reads headers and scales.
@@ -56,7 +57,7 @@ struct CompressedVerifier {
     private func checkFiles(of checkpoint: Checkpoint) throws {
         var planned: [String: Manifest.File] = [:]
         for file in artifact.files where file.name.hasSuffix(".safetensors") {
-            planned["\(path)/\(file.name.dropFirst(name.count + 1))"] = file
+            planned[try place.path(of: file.name)] = file
         }
         for (source, header) in checkpoint.shards {
             guard let file = planned.removeValue(forKey: source.name) else {
