@@ -184,7 +184,7 @@ let package = Package(
             name: "EndToEnd",
             dependencies: [
                 "quern", "quern-faults", "QuernClient", "QuernFormats", "QuernStore", "TestSupport",
-                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "NIOCore", package: "swift-nio"),
             ],
             path: "Tests/EndToEnd"),
     ],

@@ -1,5 +1,8 @@
 import Foundation
+import NIOCore
 import QuernClient
+import QuernFormats
+import QuernStore
 import TestSupport
 import Testing
 
@@ -99,6 +102,67 @@ import Testing
         }
     }
 
+    /// Uploads are interrupted, and one is left behind by somebody who died in the midst of it.
+    @Test(arguments: [false, true]) func artifactsInS3AreTheSame(blobsToo: Bool) async throws {
+        let folder = try TemporaryFolder()
+        let alone = folder.path("alone")
+        let options =
+            Self.arguments + ["--evaluation", Fixtures.sample + "/evaluation.txt", "--evaluation-chunks", "2"]
+        let outcome = try await QuernProcess.run(
+            ["quantize", Fixtures.sample, "--output", alone, "--quiet"] + options)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+
+        let (server, place) = (try await S3Server.shared, "end to end/\(UUID().uuidString)")
+        let url = "s3://\(S3Server.bucket)/\(place)?endpoint=\(server.endpoint)"
+        let cluster = try Cluster(
+            database: folder.path("jobs.sqlite"), folder: folder, blobs: blobsToo ? url : nil, data: url,
+            environment: server.environment.merging(["AWS_ENDPOINT_URL_S3": ""]) { $1 })
+        try await cluster.start(workers: 0)
+        let submitted = try await cluster.ask(["submit", Fixtures.sample] + options)
+        try #require(submitted.status == 0, "\(submitted.errors)")
+        let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let stored = try S3Artifacts(url: url, environment: server.environment).below("artifacts").below(id)
+        let name = try #require(
+            try FileManager.default.contentsOfDirectory(atPath: alone).first { $0.hasSuffix("Q8_0.gguf") })
+        let left = try await stored.begin(name, size: 3)
+        try await left.put([1, 2, 3], at: 0)
+        try await cluster.startWorker()
+        try await cluster.startWorker()
+        for _ in 0..<3 {
+            try await Task.sleep(for: .milliseconds(300))
+            try await cluster.replaceCoordinators()
+        }
+        let watched = try await cluster.ask(["watch", id])
+        try #require(watched.status == 0, "\(watched.errors)")
+        // Whoever left it finds the job's own file, if anything.
+        let late = try? await left.finish().bytes(0..<3)
+        #expect(late != [1, 2, 3])
+
+        let output = folder.path("downloaded")
+        let downloaded = try await cluster.ask(["download", id, "--output", output])
+        try #require(downloaded.status == 0, "\(downloaded.errors)")
+        #expect(try FolderDigests.of(output) == FolderDigests.of(alone))
+        let manifest = try await stored.open("manifest.json")
+        #expect(
+            try await Data(manifest.bytes(0..<manifest.size))
+                == Data(contentsOf: URL(fileURLWithPath: alone + "/manifest.json")))
+        try await checkRange(of: name, in: id, cluster, alone)
+        let outcomes = await cluster.stop()
+        #expect(outcomes.allSatisfy { $0.status == 0 }, "\(outcomes.map(\.errors))")
+        #expect(!FileManager.default.fileExists(atPath: folder.path("store/artifacts")))
+    }
+
+    private func checkRange(of name: String, in id: String, _ cluster: Cluster, _ alone: String) async throws {
+        let request = S3Request(
+            method: "GET", scheme: "http", host: String(cluster.url.dropFirst("http://".count)),
+            path: "/v1/jobs/\(id)/artifacts/\(name)")
+        let response = try await S3Client.send(
+            request, headers: [(name: "Range", value: "bytes=1000-70000")], body: nil)
+        #expect(response.status == 206)
+        let whole = try Data(contentsOf: URL(fileURLWithPath: "\(alone)/\(name)"))
+        #expect(Array(response.body.readableBytesView) == [UInt8](whole[1000...70000]))
+    }
+
     /// Of the place for blobs, and of what else is in the environment.
     private static let wrong: [(place: String, change: [String: String], status: Int32, words: [String])] = [
         ("gs://models/x", [:], 2, ["--blobs: 'gs://models/x'", "s3://BUCKET/PREFIX"]),
@@ -143,5 +207,24 @@ import Testing
             ["coordinator", "--blobs", blobs, "--direct-blobs", direct],
             environment: try await S3Server.shared.environment)
         #expect(outcome.status == 2 && outcome.errors.contains(words), "\(outcome.errors)")
+    }
+
+    /// The same of the place for artifacts.
+    @Test(arguments: wrong)
+    func artifactsThatCannotWorkAreRefusedAtTheStart(
+        place: String, change: [String: String], status: Int32, words: [String]
+    ) async throws {
+        let folder = try TemporaryFolder()
+        let environment = try await S3Server.shared.environment.merging(change) { $1 }
+        let outcome = try await QuernProcess.run(
+            [
+                "coordinator", "--blobs", folder.path("blobs"), "--data", place, "--listen",
+                "127.0.0.1:\(try freePort())",
+            ],
+            environment: environment)
+        #expect(outcome.status == status, "\(outcome.errors)")
+        for word in words.map({ $0.replacing("--blobs", with: "--data") }) {
+            #expect(outcome.errors.contains(word), "\(outcome.errors)")
+        }
     }
 }

@@ -6,8 +6,10 @@ public actor Cluster {
     public struct Settings: Sendable {
         /// A URL or path for `--database`.
         public var database: String
-        /// Folder for `--data`, and for blobs where nothing else is said.
+        /// Folder for `--data`, and for blobs, where nothing else is said.
         public var root: String
+        /// A URL for `--data`.
+        public var data: String?
         /// A URL for `--blobs`.
         public var blobs: String?
         /// Of the coordinators and of the workers, beside what this process has.
@@ -70,12 +72,15 @@ public actor Cluster {
     /// - Parameters:
     ///   - database: a URL or path for `--database`.
     ///   - blobs: a URL for `--blobs`; a folder otherwise.
+    ///   - data: a URL for `--data`; a folder otherwise.
     ///   - environment: of the coordinator, beside what the tests have.
     public init(
-        database: String, folder: TemporaryFolder, blobs: String? = nil, environment: [String: String] = [:]
+        database: String, folder: TemporaryFolder, blobs: String? = nil, data: String? = nil,
+        environment: [String: String] = [:]
     ) throws {
         var settings = try Settings(database: database, root: folder.path("store"))
         settings.blobs = blobs
+        settings.data = data
         settings.coordinatorEnvironment = environment
         try self.init(settings)
     }
@@ -99,8 +104,8 @@ public actor Cluster {
         let arguments =
             [
                 "coordinator", "--database", settings.database, "--blobs", settings.blobs ?? settings.root, "--data",
-                settings.root,
-                "--listen", "\(settings.host):\(settings.ports[index])", "--session-expiry",
+                settings.data ?? settings.root, "--listen", "\(settings.host):\(settings.ports[index])",
+                "--session-expiry",
                 "\(settings.sessionExpiry)",
             ] + settings.coordinatorOptions
         return try make(
@@ -144,6 +149,9 @@ public actor Cluster {
             "\(member) ended by itself with status \(outcome.status): \(outcome.errors.suffix(2000))"
         }
     }
+
+    /// Kills all coordinators with SIGKILL, and starts others in their places.
+    public func replaceCoordinators() async throws { for member in coordinators { try await replace(member) } }
 
     /// Kills one process with SIGKILL, a coordinator in one of four cases, and starts another in its place.
     public func killSomething(using generator: inout some RandomNumberGenerator) async throws -> String {

@@ -42,7 +42,8 @@ struct S3Refusal {
                     .unauthorized, "the credentials from \(credentials.source) do not allow it (\(answer))", at: place,
                     remedy: isReading
                         ? "Allow s3:GetObject there, and s3:ListBucket on the bucket"
-                        : "Allow s3:GetObject, s3:PutObject and s3:DeleteObject there, and s3:ListBucket on the bucket")
+                        : "Allow s3:GetObject, s3:PutObject and s3:DeleteObject there, and s3:ListBucket on the bucket; for "
+                            + "artifacts also s3:AbortMultipartUpload, and s3:ListBucketMultipartUploads on the bucket")
             case (412, _):
                 QuernError(.conflict, "the object is not the one that was meant (\(answer))", at: place)
             case (404, _):

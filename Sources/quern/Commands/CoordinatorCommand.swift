@@ -20,14 +20,17 @@ struct CoordinatorCommand: AsyncParsableCommand {
             With --tls-certificate and --tls-key it speaks https. Both files are read again when they change, so that a \
             renewed certificate needs no restart.
 
-            With --blobs s3://BUCKET/PREFIX blobs lie in S3, or on another server of its kind. Credentials, region and \
-            endpoint are those of the AWS command line: AWS_ACCESS_KEY_ID and so on, or a profile. \
-            ?endpoint=URL&region=NAME&style=path|virtual&profile=NAME after the prefix come before these. Workers fetch \
-            and store such blobs themselves where they can.
+            With --blobs s3://BUCKET/PREFIX blobs lie in S3, or on another server of its kind, and so do artifacts with \
+            --data s3://BUCKET/PREFIX. Credentials, region and endpoint are those of the AWS command line: \
+            AWS_ACCESS_KEY_ID and so on, a profile, a role, the agent of a container, the metadata of the machine. \
+            ?endpoint=URL&region=NAME&style=path|virtual&profile=NAME after the prefix come before these. Workers fetch and \
+            store blobs in S3 themselves where they can.
             """)
 
     @Option(
-        help: "postgres://… for PostgreSQL, or the path of an SQLite file (default: quern.sqlite in the data folder).")
+        help:
+            "postgres://… for PostgreSQL, or the path of an SQLite file (default: quern.sqlite in the data folder, or beside the blobs)."
+    )
     var database: String?
 
     @Option(help: "Folder for blobs, or s3://BUCKET/PREFIX.", completion: .directory)
@@ -41,7 +44,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var directBlobs: String?
 
     @Option(
-        help: "Folder for artifacts (default: the blobs folder; ./quern-data where blobs lie in S3).",
+        help:
+            "Folder for artifacts, or s3://BUCKET/PREFIX (default: the blobs folder; ./quern-data where blobs lie in S3).",
         completion: .directory)
     var data: String?
 
@@ -109,10 +113,16 @@ struct CoordinatorCommand: AsyncParsableCommand {
         }
         let blobs: any BlobStore =
             if isURL { try await blobStore(at: place, direct) } else { try FolderBlobStore(root: place) }
+        let data = settings.value(.data, flag: data)
+        let objects: (any ArtifactObjects)? =
+            if let data, data.contains("://") { try await artifactObjects(at: data) } else { nil }
         let root = RecipeOptions.absolute(
-            settings.value(.data, flag: data) ?? (isURL ? "quern-data" : place), from: here)
-        try FileSystem.makeFolder(root)
-        let artifacts = ArtifactLocation.perJob(root: root + "/artifacts")
+            (objects == nil ? data : nil) ?? (isURL ? "quern-data" : place), from: here)
+        let artifacts =
+            objects.map { .objects($0.below("artifacts")) } ?? ArtifactLocation.perJob(root: root + "/artifacts")
+        let database = settings.value(.database, flag: database)
+        // Nothing else needs this folder.
+        if objects == nil || database == nil { try FileSystem.makeFolder(root) }
         var behaviour = CoordinatorSettings()
         behaviour.expiry = .seconds(sessionExpiry)
         behaviour.heartbeat = .seconds(sessionExpiry / 4.5)
@@ -122,7 +132,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.collection = try collection()
         behaviour.directBlobs = direct.areAllowed
         if !sourceHost.isEmpty { behaviour.sourceHosts = .listed(try sourceHost.map(Self.hostName)) }
-        let store = try Self.jobStore(settings.value(.database, flag: database) ?? root + "/quern.sqlite")
+        let store = try Self.jobStore(database ?? root + "/quern.sqlite")
         try await store.migrate()
         let coordinator = Coordinator(
             store: store, blobs: blobs,
@@ -133,7 +143,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             logger: logger)
         func worker(_ stages: Set<Stage>, slots: Int) throws -> Worker {
             Worker(
-                service: coordinator, blobs: coordinator.blobs, artifacts: { artifacts.folder(of: $0) },
+                service: coordinator, blobs: coordinator.blobs, artifacts: { artifacts.place(of: $0) },
                 configuration: WorkerConfiguration(
                     node: ProcessInfo.processInfo.hostName, slots: slots,
                     memory: try WorkMemory.resolve(settings, flag: nil), stages: stages), logger: logger)
@@ -219,6 +229,17 @@ extension CoordinatorCommand {
         let store = try S3BlobStore(url: url, directEndpoint: direct.endpoint)
         try await store.checkBucket()
         return store
+    }
+
+    private func artifactObjects(at url: String) async throws -> any ArtifactObjects {
+        guard S3BlobStore.isPlace(url) else {
+            throw QuernError(
+                .usage, "'\(url)' is no place for artifacts that this program knows", at: "--data",
+                remedy: "Give a folder or s3://BUCKET/PREFIX")
+        }
+        let objects = try S3Artifacts(url: url)
+        try await objects.checkWritable()
+        return objects
     }
 
     private func collection() throws -> CoordinatorSettings.Collection? {
