@@ -13,6 +13,7 @@ extension Coordinator: Service {
                 group.addTask { await self.passOnWakeUps() }
                 group.addTask { await self.doLeaderDuties() }
                 group.addTask { await self.collectBlobs() }
+                group.addTask { await self.moveEndedJobs() }
                 await group.waitForAll()
             }
         }

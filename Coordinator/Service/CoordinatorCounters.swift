@@ -25,6 +25,7 @@ struct CoordinatorCounters: Sendable {
     var artifactBytesSent = 0
     var blobsCondemned = 0
     var blobsRemoved = 0
+    var itemsMoved = 0
 
     /// Name without prefix, help text and value, in the order in which they are shown.
     var all: [(name: String, help: String, value: Int)] {
@@ -52,6 +53,7 @@ struct CoordinatorCounters: Sendable {
             ("artifact_sent_bytes_total", "Bytes of artifacts downloaded.", artifactBytesSent),
             ("blobs_condemned_total", "Blobs found to be needed by nothing.", blobsCondemned),
             ("blobs_removed_total", "Blobs removed because nothing needed them for long.", blobsRemoved),
+            ("items_moved_total", "Work items of ended jobs moved to history.", itemsMoved),
         ]
     }
 }

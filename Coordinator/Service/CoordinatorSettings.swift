@@ -35,6 +35,10 @@ public struct CoordinatorSettings: Sendable {
     /// Nil where blobs stay for ever.
     public var collection: Collection? = Collection()
 
+    /// How long a job has been over when its rows move to history; nil where they stay. On PostgreSQL longer than a
+    /// statement may take, which is two minutes.
+    public var historyAge: Duration? = .seconds(3600)
+
     /// How blobs go that nothing needs any more.
     public struct Collection: Sendable {
         public var retention = BlobRetention(parts: .seconds(7 * 86_400), grace: .seconds(86_400))
@@ -51,9 +55,10 @@ public struct CoordinatorSettings: Sendable {
 
     /// For a coordinator and its worker in one process: no network delays a heartbeat, and what an earlier process
     /// held when it was killed is wanted back soon. A disk is used to its end: nobody else is kept waiting by that, and
-    /// the one who waits is told when it is full. Blobs go with the state they belong to.
+    /// the one who waits is told when it is full. Blobs and rows go with the state they belong to.
     public static var inProcess: CoordinatorSettings {
         var settings = CoordinatorSettings()
+        settings.historyAge = nil
         settings.heartbeat = .seconds(2)
         settings.expiry = .seconds(10)
         settings.claimLimit = .infinity

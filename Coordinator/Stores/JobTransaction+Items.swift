@@ -13,8 +13,13 @@ struct ItemRow {
 }
 
 extension JobTransaction {
-    /// Locks an item and reads it.
+    /// Locks an item and reads it; one that is in history comes back with its job, so that it can be changed.
     func load(_ id: WorkItemID) throws -> ItemRow? {
+        if let row = try loadPresent(id) { return row }
+        return try bringBack(id.job) ? try loadPresent(id) : nil
+    }
+
+    private func loadPresent(_ id: WorkItemID) throws -> ItemRow? {
         let row = try connection.rows(
             """
             SELECT i.state, i.dependencies_left, i.fan_in, i.fence, i.lease_id, i.attempts, i.failures, i.losses,
@@ -77,12 +82,15 @@ extension JobTransaction {
     }
 
     /// Results of what items depend on, in order of ordinal.
-    func inputs(of items: [WorkItemID]) throws -> [WorkItemID: [(ordinal: Int, result: String)]] {
+    /// - Parameter dependencies: where these are looked for.
+    func inputs(
+        of items: [WorkItemID], by dependencies: String = "item_dependencies"
+    ) throws -> [WorkItemID: [(ordinal: Int, result: String)]] {
         var inputs: [WorkItemID: [(ordinal: Int, result: String)]] = [:]
         for (job, items) in Dictionary(grouping: items, by: \.job) {
             let rows = try connection.rows(
                 """
-                SELECT d.child, d.parent, r.result FROM item_dependencies d
+                SELECT d.child, d.parent, r.result FROM \(dependencies) d
                 JOIN item_results r ON r.job = d.job AND r.ordinal = d.parent
                 WHERE d.job = $1 AND d.child IN (\(placeholders(items.count, from: 2))) ORDER BY d.child, d.parent
                 """, [.text(job.rawValue)] + items.map { .integer($0.ordinal) })

@@ -29,6 +29,7 @@ struct JobTransaction {
     @discardableResult
     func change(_ job: JobLife, _ trigger: JobTrigger) throws -> Bool {
         let mutations = try decide(job, trigger)
+        if mutations.contains(.reopen) { try bringBack(job.id) }
         let id = SQLValue.text(job.id.rawValue)
         for mutation in mutations {
             switch mutation {

@@ -22,7 +22,7 @@ extension SQLJobStore {
     public func holds(_ lease: Lease) async throws -> Bool {
         let row = try await read { transaction in
             try transaction.connection.rows(
-                "SELECT state, fence, lease_id FROM work_items WHERE job = $1 AND ordinal = $2",
+                "SELECT state, fence, lease_id FROM all_work_items WHERE job = $1 AND ordinal = $2",
                 lease.item.parameters
             ).first.map { (try $0.text(0), try $0.integer(1), try $0.optionalText(2)) }
         }
@@ -33,7 +33,7 @@ extension SQLJobStore {
     public func blobsNamed(by item: WorkItemID) async throws -> Set<Digest> {
         let texts = try await read { transaction in
             try [transaction.payloads(of: [item])[item]].compactMap(\.self)
-                + (transaction.inputs(of: [item])[item] ?? []).map(\.result)
+                + (transaction.inputs(of: [item], by: "all_item_dependencies")[item] ?? []).map(\.result)
         }
         return texts.reduce(into: []) { $0.formUnion(Digest.named(in: $1.utf8)) }
     }

@@ -50,7 +50,8 @@ extension JobTransaction {
 
     /// The CTE is materialized because a plain sub-select may be planned into a loop that claims too many, and has the
     /// job in it because both columns of the primary key are to find the rows: of a job that is new, the planner may
-    /// not know that it has many.
+    /// not know that it has many. It looks at the job again, for one that has ended since may be about to move to
+    /// history.
     private func pick(
         _ range: ReadyRange, of job: JobID, for seats: [Seat], _ ability: Ability
     ) throws -> [(seat: Seat, item: PickedItem)] {
@@ -62,6 +63,7 @@ extension JobTransaction {
                 SELECT job, ordinal, cost FROM work_items
                 WHERE job = $1 AND state = 'ready' AND not_before <= \(dialect.now) AND memory <= $2
                     AND stage IN (\(ability.stages)) \(condition)
+                    AND EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND jobs.state = 'running')
                 ORDER BY cost DESC, ordinal LIMIT $3 \(dialect.forUpdateSkipLocked)),
             numbered AS (
                 SELECT job, ordinal, row_number() OVER (ORDER BY cost DESC, ordinal) AS number FROM picked),

@@ -31,7 +31,7 @@ extension SQLJobStore {
             return try transaction.connection.rows(
                 """
                 SELECT i.ordinal, i.stage, i.state, p.label, i.attempts, i.last_error, i.lease_id, i.session
-                FROM work_items i JOIN item_payloads p ON p.job = i.job AND p.ordinal = i.ordinal
+                FROM all_work_items i JOIN item_payloads p ON p.job = i.job AND p.ordinal = i.ordinal
                 WHERE i.job = $1 ORDER BY i.ordinal
                 """, [.text(id.rawValue)]
             ).map { row in
@@ -83,16 +83,19 @@ extension JobTransaction {
     /// Newest first. A job that is done has nothing to count.
     fileprivate func records(where condition: String, _ parameters: [SQLValue]) throws -> [JobRecord] {
         var progress: [String: JobRecord.Progress] = [:]
-        let counts = try connection.rows(
+        // Each of them apart, for SQLite would look through all rows of both.
+        let counted = ["work_items", "work_items_history"].map { table in
             """
-            SELECT job, state, count(*), CAST(sum(cost) AS bigint) FROM work_items
+            SELECT job, state, count(*), CAST(sum(cost) AS bigint) FROM \(table)
             WHERE job IN (SELECT id FROM jobs WHERE \(condition) AND state <> 'done') GROUP BY job, state
-            """, parameters)
+            """
+        }
+        let counts = try connection.rows(counted.joined(separator: " UNION ALL "), parameters)
         for row in counts {
             let (job, state, cost) = (try row.text(0), try row.text(1), try row.integer(3))
             var sums = progress[job] ?? JobRecord.Progress(items: [:], costDone: 0, costTotal: 0)
-            sums.items[state] = try row.int(2)
-            if state == ItemState.done.rawValue { sums.costDone = cost }
+            sums.items[state, default: 0] += try row.int(2)
+            if state == ItemState.done.rawValue { sums.costDone += cost }
             progress[job] = sums
         }
         return try connection.rows(

@@ -9,8 +9,9 @@ extension SQLJobStore {
             let now = transaction.dialect.now
             try transaction.connection.run(
                 """
-                INSERT INTO sessions (id, node, slots, memory, stages, opened_at, expiry, expires_at, progress)
-                VALUES ($1, $2, $3, $4, $5, \(now), $6, \(now) + $6, '[]')
+                INSERT INTO sessions (id, node, slots, memory, stages, opened_at, expiry, expires_at, heard_until,
+                    progress)
+                VALUES ($1, $2, $3, $4, $5, \(now), $6, \(now) + $6, \(now) + $6, '[]')
                 """,
                 [
                     .text(session.rawValue), .text(request.node), .integer(request.slots), .integer(request.memory),
@@ -31,7 +32,7 @@ extension SQLJobStore {
             let now = transaction.dialect.now
             let extended = try transaction.connection.run(
                 """
-                UPDATE sessions SET expiry = $2, expires_at = \(now) + $2, progress = $3
+                UPDATE sessions SET expiry = $2, expires_at = \(now) + $2, heard_until = \(now) + $2, progress = $3
                 WHERE id = $1 AND ended_at IS NULL
                 """, [.text(session.rawValue), .integer(expiry.milliseconds), .text(progress)])
             guard extended == 1 else {
@@ -104,7 +105,7 @@ extension JobTransaction {
         return try reported.filter { lease in
             guard !held.contains(lease) else { return false }
             return try connection.rows(
-                "SELECT 1 FROM work_items WHERE job = $1 AND ordinal = $2 AND state = 'done' AND lease_id = $3",
+                "SELECT 1 FROM all_work_items WHERE job = $1 AND ordinal = $2 AND state = 'done' AND lease_id = $3",
                 lease.item.parameters + [.text(lease.id)]
             ).isEmpty
         }

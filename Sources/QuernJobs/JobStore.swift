@@ -53,6 +53,13 @@ public protocol JobStore: TokenStore, BlobRegistry {
     func reap() async throws -> Int
     /// Makes ready what has nothing left to wait for. Leader's duty.
     func resolve() async throws -> Int
+    /// Moves a batch of what a job that has been over for `age` leaves behind to where it is in nobody's way. Answers
+    /// stay the same. Leader's duty.
+    /// - Parameters:
+    ///   - age: on PostgreSQL longer than a statement may take, two minutes, or a claim may be lost that is as slow.
+    ///   - limit: how many items, about.
+    /// - Returns: how many; nil where there is nothing to move.
+    func moveToHistory(endedFor age: Duration, limit: Int) async throws -> Int?
     /// Takes or renews a leader's duty for `term`; false where another holder has it.
     func lead(_ duty: LeaderDuty, holder: String, term: Duration) async throws -> Bool
 
@@ -66,6 +73,8 @@ public enum LeaderDuty: String, Sendable, CaseIterable {
     case leader
     /// Removing blobs.
     case collector
+    /// Moving jobs that have ended to history.
+    case historian
 }
 
 extension JobStore {

@@ -152,6 +152,9 @@ actor InMemoryJobStore: JobStore {
         return true
     }
 
+    /// Nothing moves: where rows lie must not show in any answer.
+    func moveToHistory(endedFor age: Duration, limit: Int) -> Int? { nil }
+
     func reap() -> Int {
         let since = listeningSince ?? now
         listeningSince = since

@@ -17,7 +17,9 @@ enum StoreOperation: Sendable {
     case heartbeat(session: Int, leases: [Int])
     case closeSession(Int)
     case control(job: Int, JobAction)
+    case holds(lease: Int)
     case reap, resolve, lookUp
+    case moveToHistory(age: Double, limit: Int)
     case lead(LeaderDuty, holder: Int)
     case keepBlobs([String])
     case announceBlobs([String])
@@ -37,7 +39,7 @@ enum StoreOperation: Sendable {
         let text = texts[Int.random(in: 0..<texts.count, using: &random)]
         let session = Int.random(in: 0..<64, using: &random)
         let job = Int.random(in: 0..<5, using: &random)
-        switch Int.random(in: 0..<108, using: &random) {
+        switch Int.random(in: 0..<116, using: &random) {
         case 0..<6: return .insert(job: job, shape: Int.random(in: 0..<3, using: &random))
         case 6..<11:
             return .openSession(
@@ -71,6 +73,10 @@ enum StoreOperation: Sendable {
                 grace: Double.random(in: 0...60, using: &random).rounded(),
                 parts: Double.random(in: 0...200, using: &random).rounded())
         case 107: return .removeBlobs
+        case 108..<114:
+            return .moveToHistory(
+                age: Double.random(in: 0...60, using: &random).rounded(), limit: Int.random(in: 1...4, using: &random))
+        case 114..<116: return .holds(lease: lease)
         default: return .advance(seconds: Double.random(in: 1...40, using: &random).rounded())
         }
     }
@@ -83,6 +89,7 @@ final class StoreDriver {
     private var leases: [Lease] = []
     private var jobs: [JobID] = []
     private var arrivals: [Digest: BlobArrival] = [:]
+    private(set) var itemsMoved = 0
 
     init(rig: StoreRig) { self.rig = rig }
 
@@ -139,7 +146,13 @@ final class StoreDriver {
             try await store.closeSession(session)
         case .control(let number, let action):
             try await store.control(JobID(rawValue: "job \(number)"), action)
+        case .holds(let number):
+            guard leases.indices.contains(number) else { return "-" }
+            let named = try await store.blobsNamed(by: leases[number].item)
+            return "\(try await store.holds(leases[number])) \(named.map(\.hex).sorted())"
         case .reap: return "\(try await store.reap())"
+        case .moveToHistory(let age, let limit):
+            itemsMoved += try await store.moveToHistory(endedFor: .seconds(age), limit: limit) ?? 0
         case .resolve: return "\(try await store.resolve())"
         case .lookUp:
             let keys = StoreOperation.texts.map { Sample.digest("key of \($0)") }

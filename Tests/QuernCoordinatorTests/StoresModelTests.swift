@@ -12,7 +12,7 @@ import Testing
         ProcessInfo.processInfo.environment["QUERN_TEST_SEED"].flatMap(UInt64.init).map { [$0] } ?? [1, 2, 3, 4]
     }
     private static let steps =
-        ProcessInfo.processInfo.environment["QUERN_TEST_STEPS"].flatMap(Int.init) ?? 250
+        ProcessInfo.processInfo.environment["QUERN_TEST_STEPS"].flatMap(Int.init) ?? 400
 
     @Test(arguments: [StoreKind.sqlite, .postgres], seeds)
     func behavesAsTheModel(_ kind: StoreKind, _ seed: UInt64) async throws {
@@ -46,5 +46,6 @@ import Testing
                 return
             }
         }
+        #expect(subject.itemsMoved > 0)
     }
 }

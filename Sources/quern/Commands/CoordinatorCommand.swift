@@ -95,6 +95,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
     var keepParts: String = "7"
 
     @Option(
+        help: ArgumentHelp(
+            "Jobs that have been over for this long move to history, out of the way of others; none to leave them. With PostgreSQL less than 120 is for tests.",
+            valueName: "seconds"))
+    var historyAge: String = "3600"
+
+    @Option(
         help: ArgumentHelp("After this long without a heartbeat a worker's items go to others.", valueName: "seconds"))
     var sessionExpiry: Double = 45
 
@@ -131,6 +137,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         behaviour.sourceRoots = sourceRoot.isEmpty ? nil : sourceRoot.map { RecipeOptions.absolute($0, from: here) }
         behaviour.collection = try collection()
         behaviour.directBlobs = direct.areAllowed
+        behaviour.historyAge = try age()
         if !sourceHost.isEmpty { behaviour.sourceHosts = .listed(try sourceHost.map(Self.hostName)) }
         let store = try Self.jobStore(database ?? root + "/quern.sqlite")
         try await store.migrate()
@@ -251,6 +258,16 @@ extension CoordinatorCommand {
         var collection = CoordinatorSettings.Collection()
         collection.retention.parts = .seconds(days * 86_400)
         return collection
+    }
+
+    private func age() throws -> Duration? {
+        guard historyAge != "none" else { return nil }
+        guard let seconds = Double(historyAge), (1...1e9).contains(seconds) else {
+            throw QuernError(
+                .usage, "'\(historyAge)' is no number of seconds", at: "--history-age",
+                remedy: "Say 3600, another number from 1 on, or none")
+        }
+        return .seconds(seconds)
     }
 
     /// A host as lists have it.

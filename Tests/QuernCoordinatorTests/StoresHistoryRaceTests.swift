@@ -1,0 +1,106 @@
+import Foundation
+import QuernCoordinator
+import QuernFormats
+import QuernJobs
+import TestSupport
+import Testing
+
+/// Jobs that end, move to history and are opened again, all at once.
+@Suite struct StoresHistoryRaceTests {
+    /// Longer than any statement takes here.
+    private static let age = Duration.milliseconds(200)
+    private static let request = SessionRequest(node: "one", slots: 4, memory: 1 << 40, stages: Stage.allCases)
+
+    @Test(arguments: [StoreKind.sqlite, .postgres])
+    func movesGetInNobodysWay(_ kind: StoreKind) async throws {
+        let folder = try TemporaryFolder()
+        let settings = JobStoreSettings(suspiciousItems: 1_000_000)
+        let store: any JobStore =
+            switch kind {
+            case .postgres:
+                PostgresJobStore(
+                    url: try await PostgreSQLServer.shared.freshDatabase(), settings: settings, connections: 6)
+            default: try SQLiteJobStore(path: folder.path("jobs.sqlite"), settings: settings)
+            }
+        try await store.migrate()
+        let end = ContinuousClock.now + .seconds(4)
+        let moved = try await withThrowingTaskGroup(of: Int.self) { group in
+            for number in 0..<3 {
+                group.addTask {
+                    var random = SeededGenerator(seed: UInt64(number))
+                    while ContinuousClock.now < end { try await Self.work(store, &random) }
+                    return 0
+                }
+            }
+            group.addTask {
+                var random = SeededGenerator(seed: 9)
+                var jobs: [JobID] = []
+                while ContinuousClock.now < end {
+                    if jobs.count < 30 {
+                        jobs.append(try await store.insert(Sample.job("job \(jobs.count)", spans: 6)))
+                    }
+                    let action: JobAction = Int.random(in: 0..<4, using: &random) == 0 ? .cancel : .retry
+                    let job = jobs[Int.random(in: 0..<jobs.count, using: &random)]
+                    try await Self.unlessRefused { try await store.control(job, action) }
+                    try await Task.sleep(for: .milliseconds(30))
+                }
+                return 0
+            }
+            group.addTask {
+                var moved = 0
+                while ContinuousClock.now < end {
+                    moved += try await store.moveToHistory(endedFor: Self.age, limit: 3) ?? 0
+                    try await Task.sleep(for: .milliseconds(2))
+                }
+                return moved
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(moved > 0)
+        try await finish(store)
+    }
+
+    /// Takes some work, and mostly does it.
+    private static func work(_ store: any JobStore, _ random: inout SeededGenerator) async throws {
+        let session = try await store.openSession(request, expiry: .seconds(45))
+        let claims = try await store.claim(session, limit: 3)
+        if claims.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+        for claim in claims {
+            let luck = Int.random(in: 0..<10, using: &random)
+            try await unlessRefused {
+                switch luck {
+                case 0, 1: try await store.fail(claim.lease, Sample.failure(.permanent))
+                case 2: try await store.release(claim.lease)
+                default: try await store.complete(claim.lease, Sample.completion("\(claim.lease.item)"))
+                }
+            }
+        }
+        try await store.closeSession(session)
+    }
+
+    private static func unlessRefused(_ body: () async throws -> Void) async throws {
+        do { try await body() } catch let error as QuernError where error.code == .conflict {}
+    }
+
+    /// Opens all again that has not come to its end, and brings it there.
+    private func finish(_ store: any JobStore) async throws {
+        try await store.closeAllSessions()
+        let session = try await store.openSession(Self.request, expiry: .seconds(45))
+        for job in try await store.jobs(limit: 100) {
+            try await Self.unlessRefused { try await store.control(job.id, .retry) }
+        }
+        for _ in 0..<200 {
+            for claim in try await store.claim(session, limit: 20) {
+                try await store.complete(claim.lease, Sample.completion("\(claim.lease.item)"))
+            }
+            if try await store.jobs(limit: 100).allSatisfy({ $0.state == .done }) { break }
+            _ = try await store.resolve()
+        }
+        for job in try await store.jobs(limit: 100) {
+            #expect(job.state == .done, "\(job.id) \(job.progress.items)")
+            let items = try await store.items(of: job.id)
+            #expect(items.map(\.ordinal) == Array(0..<7))
+            #expect(try await store.results(of: job.id, ordinals: Array(0..<7)).count == 7)
+        }
+    }
+}
