@@ -3,7 +3,7 @@ CONFIGURATION := -c release
 SWIFT_SOURCES := Package.swift Sources Coordinator Workers Schemas Tests
 QUERN := .build/release/quern
 
-.PHONY: build test conformance faults fuzz quickstart format lint check-deploy benchmark clean help
+.PHONY: build test conformance faults faults-upgrade fuzz quickstart format lint check-deploy benchmark clean help
 
 help:
 	@echo "make quickstart    install what is missing, build, quantize the bundled model into ./out"
@@ -11,6 +11,7 @@ help:
 	@echo "make test          install what is missing, build and run all tests"
 	@echo "make conformance   hold the coordinator against its OpenAPI document: minutes; OPTIONS=\"--tokens\" and others"
 	@echo "make faults        inject faults at length, as root: hours; FAULTS=\"kill pause\" for some of them"
+	@echo "make faults-upgrade OLD=COMMIT   upgrade from an earlier commit below running jobs: a cold build, then minutes"
 	@echo "make fuzz          fuzz what is read from strangers: an hour each; FUZZ=\"gguf zstd\" SECONDS=600 for less"
 	@echo "make lint          check the layout of the Swift sources; make format puts it right"
 	@echo "make check-deploy  check what lies in deploy/ with the tools that are here"
@@ -49,6 +50,16 @@ faults: build
 	swift build $(CONFIGURATION) --product quern-faults
 	@set -e; for run in $(foreach fault,$(FAULTS),$(FAULTS_$(fault))); do \
 		echo "== quern-faults $$run"; .build/release/quern-faults $$run; done
+
+# Coordinators and workers of an earlier commit, killed one by one and replaced by those of this one.
+OLDER := .build/older/$(OLD)
+faults-upgrade: build
+	@test -n "$(OLD)" || { echo "usage: make faults-upgrade OLD=COMMIT [OPTIONS=\"--count 60\"]" >&2; exit 2; }
+	@Scripts/prerequisites test
+	test -d $(OLDER) || git worktree add --detach $(OLDER) $(OLD)
+	swift build $(CONFIGURATION) --package-path $(OLDER) --product quern
+	swift build $(CONFIGURATION) --product quern-faults
+	.build/release/quern-faults upgrade --old $(OLDER)/.build/release/quern $(OPTIONS)
 
 # Everything that is read from strangers, by libFuzzer with AddressSanitizer.
 FUZZ ?= safetensors gguf imatrix index config card tokenizer pieces zstd recipe sensitivity http

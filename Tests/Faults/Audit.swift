@@ -27,7 +27,7 @@ struct Audit {
     private func checkItems() async throws {
         var attempts: [String: [Attempt]] = [:]
         for row in try await scene.database.rows(
-            "SELECT job, ordinal, attempt, lease_id, coalesce(outcome, ''), message FROM attempts ORDER BY attempt")
+            "SELECT job, ordinal, attempt, lease_id, coalesce(outcome, ''), message FROM all_attempts ORDER BY attempt")
         {
             attempts["\(row[0].string)/\(row[1].number)", default: []].append(
                 Attempt(
@@ -37,7 +37,7 @@ struct Audit {
             """
             SELECT w.job, w.ordinal, w.state, w.fence, w.attempts, w.losses, w.lease_id, w.stage,
                 CASE WHEN r.ordinal IS NULL THEN 0 ELSE 1 END
-            FROM work_items w LEFT JOIN item_results r ON r.job = w.job AND r.ordinal = w.ordinal
+            FROM all_work_items w LEFT JOIN item_results r ON r.job = w.job AND r.ordinal = w.ordinal
             """)
         for row in items {
             let name = "\(row[0].string)/\(row[1].number)"

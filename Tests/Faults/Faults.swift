@@ -16,7 +16,7 @@ struct Faults: AsyncParsableCommand {
             """,
         subcommands: [
             KillCommand.self, PauseCommand.self, DatabaseCommand.self, NetworkCommand.self, DiskCommand.self,
-            FlipCommand.self,
+            FlipCommand.self, UpgradeCommand.self,
         ])
 
     static func main() async {

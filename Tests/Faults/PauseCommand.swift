@@ -154,8 +154,8 @@ struct Pauser: Sendable {
             try await Task.sleep(for: .milliseconds(50))
             let rows = try await scene.database.rows(
                 """
-                SELECT a.job, a.ordinal, a.fence, a.lease_id, w.fence, a.outcome FROM attempts a
-                JOIN work_items w ON w.job = a.job AND w.ordinal = a.ordinal WHERE a.outcome IN ('lost', 'done')
+                SELECT a.job, a.ordinal, a.fence, a.lease_id, w.fence, a.outcome FROM all_attempts a
+                JOIN all_work_items w ON w.job = a.job AND w.ordinal = a.ordinal WHERE a.outcome IN ('lost', 'done')
                 """)
             let ends = held.compactMap { item in
                 rows.first {

@@ -30,6 +30,8 @@ struct Round {
             database: isFile ? folder.path("jobs.sqlite") : try await PostgreSQLServer.shared.freshDatabaseURL(),
             root: folder.path("store"), coordinators: isFile ? 1 : 3)
         settings.sessionExpiry = 1
+        // So soon that jobs move while others are disturbed.
+        settings.coordinatorOptions = ["--history-age", "1"]
         settings.logs = folder.path("logs")
         var lookedAt = settings.database
         try await configure(&settings, &lookedAt)

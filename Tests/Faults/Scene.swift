@@ -80,7 +80,7 @@ struct Scene: Sendable {
 
     /// How many items are done.
     func itemsDone() async throws -> Int {
-        try await database.rows("SELECT count(*) FROM work_items WHERE state = 'done'").first?[0].number ?? 0
+        try await database.rows("SELECT count(*) FROM item_results").first?[0].number ?? 0
     }
 
     /// Returns once all jobs are done.

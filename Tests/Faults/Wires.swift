@@ -56,7 +56,7 @@ final class Wires: Sendable {
             settings.host = Namespaces.coordinatorAddress
             settings.coordinatorLauncher = Namespaces.launcher(Namespaces.coordinators)
             settings.workerLauncher = Namespaces.launcher(Namespaces.workers)
-            settings.coordinatorOptions = [
+            settings.coordinatorOptions += [
                 "--allow-remote-without-tokens", "--source-root", Fixtures.sample,
             ]
         }

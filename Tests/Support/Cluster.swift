@@ -20,6 +20,8 @@ public actor Cluster {
         /// Seconds after which a silent worker counts as dead.
         public var sessionExpiry = 2.0
         public var slots = 1
+        /// The program that is run.
+        public var program = QuernProcess.binary
         /// More options of `quern coordinator`.
         public var coordinatorOptions: [String] = []
         /// Where workers find their coordinators; nil for the addresses they listen on.
@@ -53,7 +55,7 @@ public actor Cluster {
         public var name: String { "\(role.rawValue) \(index)" }
     }
 
-    private let settings: Settings
+    private var settings: Settings
     private var coordinators: [Member] = []
     private var workers: [Member] = []
     private var starts = 0
@@ -125,21 +127,36 @@ public actor Cluster {
     ) throws -> Member {
         starts += 1
         let log = settings.logs.map { "\($0)/\(role.rawValue)-\(index)-start\(starts).log" }
-        let process = try QuernProcess(arguments, environment: environment, launcher: launcher, errors: log)
+        let process = try QuernProcess(
+            arguments, environment: environment, launcher: launcher, errors: log, program: settings.program)
         return Member(role: role, index: index, process: process)
+    }
+
+    /// Has processes that are started from now on run another build of the program.
+    public func install(_ program: URL, coordinatorOptions: [String]) {
+        settings.program = program
+        settings.coordinatorOptions = coordinatorOptions
     }
 
     /// Kills a process with SIGKILL and starts another in its place.
     /// - Throws: where it had ended by itself, which none ever should.
-    public func replace(_ member: Member) async throws {
+    /// - Returns: the other.
+    @discardableResult
+    public func replace(_ member: Member) async throws -> Member {
         let ended = !member.process.isRunning
         member.process.send(signal: SIGKILL)
         let outcome = await member.process.outcome()
+        let next: Member
         switch member.role {
-        case .coordinator: coordinators[member.index] = try makeCoordinator(member.index)
-        case .worker: workers[member.index] = try makeWorker(member.index)
+        case .coordinator:
+            next = try makeCoordinator(member.index)
+            coordinators[member.index] = next
+        case .worker:
+            next = try makeWorker(member.index)
+            workers[member.index] = next
         }
         guard !ended else { throw EndedByItself(member: member.name, outcome: outcome) }
+        return next
     }
 
     public struct EndedByItself: Error, CustomStringConvertible {
