@@ -70,6 +70,17 @@ import Testing
         #expect(try await second.finish().bytes(0..<3) == [4, 5, 6])
     }
 
+    /// By whoever begins another file. The server says of this name that it was begun long ago.
+    @Test func uploadsOfYesterdayAreThrownAway() async throws {
+        let artifacts = try await artifacts().below("job")
+        let old = try await artifacts.begin("yesterday.gguf", size: 3)
+        let young = try await artifacts.begin("n.gguf", size: 3)
+        _ = try await artifacts.begin("m.gguf", size: 3)
+        let error = await #expect(throws: QuernError.self) { try await old.put([1, 2, 3], at: 0) }
+        #expect(error?.code == .io)
+        try await young.put([1, 2, 3], at: 0)
+    }
+
     @Test func anObjectThatChanges() async throws {
         let artifacts = try await artifacts()
         try await write([1, 2, 3], "manifest.json", artifacts)
