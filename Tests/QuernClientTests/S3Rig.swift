@@ -56,7 +56,7 @@ final class S3Rig: Sendable {
         let request = S3Request(
             method: "GET", scheme: "http", host: client.location.host,
             path: "/\(S3Server.bucket)/\(client.location.prefix)\(S3BlobStore.key(of: digest))", payload: .unsigned)
-        return S3Signer(credentials: client.credentials, region: client.location.region)
+        return S3Signer(credentials: try await client.credentials.current(), region: client.location.region)
             .presignedURL(for: request, at: S3Time(Date(timeIntervalSinceNow: seconds)), validFor: 300)
     }
 
