@@ -12,18 +12,14 @@ struct BlobAccess: Sendable {
     var streams: Bool { local != nil }
 
     func contains(_ digest: Digest, _ control: WorkControl) throws -> Bool {
-        try blocking { [store, retry] in
-            try await retry.call("blob store", until: control.dropped) { try await store.contains(digest) }
-        }
+        try call(control) { try await $0.contains(digest) }
     }
 
     /// - Throws: `LostBlobs` where the blob is missing or damaged.
     func get(_ digest: Digest, _ control: WorkControl) throws -> [UInt8] {
         do {
             if let local { return try local.load(digest) }
-            return try blocking { [store, retry] in
-                try await retry.call("blob store", until: control.dropped) { try await store.get(digest) }
-            }
+            return try call(control) { try await $0.get(digest) }
         } catch let error as QuernError where error.code == .notFound || error.code == .corrupted {
             throw LostBlobs(digests: [digest], reason: error.description)
         }
@@ -67,9 +63,20 @@ struct BlobAccess: Sendable {
         if let local { try local.commit(writers.compactMap(\.blob)) }
         for writer in writers {
             guard let bytes = writer.takeBytes() else { continue }
-            try blocking { [store, retry] in
-                try await retry.call("blob store", until: control.dropped) { _ = try await store.put(bytes) }
-            }
+            try call(control) { _ = try await $0.put(bytes) }
+        }
+    }
+
+    /// How long a store may have trouble with its disk before it costs the item an attempt.
+    private static let patience = Duration.seconds(120)
+
+    private func call<Value: Sendable>(
+        _ control: WorkControl, _ body: @escaping @Sendable (any BlobStore) async throws -> Value
+    ) throws -> Value {
+        try blocking { [store, retry] in
+            try await retry.call(
+                "blob store", until: control.dropped, waitingOut: [.io], atMost: Self.patience
+            ) { try await body(store) }
         }
     }
 }

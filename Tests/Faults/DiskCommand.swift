@@ -21,7 +21,7 @@ struct DiskCommand: AsyncParsableCommand {
     var errno: Int32?
 
     @Option(help: "How many of a thousand calls fail.")
-    var perMille = 1
+    var perMille = 0.1
 
     func run() async throws {
         let campaign = try Campaign(errno == nil ? "disk" : "disk --errno", options, count: 20)
@@ -81,7 +81,7 @@ struct DiskCommand: AsyncParsableCommand {
             "posix/io/dir/rename", "posix/io/oc/open",
         ]
         let commands = calls.map {
-            "enable_random name=\($0),probability=\(Double(perMille) / 1000),failinfo=\(errno ?? EIO)"
+            "enable_random name=\($0),probability=\(perMille / 1000),failinfo=\(errno ?? EIO)"
         }
         return [
             "LD_PRELOAD": "\(folder)/fiu_run_preload.so:\(folder)/fiu_posix_preload.so",

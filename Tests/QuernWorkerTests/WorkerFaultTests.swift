@@ -40,7 +40,7 @@ import Testing
         let columns = 256
         let stored = [Float].noise(columns, seed: 1).stored(as: .f32, columns: columns)
         let source = try bench.source(stored, name: name)
-        let weights = blobs.put([Float](repeating: 1, count: columns).stored(as: .f32, columns: columns))
+        let weights = try blobs.put([Float](repeating: 1, count: columns).stored(as: .f32, columns: columns))
         let span = Span(
             tensor: "t", extents: [Extent(origin: .file(0), offset: 0, length: source.size)], sourceType: .f32,
             columns: columns, rows: 1, firstRow: 0,
@@ -144,6 +144,17 @@ import Testing
         running.cancel()
         try await running.value
         #expect(await service.sessions == 1)
+    }
+
+    /// Such as a disk that fails to read or write for a moment.
+    @Test(.timeLimit(.minutes(1)), arguments: [QuernError.Code.io, .unavailable])
+    func troublesOfTheBlobStoreCostNoAttempt(trouble: QuernError.Code) async throws {
+        let blobs = MemoryBlobStore()
+        let service = MemoryService([try heldItem(blobs)])
+        blobs.fail(7, trouble)
+        try await bench.worker(service, blobs: blobs).run()
+        let item = await service.items[0]
+        #expect(item.result != nil && item.attempts == 1 && item.failures.isEmpty)
     }
 
     @Test func heartbeatsGoOnWhileItemsAreInWork() async throws {

@@ -17,6 +17,7 @@ final class MemoryBlobStore: BlobStore {
         var watchers: [CheckedContinuation<Void, Never>] = []
     }
     private let gate = Mutex(Gate())
+    private let trouble = Mutex((times: 0, code: QuernError.Code.io))
 
     /// From now on readers wait.
     func close() { gate.withLock { $0.isOpen = false } }
@@ -56,7 +57,19 @@ final class MemoryBlobStore: BlobStore {
 
     func contains(_ digest: Digest) -> Bool { blobs.withLock { $0[digest] != nil } }
 
-    func put(_ bytes: [UInt8]) -> Digest {
+    /// The next so many reads and writes throw an error of this kind.
+    func fail(_ times: Int, _ code: QuernError.Code) { trouble.withLock { $0 = (times, code) } }
+
+    private func failIfTold() throws {
+        try trouble.withLock { trouble in
+            guard trouble.times > 0 else { return }
+            trouble.times -= 1
+            throw QuernError(trouble.code, "thrown for the test")
+        }
+    }
+
+    func put(_ bytes: [UInt8]) throws -> Digest {
+        try failIfTold()
         let digest = Digest(of: bytes)
         blobs.withLock { $0[digest] = bytes }
         return digest
@@ -66,6 +79,7 @@ final class MemoryBlobStore: BlobStore {
 
     func get(_ digest: Digest) async throws -> [UInt8] {
         await pass()
+        try failIfTold()
         guard let bytes = blobs.withLock({ $0[digest] }) else {
             throw QuernError(.notFound, "there is no blob \(digest)")
         }
