@@ -23,13 +23,14 @@ build:
 	swift build $(CONFIGURATION) --product quern
 
 # Tests that compute, tests that serve and wait, and whole programs run one after the other: side by side, what waits
-# would stand in line for a processor behind all that computes.
+# would stand in line for a processor behind all that computes. Those that serve run in dozens, not by the hundred: with
+# more than 1,350 files open, Foundation reads beyond the end of their list when it starts a process.
 COMPUTING := '^Quern(Formats|Kernels|Model|Planning)Tests\.'
 PROGRAMS := '^EndToEnd\.'
 test:
 	@Scripts/prerequisites test
 	swift build $(CONFIGURATION) --build-tests
-	@status=0; for tests in "--filter "$(COMPUTING) "--skip "$(COMPUTING)" --skip "$(PROGRAMS) "--filter "$(PROGRAMS); do \
+	@status=0; for tests in "--filter "$(COMPUTING) "--experimental-maximum-parallelization-width 24 --skip "$(COMPUTING)" --skip "$(PROGRAMS) "--filter "$(PROGRAMS); do \
 		echo "swift test $(CONFIGURATION) --skip-build $$tests"; \
 		swift test $(CONFIGURATION) --skip-build $$tests || status=1; done; exit $$status
 

@@ -11,7 +11,10 @@ import Testing
     private static let model = "hf://acme/m@\(commit)"
     private static let metadata = "s3://b-1/m?endpoint=http://169.254.169.254"
 
-    init() { SourcePlace.use(MovingSources()) }
+    /// One for all of these tests, which run at the same time.
+    private static let sources = MovingSources()
+
+    init() { SourcePlace.use(Self.sources) }
 
     /// Of the settings, the source, and the word in the refusal; nil where it is taken.
     private static let cases: [(hosts: SourceHosts, roots: [String]?, source: String, refusal: String?)] = [
