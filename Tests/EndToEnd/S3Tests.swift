@@ -182,18 +182,21 @@ import Testing
         ("s3://\(S3Server.bucket)?endpoint=http://127.0.0.1:1", [:], 3, ["http://127.0.0.1:1", "Connection refused"]),
     ]
 
+    /// A coordinator that is to end by itself.
+    private func start(
+        blobs: String, data: String, _ change: [String: String]
+    ) async throws -> QuernProcess.Outcome {
+        try await QuernProcess.run(
+            ["coordinator", "--blobs", blobs, "--data", data, "--listen", "127.0.0.1:\(try freePort())"],
+            environment: try await S3Server.shared.environment.merging(change) { $1 })
+    }
+
     @Test(arguments: wrong)
     func whatCannotWorkIsSaidAtTheStart(
         place: String, change: [String: String], status: Int32, words: [String]
     ) async throws {
         let folder = try TemporaryFolder()
-        let environment = try await S3Server.shared.environment.merging(change) { $1 }
-        let outcome = try await QuernProcess.run(
-            [
-                "coordinator", "--blobs", place, "--data", folder.path("data"), "--listen",
-                "127.0.0.1:\(try freePort())",
-            ],
-            environment: environment)
+        let outcome = try await start(blobs: place, data: folder.path("data"), change)
         #expect(outcome.status == status, "\(outcome.errors)")
         for word in words { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
         #expect(!FileManager.default.fileExists(atPath: folder.path("data")))
@@ -215,13 +218,7 @@ import Testing
         place: String, change: [String: String], status: Int32, words: [String]
     ) async throws {
         let folder = try TemporaryFolder()
-        let environment = try await S3Server.shared.environment.merging(change) { $1 }
-        let outcome = try await QuernProcess.run(
-            [
-                "coordinator", "--blobs", folder.path("blobs"), "--data", place, "--listen",
-                "127.0.0.1:\(try freePort())",
-            ],
-            environment: environment)
+        let outcome = try await start(blobs: folder.path("blobs"), data: place, change)
         #expect(outcome.status == status, "\(outcome.errors)")
         for word in words.map({ $0.replacing("--blobs", with: "--data") }) {
             #expect(outcome.errors.contains(word), "\(outcome.errors)")

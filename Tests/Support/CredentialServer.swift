@@ -1,6 +1,3 @@
-import Foundation
-import QuernFormats
-
 /// `credential_server.py`; gone with this object.
 public final class CredentialServer: Sendable {
     /// A request that it was sent.
@@ -13,27 +10,12 @@ public final class CredentialServer: Sendable {
         public let fields: [String: String]
     }
 
-    public let endpoint: String
-    private let server: ScriptServer
-    private let folder: TemporaryFolder
+    private let server: RecordingServer<Request>
 
-    public init() async throws {
-        struct Ready: Decodable { let port: Int }
-        let script = ScriptServer.path(of: "credential_server.py")
-        folder = try TemporaryFolder()
-        let started = try await ScriptServer.start(
-            "/usr/bin/env", ["python3", script, folder.path("requests")], as: Ready.self)
-        guard let ready = started.ready else {
-            throw QuernError(.internalFault, "it does not start", at: script, remedy: "Is python3 there?")
-        }
-        server = started.server
-        endpoint = "http://127.0.0.1:\(ready.port)"
-    }
+    public init() async throws { server = try await RecordingServer("credential_server.py") }
+
+    public var endpoint: String { server.endpoint }
 
     /// All requests so far, in their order.
-    public func requests() throws -> [Request] {
-        try String(contentsOfFile: folder.path("requests"), encoding: .utf8).split(separator: "\n").map {
-            try JSONDecoder().decode(Request.self, from: Data($0.utf8))
-        }
-    }
+    public func requests() throws -> [Request] { try server.requests() }
 }

@@ -1,6 +1,3 @@
-import Foundation
-import QuernFormats
-
 /// `hub_server.py` over a folder of models; gone with this object.
 public final class HubServer: Sendable {
     /// A request that it was sent.
@@ -17,9 +14,9 @@ public final class HubServer: Sendable {
     /// The one that opens `private` models.
     public static let token = "hf_right"
 
-    public let endpoint: String
-    private let server: ScriptServer
-    private let folder: TemporaryFolder
+    private let server: RecordingServer<Request>
+
+    public var endpoint: String { server.endpoint }
 
     /// What a program needs in its environment to use the hub, and no token of this machine's user.
     public var environment: [String: String] {
@@ -28,22 +25,9 @@ public final class HubServer: Sendable {
 
     /// - Parameter root: folder of the models: what lies in `root/NAME` is `ORGANIZATION/NAME`.
     public init(root: String) async throws {
-        struct Ready: Decodable { let port: Int }
-        let script = ScriptServer.path(of: "hub_server.py")
-        folder = try TemporaryFolder()
-        let started = try await ScriptServer.start(
-            "/usr/bin/env", ["python3", script, root, folder.path("requests")], as: Ready.self)
-        guard let ready = started.ready else {
-            throw QuernError(.internalFault, "the hub does not start", at: script, remedy: "Is python3 there?")
-        }
-        server = started.server
-        endpoint = "http://127.0.0.1:\(ready.port)"
+        server = try await RecordingServer("hub_server.py", [root])
     }
 
     /// All requests so far, in their order.
-    public func requests() throws -> [Request] {
-        try String(contentsOfFile: folder.path("requests"), encoding: .utf8).split(separator: "\n").map {
-            try JSONDecoder().decode(Request.self, from: Data($0.utf8))
-        }
-    }
+    public func requests() throws -> [Request] { try server.requests() }
 }
