@@ -16,27 +16,27 @@ typedef struct {
 /// - Returns: a grid of blocks without values for types of other kinds.
 KERNEL grid grid_of(uint32_t type) {
     switch (type) {
-    case quern_type_q4_0: return (grid){32, 32, 8, 15, false, q4_0_bytes, 0};
-    case quern_type_q4_1: return (grid){32, 32, 0, 15, false, q4_1_bytes, 0};
-    case quern_type_q5_0: return (grid){32, 32, 16, 31, false, q5_0_bytes, 0};
-    case quern_type_q5_1: return (grid){32, 32, 0, 31, false, q5_1_bytes, 0};
-    case quern_type_q8_0: return (grid){32, 32, 128, 255, false, q8_0_bytes, 0};
-    case quern_type_iq4_nl: return (grid){32, 32, 0, 15, true, iq4_nl_bytes, 0};
-    case quern_type_iq4_xs: return (grid){256, 32, 0, 15, true, iq4_xs_bytes, 0};
-    case quern_type_q2_k: return (grid){256, 16, 0, 3, false, q2_k_bytes, 80};
-    case quern_type_q3_k: return (grid){256, 16, 4, 7, false, q3_k_bytes, 108};
-    case quern_type_q4_k: return (grid){256, 32, 0, 15, false, q4_k_bytes, 0};
-    case quern_type_q5_k: return (grid){256, 32, 0, 31, false, q5_k_bytes, 0};
-    case quern_type_q6_k: return (grid){256, 16, 32, 63, false, q6_k_bytes, 208};
+    case quern_type_q4_0: return LITERAL(grid){32, 32, 8, 15, false, q4_0_bytes, 0};
+    case quern_type_q4_1: return LITERAL(grid){32, 32, 0, 15, false, q4_1_bytes, 0};
+    case quern_type_q5_0: return LITERAL(grid){32, 32, 16, 31, false, q5_0_bytes, 0};
+    case quern_type_q5_1: return LITERAL(grid){32, 32, 0, 31, false, q5_1_bytes, 0};
+    case quern_type_q8_0: return LITERAL(grid){32, 32, 128, 255, false, q8_0_bytes, 0};
+    case quern_type_iq4_nl: return LITERAL(grid){32, 32, 0, 15, true, iq4_nl_bytes, 0};
+    case quern_type_iq4_xs: return LITERAL(grid){256, 32, 0, 15, true, iq4_xs_bytes, 0};
+    case quern_type_q2_k: return LITERAL(grid){256, 16, 0, 3, false, q2_k_bytes, 80};
+    case quern_type_q3_k: return LITERAL(grid){256, 16, 4, 7, false, q3_k_bytes, 108};
+    case quern_type_q4_k: return LITERAL(grid){256, 32, 0, 15, false, q4_k_bytes, 0};
+    case quern_type_q5_k: return LITERAL(grid){256, 32, 0, 31, false, q5_k_bytes, 0};
+    case quern_type_q6_k: return LITERAL(grid){256, 16, 32, 63, false, q6_k_bytes, 208};
     // For the rest of these see point_grids.h.
-    case quern_type_iq2_xxs: return (grid){256, 32, 0, 0, false, iq2_xxs_bytes, 0};
-    case quern_type_iq2_xs: return (grid){256, 16, 0, 0, false, iq2_xs_bytes, 0};
-    case quern_type_iq2_s: return (grid){256, 16, 0, 0, false, iq2_s_bytes, 0};
-    case quern_type_iq3_xxs: return (grid){256, 32, 0, 0, false, iq3_xxs_bytes, 0};
-    case quern_type_iq3_s: return (grid){256, 32, 0, 0, false, iq3_s_bytes, 0};
-    case quern_type_iq1_s: return (grid){256, 32, 0, 0, false, iq1_s_bytes, 0};
-    case quern_type_iq1_m: return (grid){256, 8, 0, 0, false, iq1_m_bytes, 48};
-    default: return (grid){0, 0, 0, 0, false, 0, 0};
+    case quern_type_iq2_xxs: return LITERAL(grid){256, 32, 0, 0, false, iq2_xxs_bytes, 0};
+    case quern_type_iq2_xs: return LITERAL(grid){256, 16, 0, 0, false, iq2_xs_bytes, 0};
+    case quern_type_iq2_s: return LITERAL(grid){256, 16, 0, 0, false, iq2_s_bytes, 0};
+    case quern_type_iq3_xxs: return LITERAL(grid){256, 32, 0, 0, false, iq3_xxs_bytes, 0};
+    case quern_type_iq3_s: return LITERAL(grid){256, 32, 0, 0, false, iq3_s_bytes, 0};
+    case quern_type_iq1_s: return LITERAL(grid){256, 32, 0, 0, false, iq1_s_bytes, 0};
+    case quern_type_iq1_m: return LITERAL(grid){256, 8, 0, 0, false, iq1_m_bytes, 48};
+    default: return LITERAL(grid){0, 0, 0, 0, false, 0, 0};
     }
 }
 

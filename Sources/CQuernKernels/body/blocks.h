@@ -58,7 +58,7 @@ KERNEL void row_mean_squares(const float *from, int rows, size_t columns, float 
         const int row = i % row_group < rows ? i % row_group : rows - 1;
         starts[i] = from + (size_t)row * columns + 4 * (i / row_group);
     }
-    typedef float eight_floats __attribute__((ext_vector_type(row_group)));
+    typedef VECTOR(float, row_group) eight_floats;
     eight_floats sums = 0;
     for (size_t column = 0; column < columns; column += 8) {
         row_float squares[4];

@@ -1,8 +1,8 @@
 // The error of a decoded row, and the search for values that are not finite.
 
 static void row_error(const float *a, const float *b, size_t columns, quern_row_sums *sums) {
-    typedef double eight __attribute__((ext_vector_type(8)));
-    typedef float eight_floats __attribute__((ext_vector_type(8)));
+    typedef VECTOR(double, 8) eight;
+    typedef VECTOR(float, 8) eight_floats;
     eight error[2] = {0, 0}, norm[2] = {0, 0};
     size_t i = 0;
     for (; i + 16 <= columns; i += 16) {
@@ -25,7 +25,7 @@ static void row_error(const float *a, const float *b, size_t columns, quern_row_
         errors[place] += difference * difference;
         norms[place] += value * value;
     }
-    *sums = (quern_row_sums){0, 0};
+    sums->error = sums->norm = 0;
     for (int place = 0; place < 16; ++place) {
         sums->error += errors[place];
         sums->norm += norms[place];

@@ -4,7 +4,7 @@ KERNEL row_short row_halves(row_float values) {
     const row_word magnitude = (row_word)values & 0x7fffffff;
     const row_word sign = ((row_word)values >> 16) & 0x8000;
 #ifdef HALF_CONVERSION
-    typedef _Float16 row_half __attribute__((ext_vector_type(16)));
+    typedef VECTOR(_Float16, 16) row_half;
     const row_short converted = (row_short)__builtin_convertvector(values, row_half);
     const row_word halves = __builtin_convertvector(converted, row_word);
 #else
@@ -21,7 +21,7 @@ KERNEL row_short row_halves(row_float values) {
 
 KERNEL row_float row_from_halves(row_short halves) {
 #ifdef HALF_CONVERSION
-    typedef _Float16 row_half __attribute__((ext_vector_type(16)));
+    typedef VECTOR(_Float16, 16) row_half;
     return __builtin_convertvector((row_half)halves, row_float);
 #else
     // The steps of float_from_half.

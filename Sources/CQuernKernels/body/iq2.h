@@ -171,8 +171,8 @@ KERNEL lane_float quantize_odd_scales(const lane_float *scales, int count, lane_
 /// Decodes a group of eight: level l stands for 8, 25 or 43.
 /// - signs: eight bits, first value lowest.
 KERNEL void decode_point(uint32_t packed, uint32_t signs, float scale, float *to) {
-    typedef uint32_t eight_words __attribute__((ext_vector_type(8)));
-    typedef float eight_floats __attribute__((ext_vector_type(8)));
+    typedef VECTOR(uint32_t, 8) eight_words;
+    typedef VECTOR(float, 8) eight_floats;
     const eight_words places = {0, 1, 2, 3, 4, 5, 6, 7};
     const eight_words levels = ((eight_words)packed >> (2 * places)) & 3;
     const eight_words magnitudes = 17 * levels + (levels >> 1) + 8;

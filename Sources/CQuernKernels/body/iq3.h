@@ -16,7 +16,7 @@ KERNEL void load_quads(quad_search *search, const lane_blocks *blocks, const lan
     }
 }
 
-typedef uint32_t four_words __attribute__((ext_vector_type(4)));
+typedef VECTOR(uint32_t, 4) four_words;
 
 /// The four levels of a packed point.
 KERNEL four_words quad_levels(uint32_t packed) {
@@ -27,7 +27,7 @@ KERNEL four_words quad_levels(uint32_t packed) {
 /// Writes four values.
 /// - signs: bit i is set where value i is negative; upper bits do not count.
 KERNEL void save_quad(float *to, four_words magnitudes, uint32_t signs, float scale) {
-    typedef float four_floats __attribute__((ext_vector_type(4)));
+    typedef VECTOR(float, 4) four_floats;
     const four_words places = {31, 30, 29, 28};
     const four_floats values = scale * __builtin_convertvector(magnitudes, four_floats);
     const four_words bits = (four_words)values ^ (((four_words)signs << places) & 0x80000000);

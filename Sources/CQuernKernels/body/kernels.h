@@ -7,6 +7,10 @@
 // 32 lanes measured 7 % faster than 16 with AVX2.
 #include "../codebook.h"
 #include "../codebook_candidates.h"
+
+#ifdef QUERN_DEVICE
+#include "../device/prelude.h"
+#else
 #include "../kernel_table.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -16,6 +20,13 @@
 #define KERNEL static inline __attribute__((always_inline))
 // Each type's encoder keeps its own frame: inlined into one function, their arrays would not all share their places.
 #define ENCODER static __attribute__((noinline))
+#define VECTOR(element, count) element __attribute__((ext_vector_type(count)))
+/// a where the mask has ones, else b; of vectors, in each place.
+#define CHOOSE(mask, a, b) ((mask) ? (a) : (b))
+#define LITERAL(type) (type)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_BY_FOUR _Pragma("clang loop unroll_count(4)")
+#endif
 
 #include "half.h"
 #include "rows.h"

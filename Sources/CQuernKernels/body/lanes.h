@@ -7,8 +7,8 @@ typedef int32_t lane_int;
 typedef int32_t lane_mask;
 #define MASK(condition) ((condition) ? -1 : 0)
 #else
-typedef float lane_float __attribute__((ext_vector_type(LANES)));
-typedef int32_t lane_int __attribute__((ext_vector_type(LANES)));
+typedef VECTOR(float, LANES) lane_float;
+typedef VECTOR(int32_t, LANES) lane_int;
 typedef lane_int lane_mask;
 #define MASK(condition) (condition)
 #endif

@@ -85,7 +85,7 @@ KERNEL float half_from_e4m3(uint8_t code) {
     return float_from_bits((magnitude << 20) + (119u << 23));
 }
 
-typedef uint8_t part_byte __attribute__((ext_vector_type(8)));
+typedef VECTOR(uint8_t, 8) part_byte;
 
 ENCODER void encode_nvfp4(const float *from, size_t blocks, uint8_t *to) {
     for (size_t block = 0; block < blocks; ++block, to += nvfp4_bytes) {

@@ -21,18 +21,19 @@ typedef struct {
 KERNEL point_grid point_grid_of(uint32_t type) {
     switch (type) {
     case quern_type_iq2_xxs:
-        return (point_grid){quern_codebook_iq2_xxs, 8, 2, signs_even, {8, 25, 43}, 32, 15, 0.125f};
+        return LITERAL(point_grid){quern_codebook_iq2_xxs, 8, 2, signs_even, {8, 25, 43}, 32, 15, 0.125f};
     case quern_type_iq2_xs:
-        return (point_grid){quern_codebook_iq2_xs, 8, 2, signs_even, {8, 25, 43}, 16, 15, 0.125f};
-    case quern_type_iq2_s: return (point_grid){quern_codebook_iq2_s, 8, 2, signs_free, {8, 25, 43}, 16, 15, 0.125f};
+        return LITERAL(point_grid){quern_codebook_iq2_xs, 8, 2, signs_even, {8, 25, 43}, 16, 15, 0.125f};
+    case quern_type_iq2_s:
+        return LITERAL(point_grid){quern_codebook_iq2_s, 8, 2, signs_free, {8, 25, 43}, 16, 15, 0.125f};
     case quern_type_iq3_xxs:
-        return (point_grid){
+        return LITERAL(point_grid){
             quern_codebook_iq3_xxs, 4, 3, signs_even, {4, 12, 20, 28, 36, 44, 52, 62}, 32, 15, 0.25f};
     case quern_type_iq3_s:
-        return (point_grid){quern_codebook_iq3_s, 4, 3, signs_free, {1, 3, 5, 7, 9, 11, 13, 15}, 32, 15, 1};
-    case quern_type_iq1_s: return (point_grid){quern_codebook_iq1, 8, 2, signs_none, {0, 1, 2}, 32, 7, 1};
-    case quern_type_iq1_m: return (point_grid){quern_codebook_iq1, 8, 2, signs_none, {0, 1, 2}, 16, 7, 1};
-    default: return (point_grid){0};
+        return LITERAL(point_grid){quern_codebook_iq3_s, 4, 3, signs_free, {1, 3, 5, 7, 9, 11, 13, 15}, 32, 15, 1};
+    case quern_type_iq1_s: return LITERAL(point_grid){quern_codebook_iq1, 8, 2, signs_none, {0, 1, 2}, 32, 7, 1};
+    case quern_type_iq1_m: return LITERAL(point_grid){quern_codebook_iq1, 8, 2, signs_none, {0, 1, 2}, 16, 7, 1};
+    default: return LITERAL(point_grid){0};
     }
 }
 

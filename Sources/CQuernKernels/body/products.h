@@ -4,7 +4,7 @@
 #if REGISTER == 1
 typedef double register_double;
 #else
-typedef double register_double __attribute__((ext_vector_type(REGISTER / 2)));
+typedef VECTOR(double, REGISTER / 2) register_double;
 #endif
 
 /// Rows of a tile, two registers wide, that leaves registers for the factors.
@@ -23,7 +23,7 @@ typedef double register_double __attribute__((ext_vector_type(REGISTER / 2)));
                             size_t terms, number *c, size_t c_stride) {                                                \
         enum { width = sizeof(vector) / sizeof(number) };                                                              \
         vector sums[TILE_ROWS][2];                                                                                     \
-        _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; ++i) {                                            \
+        UNROLL for (int i = 0; i < rows; ++i) {                                                                        \
             memcpy(&sums[i][0], c + (size_t)i * c_stride, sizeof(vector));                                             \
             memcpy(&sums[i][1], c + (size_t)i * c_stride + width, sizeof(vector));                                     \
         }                                                                                                              \
@@ -31,13 +31,13 @@ typedef double register_double __attribute__((ext_vector_type(REGISTER / 2)));
             vector low, high;                                                                                          \
             memcpy(&low, b, sizeof(vector));                                                                           \
             memcpy(&high, b + width, sizeof(vector));                                                                  \
-            _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; ++i) {                                        \
+            UNROLL for (int i = 0; i < rows; ++i) {                                                                    \
                 const vector factor = (vector)a[i];                                                                    \
                 sums[i][0] = sums[i][0] SIGN factor * low;                                                             \
                 sums[i][1] = sums[i][1] SIGN factor * high;                                                            \
             }                                                                                                          \
         }                                                                                                              \
-        _Pragma("clang loop unroll(full)") for (int i = 0; i < rows; ++i) {                                            \
+        UNROLL for (int i = 0; i < rows; ++i) {                                                                        \
             memcpy(c + (size_t)i * c_stride, &sums[i][0], sizeof(vector));                                             \
             memcpy(c + (size_t)i * c_stride + width, &sums[i][1], sizeof(vector));                                     \
         }                                                                                                              \

@@ -82,29 +82,34 @@ KERNEL void lane_write_quants(lane_blocks *blocks, const lane_int *quants, int h
     lane_write_words(blocks, words, 4);
 }
 
+/// Encodes blocks first ..< last of some rows.
+/// - means: the mean squares of the rows.
+KERNEL void encode_symmetric_blocks(const float *from, size_t first, size_t last, size_t columns,
+                                    const float *importance, const float *means, uint8_t *to, int bound) {
+    const size_t block_bytes = bound == 8 ? q4_0_bytes : q5_0_bytes;
+    for (size_t block = first; block < last; block += LANES) {
+        lane_blocks blocks = lane_blocks_at(block, last, 32, columns, from, importance, to, block_bytes);
+        lane_float x[32], w[32];
+        lane_load(x, blocks.values, 32);
+        lane_row_weights(w, x, &blocks, from, columns, means);
+        const symmetric_fit fit = search_symmetric(x, x, w, 32, bound);
+        uint16_t scales[LANES];
+        lane_to_half(fit.scale, scales);
+        lane_write_halves(&blocks, scales);
+        lane_int quants[32];
+        for (int i = 0; i < 32; ++i) quants[i] = symmetric_quant(&fit, x[i], bound);
+        lane_write_quants(&blocks, quants, 2 * bound - 1);
+    }
+}
+
 KERNEL void encode_symmetric_lanes(const float *from, size_t rows, size_t columns, const float *importance,
                                    uint8_t *to, int bound) {
-    const size_t block_bytes = bound == 8 ? q4_0_bytes : q5_0_bytes;
-    for (size_t row = 0; row < rows; row += row_group) {
+    const size_t row_bytes = columns / 32 * (bound == 8 ? q4_0_bytes : q5_0_bytes);
+    for (size_t row = 0; row < rows; row += row_group, from += row_group * columns, to += row_group * row_bytes) {
         const int group = rows - row < row_group ? (int)(rows - row) : row_group;
-        const float *values = from + row * columns;
-        const size_t count = (size_t)group * columns / 32;
         float means[row_group];
-        row_mean_squares(values, group, columns, means);
-        for (size_t block = 0; block < count; block += LANES) {
-            lane_blocks blocks = lane_blocks_at(
-                block, count, 32, columns, values, importance, to + row * (columns / 32) * block_bytes, block_bytes);
-            lane_float x[32], w[32];
-            lane_load(x, blocks.values, 32);
-            lane_row_weights(w, x, &blocks, values, columns, means);
-            const symmetric_fit fit = search_symmetric(x, x, w, 32, bound);
-            uint16_t scales[LANES];
-            lane_to_half(fit.scale, scales);
-            lane_write_halves(&blocks, scales);
-            lane_int quants[32];
-            for (int i = 0; i < 32; ++i) quants[i] = symmetric_quant(&fit, x[i], bound);
-            lane_write_quants(&blocks, quants, 2 * bound - 1);
-        }
+        row_mean_squares(from, group, columns, means);
+        encode_symmetric_blocks(from, 0, (size_t)group * columns / 32, columns, importance, means, to, bound);
     }
 }
 

@@ -45,31 +45,36 @@ KERNEL void encode_affine_rows(const float *from, size_t blocks, uint8_t *to, in
     }
 }
 
+/// Encodes blocks first ..< last of some rows.
+/// - means: the mean squares of the rows.
+KERNEL void encode_affine_blocks(const float *from, size_t first, size_t last, size_t columns,
+                                 const float *importance, const float *means, uint8_t *to, int highest) {
+    const size_t block_bytes = highest == 15 ? q4_1_bytes : q5_1_bytes;
+    for (size_t block = first; block < last; block += LANES) {
+        lane_blocks blocks = lane_blocks_at(block, last, 32, columns, from, importance, to, block_bytes);
+        lane_float x[32], w[32];
+        lane_load(x, blocks.values, 32);
+        lane_row_weights(w, x, &blocks, from, columns, means);
+        const affine_fit fit = search_affine(x, w, 32, highest, -0.9f, 0.05f, 36, false);
+        uint16_t halves[LANES];
+        lane_to_half(fit.scale, halves);
+        lane_write_halves(&blocks, halves);
+        lane_to_half(fit.minimum, halves);
+        lane_write_halves(&blocks, halves);
+        lane_int quants[32];
+        for (int i = 0; i < 32; ++i) quants[i] = whole(affine_quant(&fit, x[i], highest));
+        lane_write_quants(&blocks, quants, highest);
+    }
+}
+
 KERNEL void encode_affine_lanes(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to,
                                 int highest) {
-    const size_t block_bytes = highest == 15 ? q4_1_bytes : q5_1_bytes;
-    for (size_t row = 0; row < rows; row += row_group) {
+    const size_t row_bytes = columns / 32 * (highest == 15 ? q4_1_bytes : q5_1_bytes);
+    for (size_t row = 0; row < rows; row += row_group, from += row_group * columns, to += row_group * row_bytes) {
         const int group = rows - row < row_group ? (int)(rows - row) : row_group;
-        const float *values = from + row * columns;
-        const size_t count = (size_t)group * columns / 32;
         float means[row_group];
-        row_mean_squares(values, group, columns, means);
-        for (size_t block = 0; block < count; block += LANES) {
-            lane_blocks blocks = lane_blocks_at(
-                block, count, 32, columns, values, importance, to + row * (columns / 32) * block_bytes, block_bytes);
-            lane_float x[32], w[32];
-            lane_load(x, blocks.values, 32);
-            lane_row_weights(w, x, &blocks, values, columns, means);
-            const affine_fit fit = search_affine(x, w, 32, highest, -0.9f, 0.05f, 36, false);
-            uint16_t halves[LANES];
-            lane_to_half(fit.scale, halves);
-            lane_write_halves(&blocks, halves);
-            lane_to_half(fit.minimum, halves);
-            lane_write_halves(&blocks, halves);
-            lane_int quants[32];
-            for (int i = 0; i < 32; ++i) quants[i] = whole(affine_quant(&fit, x[i], highest));
-            lane_write_quants(&blocks, quants, highest);
-        }
+        row_mean_squares(from, group, columns, means);
+        encode_affine_blocks(from, 0, (size_t)group * columns / 32, columns, importance, means, to, highest);
     }
 }
 

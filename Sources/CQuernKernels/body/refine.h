@@ -26,7 +26,7 @@ KERNEL row_int refine_code(row_float quotient, grid kind, bool has_levels) {
 KERNEL row_float refine_number(row_int code, grid kind, bool has_levels) {
     if (!has_levels) return __builtin_convertvector(code, row_float) - (float)kind.centre;
     row_float level = nonlinear_level(0);
-    for (int i = 1; i < 16; ++i) level = code >= i ? (row_float)nonlinear_level(i) : level;
+    for (int i = 1; i < 16; ++i) level = CHOOSE(code >= i, (row_float)nonlinear_level(i), level);
     return level;
 }
 
@@ -41,7 +41,7 @@ KERNEL void refine_round(const refine_space *space, size_t place, size_t column,
         const row_float value = row_load(space->panel + place * fit_lanes + lane);
         const row_float scale = row_load(space->scales + group + lane);
         const row_float offset = row_load(space->offsets + group + lane);
-        const row_float quotient = scale == 0 ? (row_float)0 : (value - offset) / scale;
+        const row_float quotient = CHOOSE(scale == 0, (row_float)0, (value - offset) / scale);
         const row_int code = refine_code(quotient, space->kind, has_levels);
         const row_float number = refine_number(code, space->kind, has_levels) * scale + offset;
         row_save_bytes(space->codes + column * fit_lanes + lane, __builtin_convertvector(code, row_byte));
@@ -113,7 +113,7 @@ static void refine_search(const refine_space *space, const quern_feedback *feedb
         for (size_t lane = 0; lane < fit_lanes; lane += 16) {
             const row_float weight = row_load(weights + place * fit_lanes + lane);
             const row_float value = row_load(corrections + place * fit_rows + lane);
-            row_save(space->corrected + place * fit_lanes + lane, value - value == 0 ? value : weight);
+            row_save(space->corrected + place * fit_lanes + lane, CHOOSE(value - value == 0, value, weight));
         }
     }
     for (size_t place = 0; place < count; ++place) {
@@ -157,16 +157,16 @@ KERNEL void refine_choose(const refine_space *space, const quern_feedback *feedb
         refine_round_all(space, feedback, first, weights, losses, kind);
         for (size_t lane = 0; lane < fit_lanes; lane += 16) {
             const row_int better = trial == 0 ? (row_int)-1 : row_load(losses + lane) < row_load(least + lane);
-            row_save(least + lane, better ? row_load(losses + lane) : row_load(least + lane));
+            row_save(least + lane, CHOOSE(better, row_load(losses + lane), row_load(least + lane)));
             for (size_t i = 0; i < 16; ++i)
                 if (better[i]) memcpy(space->kept + (lane + i) * bytes, space->blocks + (lane + i) * bytes, bytes);
             for (size_t column = 0; column < count; ++column) {
                 const size_t place = column * fit_lanes + lane;
                 const row_int codes = __builtin_convertvector(row_load_bytes(space->codes + place), row_int);
                 const row_int best = __builtin_convertvector(row_load_bytes(space->best + place), row_int);
-                row_save_bytes(space->best + place, __builtin_convertvector(better ? codes : best, row_byte));
+                row_save_bytes(space->best + place, __builtin_convertvector(CHOOSE(better, codes, best), row_byte));
                 float *const difference = differences + column * fit_rows + lane;
-                row_save(difference, better ? row_load(space->trial + place) : row_load(difference));
+                row_save(difference, CHOOSE(better, row_load(space->trial + place), row_load(difference)));
             }
         }
     }

@@ -16,8 +16,8 @@ KERNEL void point_even_signs(const refine_space *space, size_t place, const floa
             for (int k = i + 1; k < 8; ++k) values[k] += factor[i * stride + k] * difference;
             const row_float weight = variances[i] * (value * value);
             const row_int lighter = i == 0 ? (row_int)-1 : weight < least;
-            least = lighter ? weight : least;
-            lightest = lighter ? (row_int)i : lightest;
+            least = CHOOSE(lighter, weight, least);
+            lightest = CHOOSE(lighter, (row_int)i, lightest);
             signs[i][part] = row_sign(value);
             parity ^= signs[i][part];
         }
@@ -105,7 +105,7 @@ KERNEL void refine_fit_scales(const refine_space *space) {
             const row_float products = row_load(space->products + shared * fit_lanes + lane);
             const row_float squares = row_load(space->squares + shared * fit_lanes + lane);
             const row_float scale = row_load(space->scales + shared * groups * fit_lanes + lane);
-            row_save(space->fitted + shared * fit_lanes + lane, squares > 0 ? scale * (products / squares) : scale);
+            row_save(space->fitted + shared * fit_lanes + lane, CHOOSE(squares > 0, scale * (products / squares), scale));
         }
     }
 }

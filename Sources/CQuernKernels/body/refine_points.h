@@ -67,7 +67,7 @@ KERNEL void point_begin(point_group *group, point_kind kind) {
                 const row_float upper = group->numbers[l][part];
                 const row_int above = magnitude > 0.5f * (group->numbers[l - 1][part] + upper);
                 level -= above;
-                number = above ? upper : number;
+                number = CHOOSE(above, upper, number);
             }
             packed |= level << (kind.bits * i);
             point_feed_back(group, i, part, row_xor(number, sign), values, values, kind.count);
@@ -90,7 +90,7 @@ KERNEL void point_round(point_group *group, point_kind kind) {
             const row_int sign = point_sign(group, value, i, part, kind);
             const row_int level = (group->point[part] >> (kind.bits * i)) & ((1 << kind.bits) - 1);
             row_float number = group->numbers[0][part];
-            for (int l = 1; l < point_level_count(kind); ++l) number = level == l ? group->numbers[l][part] : number;
+            for (int l = 1; l < point_level_count(kind); ++l) number = CHOOSE(level == l, group->numbers[l][part], number);
             number = row_xor(number, sign);
             const row_float left = value - number;
             loss += group->variances[i] * (left * left);
@@ -123,8 +123,8 @@ KERNEL bool point_try(point_group *group, quern_codebook_node node, int column,
     for (int part = 0; part < point_parts; ++part) {
         point_feed_back(group, column, part, rounded[part], values, corrected, kind.count);
         if (column < kind.count - 1) continue;
-        group->loss[part] = better[part] ? sums[part] : group->loss[part];
-        group->point[part] = better[part] ? (row_int)node.point : group->point[part];
+        group->loss[part] = CHOOSE(better[part], sums[part], group->loss[part]);
+        group->point[part] = CHOOSE(better[part], (row_int)node.point, group->point[part]);
     }
     return true;
 }
@@ -164,7 +164,7 @@ KERNEL void point_choose(point_group *group, point_kind kind) {
 }
 
 #define POINT_CHOICE(name, count, bits, signs)                                                                         \
-    ENCODER void name(point_group *group) { point_choose(group, (point_kind){count, bits, signs}); }
+    ENCODER void name(point_group *group) { point_choose(group, LITERAL(point_kind){count, bits, signs}); }
 POINT_CHOICE(choose_eight_even, 8, 2, signs_even)
 POINT_CHOICE(choose_eight, 8, 2, signs_free)
 POINT_CHOICE(choose_ternary, 8, 2, signs_none)

@@ -12,8 +12,8 @@
 typedef float register_float;
 typedef int32_t register_int;
 #else
-typedef float register_float __attribute__((ext_vector_type(REGISTER)));
-typedef int32_t register_int __attribute__((ext_vector_type(REGISTER)));
+typedef VECTOR(float, REGISTER) register_float;
+typedef VECTOR(int32_t, REGISTER) register_int;
 #endif
 /// All ones or zero.
 typedef register_int register_mask;
@@ -64,7 +64,7 @@ KERNEL uint32_t register_lanes_with(register_int a, int32_t mask) {
 #if REGISTER == 1
     return (a & mask) != 0;
 #else
-    typedef bool register_bool __attribute__((ext_vector_type(REGISTER)));
+    typedef VECTOR(bool, REGISTER) register_bool;
     const register_bool set = __builtin_convertvector((a & mask) != 0, register_bool);
     uint32_t lanes = 0;
     memcpy(&lanes, &set, sizeof set);

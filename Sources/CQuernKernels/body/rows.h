@@ -1,11 +1,11 @@
 // Sixteen neighbouring values at a time, for kernels bound by memory rather than arithmetic.
 
-typedef float row_float __attribute__((ext_vector_type(16)));
-typedef int32_t row_int __attribute__((ext_vector_type(16)));
-typedef uint32_t row_word __attribute__((ext_vector_type(16)));
-typedef uint16_t row_short __attribute__((ext_vector_type(16)));
-typedef uint8_t row_byte __attribute__((ext_vector_type(16)));
-typedef int8_t row_signed_byte __attribute__((ext_vector_type(16)));
+typedef VECTOR(float, 16) row_float;
+typedef VECTOR(int32_t, 16) row_int;
+typedef VECTOR(uint32_t, 16) row_word;
+typedef VECTOR(uint16_t, 16) row_short;
+typedef VECTOR(uint8_t, 16) row_byte;
+typedef VECTOR(int8_t, 16) row_signed_byte;
 
 KERNEL row_float row_load(const float *from) {
     row_float values;

@@ -53,6 +53,7 @@ KERNEL void add_point_sums(lane_int packed, const lane_float *w, const lane_floa
 static void move_trials_into_book(const quern_codebook *book, const lane_float x[8], const lane_float w[8],
                                   const lane_float *scales, int trials, lane_int *packed, int step,
                                   const lane_mask *wanted, int live) {
+    const codebook_levels levels = {1, 3, 5, 7, 1, 3, 5, 7};
     for (int lane = 0; lane < live; ++lane) {
         if (!((const int32_t *)wanted)[lane]) continue;
         for (int trial = 0; trial < trials; ++trial) {
@@ -62,7 +63,7 @@ static void move_trials_into_book(const quern_codebook *book, const lane_float x
             const uint16_t *list = book->neighbours + codebook_list_start(place);
             *point = nearest_neighbour(list, codebook_list_count(place), (const float *)x + lane,
                                        (const float *)w + lane, lane_get(&scales[trial], lane),
-                                       (codebook_levels){1, 3, 5, 7, 1, 3, 5, 7}, 8, 2)
+                                       levels, 8, 2)
                 | codebook_moved;
         }
     }

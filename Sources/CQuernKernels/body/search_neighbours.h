@@ -3,14 +3,14 @@
 
 /// What the levels of a coordinate stand for, in units of a scale. Books with 3 levels have them twice, each time
 /// followed by one that counts for nothing.
-typedef float codebook_levels __attribute__((ext_vector_type(8)));
+typedef VECTOR(float, 8) codebook_levels;
 
 #if defined(PERMUTE_LANES)
 // Candidates side by side: their distances grow coordinate by coordinate, each looked up in a table in a register.
-typedef float candidate_float __attribute__((ext_vector_type(PERMUTE_LANES)));
-typedef uint32_t candidate_word __attribute__((ext_vector_type(PERMUTE_LANES)));
-typedef uint16_t candidate_short __attribute__((ext_vector_type(PERMUTE_LANES)));
-typedef bool candidate_mask __attribute__((ext_vector_type(PERMUTE_LANES)));
+typedef VECTOR(float, PERMUTE_LANES) candidate_float;
+typedef VECTOR(uint32_t, PERMUTE_LANES) candidate_word;
+typedef VECTOR(uint16_t, PERMUTE_LANES) candidate_short;
+typedef VECTOR(bool, PERMUTE_LANES) candidate_mask;
 
 #if PERMUTE_LANES == 16
 #define PERMUTE(table, index) __builtin_ia32_permvarsf512(table, index)

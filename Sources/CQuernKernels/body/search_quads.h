@@ -46,7 +46,7 @@ KERNEL lane_float lane_odd(lane_int points, int i) {
 KERNEL lane_int round_quad(const lane_float x[4], lane_float inverse, bool wild, lane_int *key) {
     lane_int point = lane_int_of(0), sides = lane_int_of(0), wrapped = lane_int_of(0);
     lane_float least_offset = lane_float_of(1), largest_offset = lane_float_of(0);
-#pragma clang loop unroll(full)
+UNROLL
     for (int i = 0; i < 4; ++i) {
         // One less than the odd number wanted: twice the level.
         const lane_float wanted = inverse * x[i] - 1.0f;
@@ -85,12 +85,12 @@ KERNEL register_int choose_listed(const quad_search *search, int group, int part
     }
     register_int best = pairs[0];
     register_float least_error = (register_float)0x1.fffffep127f;
-#pragma clang loop unroll(full)
+UNROLL
     for (int candidate = 0; candidate < candidates_listed; ++candidate) {
         const register_int pair = pairs[candidate / 2];
         const int half = candidate % 2;
         register_float error = (register_float)0;
-#pragma clang loop unroll(full)
+UNROLL
         for (int i = 0; i < 4; ++i) {
             const register_float difference = scale * register_odd(pair, 16 * half + 3 * i) - x[i];
             const register_float squared = w[i] * difference * difference;
@@ -105,6 +105,7 @@ KERNEL register_int choose_listed(const quad_search *search, int group, int part
 
 /// Replaces the keys of eight groups of four by the points chosen from their candidates.
 KERNEL void choose_quads(const quad_search *search, lane_float scale, lane_int chosen[8]) {
+    const codebook_levels levels = {1, 3, 5, 7, 9, 11, 13, 15};
     // Loaded long before they are used.
     lane_int pairs[8][candidates_listed / 2];
     for (int group = 0; group < 8; ++group) lane_load_words(pairs[group], search->book->lists, chosen[group]);
@@ -126,7 +127,7 @@ KERNEL void choose_quads(const quad_search *search, lane_float scale, lane_int c
                 ((int32_t *)&chosen[group])[lane] = nearest_neighbour(
                     search->book->long_lists + codebook_alignment * (list >> 16), list & (candidates_exceed - 1),
                     (const float *)&search->x[4 * group] + lane, (const float *)&search->roots[4 * group] + lane,
-                    lane_get(&scale, lane), (codebook_levels){1, 3, 5, 7, 9, 11, 13, 15}, 4, 3);
+                    lane_get(&scale, lane), levels, 4, 3);
             }
         }
 }
@@ -138,7 +139,7 @@ typedef struct {
 
 KERNEL quad_sums sum_quads(const quad_search *search, const lane_int points[8]) {
     quad_sums sums = {lane_float_of(0), lane_float_of(0)};
-#pragma clang loop unroll_count(4)
+UNROLL_BY_FOUR
     for (int i = 0; i < 32; ++i) {
         const lane_float q = lane_odd(points[i / 4], i % 4);
         sums.wxq += search->wx[i] * q;

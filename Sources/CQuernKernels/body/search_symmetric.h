@@ -35,7 +35,7 @@ KERNEL void try_symmetric(symmetric_trials *trials, int first, int tried, const 
     const bool reaches_top = first + tried - 1 > 9 - 6, passes_bottom = first + tried - 1 > 9 + 4;
     for (int part = 0; part < LANES / REGISTER; ++part) {
         register_float inverse[5], wxq[5], wqq[5];
-#pragma clang loop unroll(full)
+UNROLL
         for (int trial = 0; trial < tried; ++trial) {
             inverse[trial] = ((const register_float *)&trials->inverses[first + trial])[part];
             wxq[trial] = wqq[trial] = (register_float)0;
@@ -44,7 +44,7 @@ KERNEL void try_symmetric(symmetric_trials *trials, int first, int tried, const 
             const register_float value = ((const register_float *)&x[i])[part];
             const register_float weight = ((const register_float *)&w[i])[part];
             const register_float weighted = ((const register_float *)&wx[i])[part];
-#pragma clang loop unroll(full)
+UNROLL
             for (int trial = 0; trial < tried; ++trial) {
                 register_float q = NEAREST(inverse[trial] * value);
                 if (reaches_top) q = register_least(q, (float)(bound - 1));
@@ -53,7 +53,7 @@ KERNEL void try_symmetric(symmetric_trials *trials, int first, int tried, const 
                 wqq[trial] += weight * q * q;
             }
         }
-#pragma clang loop unroll(full)
+UNROLL
         for (int trial = 0; trial < tried; ++trial) {
             ((register_float *)&trials->wxq[first + trial])[part] = wxq[trial];
             ((register_float *)&trials->wqq[first + trial])[part] = wqq[trial];

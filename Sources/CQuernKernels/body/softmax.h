@@ -1,6 +1,6 @@
 // Distributions over a vocabulary, and how far one is from another.
 
-typedef double row_double __attribute__((ext_vector_type(8)));
+typedef VECTOR(double, 8) row_double;
 
 /// Adds sixteen values to sixteen sums.
 KERNEL void add_to_sums(row_double sums[2], row_float values) {

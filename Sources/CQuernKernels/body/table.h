@@ -184,7 +184,9 @@ static bool decode(uint32_t type, const uint8_t *from, size_t elements, float *t
     }
 }
 
+#ifndef QUERN_DEVICE
 const quern_kernel_table KERNEL_TABLE = {
     encode,   decode,     row_error,         first_non_finite, softmax,       divergence,
     moments,  quantize,   dequantize,        fit,               fit_scratch,   refine_scratch,
     refine,       factor,   quadratic, add_products, largest_magnitude, FORWARD_TABLE};
+#endif

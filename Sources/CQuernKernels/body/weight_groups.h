@@ -6,11 +6,11 @@ KERNEL row_int row_first_codes(row_int codes, size_t count) {
     return codes & (places < (int32_t)count);
 }
 
-typedef uint8_t row_nibble_byte __attribute__((ext_vector_type(8)));
+typedef VECTOR(uint8_t, 8) row_nibble_byte;
 
 /// Two codes of four bits to a byte, the even one in the lower half.
 KERNEL row_nibble_byte row_nibbles(row_int codes) {
-    typedef uint64_t row_pair __attribute__((ext_vector_type(8)));
+    typedef VECTOR(uint64_t, 8) row_pair;
     const row_pair pairs = (row_pair)(codes & 15);
     return __builtin_convertvector(pairs | (pairs >> 28), row_nibble_byte);
 }

@@ -23,7 +23,7 @@ typedef struct {
 } integer_scales;
 
 KERNEL row_float row_or_epsilon(row_float scales, uint32_t source) {
-    return scales == 0 ? (row_float)source_epsilon(source) : scales;
+    return CHOOSE(scales == 0, (row_float)source_epsilon(source), scales);
 }
 
 /// The range is half a step wider below zero than above.
