@@ -27,7 +27,8 @@ typedef struct {
 
 #define SOURCE(name, count, dimensions, bits, levels, distances, shortens)                                             \
     {                                                                                                                  \
-        {count, dimensions, bits, name##_list, name##_places, name##_neighbours, name##_nodes,                         \
+        {count, dimensions, bits, name##_list, name##_places, sizeof name##_places / sizeof *name##_places,            \
+         name##_neighbours, sizeof name##_neighbours / sizeof *name##_neighbours, name##_nodes,                        \
          sizeof name##_nodes / sizeof *name##_nodes},                                                                  \
             levels, distances, shortens, name##_points, name##_list, name##_neighbours, name##_places, name##_nodes    \
     }

@@ -35,8 +35,10 @@ typedef struct {
     /// By packed point, 65536 or 4096 of them; see `codebook_index` and `codebook_neighbours`. Those of IQ2_XXS and
     /// IQ2_XS go on by packed point + `codebook_certain`.
     const int32_t *places;
+    int place_count;
     /// All lists, packed points; 64-byte aligned.
     const uint16_t *neighbours;
+    int neighbour_count;
     /// All points as a tree, coordinate 0 at its root: every node is followed by those below it, levels ascend.
     const quern_codebook_node *nodes;
     int node_count;

@@ -3,11 +3,11 @@
 
 #include "build_once.h"
 
-enum { grid = 4096, longest_list = 64, most_listed = 32768 };
+enum { grid = 4096, longest_list = 64 };
 
 typedef struct {
     uint16_t lists[candidate_keys][candidates_listed] __attribute__((aligned(64)));
-    uint16_t long_lists[most_listed] __attribute__((aligned(64)));
+    uint16_t long_lists[candidates_listed_long] __attribute__((aligned(64)));
     uint16_t indices[grid];
 } candidate_lists;
 

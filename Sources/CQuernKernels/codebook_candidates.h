@@ -16,6 +16,8 @@ enum {
 
 enum {
     candidates_listed = 8,
+    /// The room of the long lists.
+    candidates_listed_long = 32768,
     /// In the first word of a list that has no room for all candidates.
     candidates_exceed = 1 << 12,
 };

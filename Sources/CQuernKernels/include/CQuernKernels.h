@@ -293,4 +293,29 @@ typedef struct {
 /// - Returns: NULL where `set` is not available.
 const quern_forward_kernels *quern_forward(uint32_t set);
 
+/// Tables that kernels on a device read: the code books, and the candidates of two of them.
+enum quern_device_table {
+    // The code books come first, by `quern_codebook_id`.
+    quern_device_candidates_iq3_xxs = 6,
+    quern_device_candidates_iq3_s = 7,
+    quern_device_tables = 8,
+};
+
+/// Bytes of a table. Built at the first call, which takes up to 50 ms.
+size_t quern_device_table_bytes(uint32_t table);
+
+/// Writes a table as it is to lie at `address` of a device's memory, which is a multiple of 64.
+void quern_device_table_write(uint32_t table, uint64_t address, uint8_t *to);
+
+/// A file of the program for devices.
+typedef struct {
+    /// As the others include it. Some files have several names.
+    const char *name;
+    const char *text;
+} quern_device_file;
+
+/// The program in CUDA C++, its main file first.
+/// - count: receives how many files there are.
+const quern_device_file *quern_device_files(size_t *count);
+
 #endif
