@@ -3,7 +3,11 @@ import PackageDescription
 
 let package = Package(
     name: "quern",
-    products: [.executable(name: "quern", targets: ["quern"])],
+    products: [
+        .executable(name: "quern", targets: ["quern"]),
+        // For tests: what they give out as NVIDIA's driver.
+        .library(name: "SimulatedCUDA", type: .dynamic, targets: ["SimulatedCUDA"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
@@ -18,6 +22,7 @@ let package = Package(
     ],
     targets: [
         // C
+        .target(name: "CCUDA", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         .target(name: "CDNNL", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         .target(name: "CQuernKernels"),
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -44,6 +49,14 @@ let package = Package(
         .target(
             name: "QuernPlanning",
             dependencies: ["QuernFormats", "QuernJobs", "QuernStore", .product(name: "Yams", package: "Yams")]),
+
+        // Cards
+        .target(
+            name: "QuernCUDA",
+            dependencies: [
+                "CCUDA", "QuernFormats", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
 
         // The model: tokenizers, forward pass, statistics, evaluation
         .target(
@@ -90,8 +103,8 @@ let package = Package(
         .executableTarget(
             name: "quern",
             dependencies: [
-                "QuernFormats", "QuernStore", "QuernJobs", "QuernPlanning", "QuernModel", "QuernCoordinator",
-                "QuernWorker", "QuernClient", "QuernSchemas",
+                "QuernCUDA", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels", "QuernPlanning", "QuernModel",
+                "QuernCoordinator", "QuernWorker", "QuernClient", "QuernSchemas",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -136,9 +149,15 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/Faults", exclude: ["README.md", "RESULTS.md"]),
+        .target(name: "SimulatedCUDA", dependencies: ["CCUDA"], path: "Tests/SimulatedCUDA"),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
+        .testTarget(
+            name: "QuernCUDATests",
+            dependencies: [
+                "QuernCUDA", "QuernFormats", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ]),
         .testTarget(
             name: "QuernStoreTests",
             dependencies: [

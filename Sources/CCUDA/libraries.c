@@ -1,0 +1,55 @@
+#define _GNU_SOURCE
+#include "CCUDA.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *open_library(const char *library, const char *symbol, char *place, char *reason, size_t capacity) {
+    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        const char *text = dlerror();
+        snprintf(reason, capacity, "%s", text ? text : "it cannot be opened");
+        return NULL;
+    }
+    Dl_info information;
+    void *const function = dlsym(handle, symbol);
+    const int known = function && dladdr(function, &information) && information.dli_fname;
+    snprintf(place, capacity, "%s", known ? information.dli_fname : library);
+    return handle;
+}
+
+#define FIND(name, parameters)                                                                                        \
+    *(void **)&functions->name = dlsym(handle, #name);                                                                \
+    if (!functions->name && !missing) missing = #name;
+
+const quern_cuda_driver *quern_cuda_open_driver(const char *library, char *place, char *reason, size_t capacity) {
+    void *const handle = open_library(library, "cuInit", place, reason, capacity);
+    if (!handle) return NULL;
+    quern_cuda_driver *functions = calloc(1, sizeof *functions);
+    const char *missing = functions ? NULL : "(no memory)";
+    if (functions) {
+        QUERN_CUDA_DRIVER_FUNCTIONS(FIND)
+    }
+    if (!missing) return functions;
+    snprintf(reason, capacity, "%s lacks the function %s", place, missing);
+    free(functions);
+    dlclose(handle);
+    return NULL;
+}
+
+const quern_nvrtc *quern_cuda_open_nvrtc(const char *library, char *place, char *reason, size_t capacity) {
+    void *const handle = open_library(library, "nvrtcVersion", place, reason, capacity);
+    if (!handle) return NULL;
+    quern_nvrtc *functions = calloc(1, sizeof *functions);
+    const char *missing = functions ? NULL : "(no memory)";
+    if (functions) {
+        QUERN_NVRTC_FUNCTIONS(FIND)
+        FIND(nvrtcGetErrorString, )
+    }
+    if (!missing) return functions;
+    snprintf(reason, capacity, "%s lacks the function %s", place, missing);
+    free(functions);
+    dlclose(handle);
+    return NULL;
+}

@@ -1,0 +1,26 @@
+#include "simulated_kernels.h"
+
+#include <cstdint>
+
+namespace {
+
+template <typename Value> Value argument(void **arguments, int index) {
+    return *static_cast<Value *>(arguments[index]);
+}
+
+/// vector_add(const float *a, const float *b, float *sums, uint32_t count): sums[i] = a[i] + b[i] for those of the
+/// `count` elements that the launch has threads for.
+void vector_add(const simulated_launch *launch, void **arguments) {
+    const auto a = argument<const float *>(arguments, 0), b = argument<const float *>(arguments, 1);
+    const auto sums = argument<float *>(arguments, 2);
+    const auto count = argument<uint32_t>(arguments, 3);
+    const uint64_t threads = uint64_t(launch->grid[0]) * launch->block[0];
+    for (uint64_t i = 0; i < threads && i < count; ++i) sums[i] = a[i] + b[i];
+}
+
+} // namespace
+
+const simulated_kernel simulated_kernels[] = {
+    {"vector_add", {8, 8, 8, 4}, vector_add},
+};
+const size_t simulated_kernel_count = sizeof simulated_kernels / sizeof *simulated_kernels;

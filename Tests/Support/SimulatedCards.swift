@@ -1,0 +1,56 @@
+import Foundation
+import QuernFormats
+
+/// NVIDIA's driver, simulated: a folder with a library of its name, whose cards run kernels on the host. What its
+/// variables do is said in `Tests/SimulatedCUDA/settings.hpp`.
+public final class SimulatedCards: Sendable {
+    private let folder: TemporaryFolder
+
+    /// The folder of the library, to be looked in.
+    public var path: String { folder.path }
+
+    /// - Parameter settings: names without `QUERN_SIMULATED_`. Each set of cards in a process has its own.
+    public init(_ settings: [String: String] = [:]) throws {
+        folder = try TemporaryFolder()
+        // A copy: the loader takes two links to one file for the same library.
+        try FileManager.default.copyItem(atPath: Self.build("release/libSimulatedCUDA.so"), toPath: library)
+        for (name, value) in settings { try set(name, value) }
+    }
+
+    private var library: String { folder.path("libcuda.so.1") }
+
+    /// Changes a setting of a driver that is open in this process, and counts its calls anew.
+    public func set(_ name: String, _ value: String) throws {
+        typealias Setter = @convention(c) (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Void
+        guard let handle = dlopen(library, RTLD_NOW | RTLD_LOCAL), let symbol = dlsym(handle, "simulated_cuda_set")
+        else { throw QuernError(.notFound, dlerror().map { String(cString: $0) } ?? "", at: library) }
+        unsafeBitCast(symbol, to: Setter.self)(name, value)
+    }
+
+    /// The environment of a program that is to find these cards, and the compiler, and keeps no compiled programs
+    /// outside this folder.
+    public func environment(_ settings: [String: String] = [:]) throws -> [String: String] {
+        let named = settings.map { ("QUERN_SIMULATED_\($0)", $1) }
+        return Dictionary(uniqueKeysWithValues: named).merging([
+            "QUERN_CUDA_LIBRARIES": "\(path):\(try Self.compilerFolder())", "XDG_CACHE_HOME": folder.path("cache"),
+        ]) { $1 }
+    }
+
+    /// The folder of NVRTC.
+    /// - Throws: `QuernError` where it is not installed.
+    public static func compilerFolder() throws -> String {
+        let libraries = build("test-python/lib")
+        let files = FileManager.default.enumerator(atPath: libraries)?.lazy.compactMap { $0 as? String }
+        guard let found = files?.first(where: { $0.hasSuffix("/libnvrtc.so.12") }) else {
+            throw QuernError(
+                .notFound, "NVRTC is needed for these tests and is not installed", at: libraries,
+                remedy: "Run Scripts/prerequisites test")
+        }
+        return (libraries + "/" + found as NSString).deletingLastPathComponent
+    }
+
+    private static func build(_ path: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent(".build/" + path).path
+    }
+}
