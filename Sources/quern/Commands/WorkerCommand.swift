@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import QuernCUDA
 import QuernClient
 import QuernFormats
 import QuernJobs
@@ -16,10 +17,6 @@ struct WorkerCommand: AsyncParsableCommand {
             SIGTERM lets it finish what it holds, hand it in, and end. It keeps trying while the coordinator is away.
             """)
 
-    enum Device: String, ExpressibleByArgument, CaseIterable {
-        case auto, cpu, cuda
-    }
-
     @OptionGroup var address: CoordinatorAddress
 
     @Option(help: "Items worked on at a time; all cores otherwise.")
@@ -29,7 +26,7 @@ struct WorkerCommand: AsyncParsableCommand {
     var memory: String?
 
     @Option(help: "What encodes: auto, cpu or cuda.")
-    var device: Device?
+    var device: DeviceSelection.Request?
 
     @Option(help: ArgumentHelp("End after this long without work.", valueName: "seconds"))
     var exitWhenIdle: Double?
@@ -39,15 +36,11 @@ struct WorkerCommand: AsyncParsableCommand {
         guard let url = address.url(settings) else {
             throw QuernError(.usage, "no coordinator given", remedy: "Say --coordinator URL or set QUERN_COORDINATOR")
         }
-        let device = try self.device ?? Self.device(named: settings.value(.device))
-        guard device != .cuda else {
-            throw QuernError(
-                .unsupported, "this build has no CUDA engine", at: "--device cuda",
-                remedy: "Use --device cpu: the bytes are the same")
-        }
+        let device = try WorkerDevice.resolve(try WorkerDevice.request(settings, flag: device))
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
         let logger = Log.logger("quern.worker")
+        logger.info("encodes on the CPU: \(device.reason)")
         let (token, authorities) = try address.resolve(settings, url: url)
         let client = try CoordinatorClient(url: url, token: token, authorities: authorities)
         let worker = Worker(
@@ -58,13 +51,5 @@ struct WorkerCommand: AsyncParsableCommand {
                 memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
                 exitWhenIdle: exitWhenIdle.map { .seconds($0) }), logger: logger)
         try await Interruption.untilSignalled { try await worker.run() }
-    }
-
-    private static func device(named name: String?) throws -> Device {
-        guard let name else { return .auto }
-        guard let device = Device(rawValue: name) else {
-            throw QuernError(.usage, "'\(name)' is no device", at: "setting device", remedy: "Use auto, cpu or cuda")
-        }
-        return device
     }
 }
