@@ -22,7 +22,7 @@ struct Quern: AsyncParsableCommand {
             ReportCommand.self,
             CoordinatorCommand.self, WorkerCommand.self, SubmitCommand.self, StatusCommand.self, WatchCommand.self,
             ListCommand.self, CancelCommand.self, RetryCommand.self, PauseCommand.self, ResumeCommand.self,
-            DownloadCommand.self, LogsCommand.self, TokenCommand.self,
+            DownloadCommand.self, LogsCommand.self, TokenCommand.self, DoctorCommand.self,
         ])
 
     static func main() async {

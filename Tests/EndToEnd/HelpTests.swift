@@ -9,7 +9,7 @@ import Testing
         "status",
         "watch", "list",
         "cancel",
-        "retry", "pause", "resume", "download", "logs",
+        "retry", "pause", "resume", "download", "logs", "doctor",
     ]
 
     @Test(arguments: commands)
