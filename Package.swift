@@ -96,7 +96,7 @@ let package = Package(
         .target(
             name: "QuernWorker",
             dependencies: [
-                "CMalloc", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels", "QuernModel",
+                "CMalloc", "QuernCUDA", "QuernFormats", "QuernStore", "QuernJobs", "QuernKernels", "QuernModel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Workers"),
@@ -149,7 +149,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             path: "Tests/Faults", exclude: ["README.md", "RESULTS.md"]),
-        .target(name: "SimulatedCUDA", dependencies: ["CCUDA"], path: "Tests/SimulatedCUDA"),
+        .target(name: "SimulatedCUDA", dependencies: ["CCUDA", "CQuernKernels"], path: "Tests/SimulatedCUDA"),
         .testTarget(name: "QuernFormatsTests", dependencies: ["QuernFormats", "TestSupport"]),
         .testTarget(
             name: "QuernKernelsTests", dependencies: ["CQuernKernels", "QuernKernels", "QuernFormats", "TestSupport"]),
@@ -195,8 +195,9 @@ let package = Package(
         .testTarget(
             name: "QuernWorkerTests",
             dependencies: [
-                "QuernWorker", "QuernFormats", "QuernJobs", "QuernKernels", "QuernModel", "QuernPlanning",
+                "QuernWorker", "QuernCUDA", "QuernFormats", "QuernJobs", "QuernKernels", "QuernModel", "QuernPlanning",
                 "QuernStore", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(name: "FuzzCorpusTests", dependencies: ["FuzzTargets"]),
         .testTarget(
@@ -207,7 +208,8 @@ let package = Package(
             ],
             path: "Tests/EndToEnd"),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .gnucxx17
 )
 
 // For `make fuzz` alone: libFuzzer has a main function of its own, and what it is to learn from counts its branches.

@@ -38,8 +38,10 @@ struct PageBuffer: ~Copyable {
 }
 
 /// The buffers of one item in work. Used by one thread at a time, handed on to the next item.
-final class Scratch: @unchecked Sendable {
+package final class Scratch: @unchecked Sendable {
     // Unchecked: `ScratchPool` lends it to one thread at a time.
+    package init() {}
+
     var source = PageBuffer()
     var values = PageBuffer()
     var decoded = PageBuffer()

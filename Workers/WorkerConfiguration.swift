@@ -11,6 +11,8 @@ public struct WorkerConfiguration: Sendable {
     public var memory: Int64
     /// The stages to offer; nil for all that the worker can run.
     public var stages: Set<Stage>?
+    /// What encodes blocks.
+    package var engine: any EncodingEngine = ProcessorEngine()
     /// Where encoded spans go.
     public var parts: Parts
     /// Ends the worker after this long without work; nil: never.

@@ -21,6 +21,7 @@ extension WorkerLoop {
         }
         let context = StageContext(
             blobs: BlobAccess(store: access.blobs, retry: retry), control: control, scratch: scratch,
+            engine: configuration.engine,
             lookUp: configuration.parts == .shared ? lookUp : nil, files: artifactFiles(of: claim.lease.item.job),
             inputs: claim.inputs, threads: min(configuration.slots, claim.payload.parallelism ?? configuration.slots))
         computing.submit {

@@ -200,7 +200,8 @@ extension WorkerLoop {
                     claim: claim, session: session, control: WorkControl(),
                     memory: claim.payload.peakMemory(
                         streaming: blobs.streams,
-                        objects: artifacts?(claim.lease.item.job) as? any ArtifactObjects), phase: .waiting))
+                        objects: artifacts?(claim.lease.item.job) as? any ArtifactObjects, engine: configuration.engine),
+                    phase: .waiting))
         }
         let surplus = held.removeSurplus()
         if !surplus.isEmpty { Task { for item in surplus { await release(item.claim.lease) } } }

@@ -24,6 +24,24 @@ package final class CUDAModule: @unchecked Sendable {
         }
         return CUDAFunction(name: name, module: self, handle: handle)
     }
+
+    /// Sets a variable of the program.
+    /// - Parameters:
+    ///   - name: of an `extern "C"` variable on the card.
+    ///   - bytes: as many as it has.
+    package func set(_ name: String, to bytes: UnsafeRawBufferPointer) throws(CUDAFailure) {
+        var address: quern_cuda_address = 0
+        var count = 0
+        try context.call("cuModuleGetGlobal_v2 of \(name)") {
+            $0.pointee.cuModuleGetGlobal_v2(&address, &count, handle, name)
+        }
+        precondition(count == bytes.count, "\(name) has another size")
+        let stream = try CUDAStream(context)
+        try context.call("cuMemcpyHtoDAsync_v2") {
+            $0.pointee.cuMemcpyHtoDAsync_v2(address, bytes.baseAddress, bytes.count, stream.handle)
+        }
+        try stream.synchronize()
+    }
 }
 
 /// A kernel of a program. It keeps the program loaded.

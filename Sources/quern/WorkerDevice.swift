@@ -1,11 +1,13 @@
 import ArgumentParser
+import Logging
 import QuernCUDA
 import QuernFormats
+import QuernWorker
 
 extension DeviceSelection.Request: ExpressibleByArgument {}
 
-/// What this build encodes on.
-enum WorkerDevice {
+/// What a worker encodes on.
+struct WorkerDevice {
     /// The flag's value, or the setting's, or `auto`.
     static func request(
         _ settings: Settings, flag: DeviceSelection.Request?
@@ -18,15 +20,29 @@ enum WorkerDevice {
         return request
     }
 
-    /// - Throws: `QuernError` where cards were asked for and cannot be had.
-    static func resolve(_ request: DeviceSelection.Request) throws(QuernError) -> DeviceSelection {
+    /// What encodes, and why.
+    let engine: any EncodingEngine
+    let usesCards: Bool
+    let reason: String
+
+    /// Chooses, and tries cards that are there.
+    /// - Throws: `QuernError` where cards were asked for and cannot be had, or none of them can be used.
+    init(_ request: DeviceSelection.Request, logger: Logger) throws {
         let selection = try DeviceSelection.choose(request)
-        guard case .cuda = selection.device else { return selection }
-        guard request == .auto else {
-            throw QuernError(
-                .unsupported, "this build has no CUDA engine", at: "--device cuda",
-                remedy: "Use --device cpu: the bytes are the same")
+        var reason = selection.reason
+        if case .cuda(let cards) = selection.device {
+            do {
+                let cache = ProgramCache(folder: ProgramCache.usualFolder(), logger: logger)
+                engine = try CardEngine(cards, of: CUDADriver.shared(), cache: cache, logger: logger)
+                (usesCards, self.reason) = (true, reason)
+                return
+            } catch {
+                guard request == .auto else {
+                    throw (error as? QuernError)?.located(in: "--device cuda") ?? error
+                }
+                reason += ", but \(error)"
+            }
         }
-        return DeviceSelection(device: .cpu, reason: "\(selection.reason), but this build has no CUDA engine")
+        (engine, usesCards, self.reason) = (ProcessorEngine(), false, reason)
     }
 }

@@ -95,6 +95,7 @@ import Testing
                     "total_bytes": .number(3_000_000), "multiprocessors": .number(4), "copy_engines": .number(2),
                 ])
         }
+        #expect(findings["device"]?.details["used"] == .text("cuda"))
         let compiler = try #require(findings["NVRTC"])
         #expect(compiler.state == "ok" && compiler.details["version"] == .text("12.9"))
         guard case .list(let architectures) = compiler.details["architectures"] else {
@@ -138,7 +139,9 @@ import Testing
         // A library of its name that is none: whatever the system has is not looked for.
         let folder = try TemporaryFolder()
         try folder.write("no library", to: "libnvrtc.so.12")
-        let environment = ["QUERN_CUDA_LIBRARIES": "\(cards.path):\(folder.path)"]
+        let environment = [
+            "QUERN_CUDA_LIBRARIES": "\(cards.path):\(folder.path)", "XDG_CACHE_HOME": folder.path("cache"),
+        ]
         let (_, findings) = try await examine(environment: environment)
         let compiler = try #require(findings["NVRTC"])
         #expect(compiler.state == "notice" && compiler.remedy?.contains("nvidia-cuda-nvrtc") == true)
@@ -151,7 +154,9 @@ import Testing
         let folder = try TemporaryFolder()
         let library = try SimulatedCards.compilerFolder() + "/libnvrtc.so.12"
         try folder.link("libnvrtc.so.12", to: library)
-        let environment = ["QUERN_CUDA_LIBRARIES": "\(cards.path):\(folder.path)"]
+        let environment = [
+            "QUERN_CUDA_LIBRARIES": "\(cards.path):\(folder.path)", "XDG_CACHE_HOME": folder.path("cache"),
+        ]
         let compiler = try #require(try await examine(environment: environment).findings["NVRTC"])
         #expect(compiler.state == "ok" && compiler.details["library"] == .text(library), "\(compiler)")
     }
@@ -162,7 +167,9 @@ import Testing
         let folder = try TemporaryFolder()
         try FileManager.default.copyItem(
             atPath: SimulatedCards.compilerFolder() + "/libnvrtc.so.12", toPath: folder.path("libnvrtc.so.12"))
-        let environment = ["QUERN_CUDA_LIBRARIES": "\(cards.path):\(folder.path)"]
+        let environment = [
+            "QUERN_CUDA_LIBRARIES": "\(cards.path):\(folder.path)", "XDG_CACHE_HOME": folder.path("cache"),
+        ]
         let (status, findings) = try await examine(["--device", "cuda"], environment: environment)
         let compiler = try #require(findings["NVRTC"])
         #expect(status == 1 && compiler.state == "failed")

@@ -9,7 +9,7 @@ import Testing
     private var source: String { Fixtures.sample }
 
     /// What one process makes, undisturbed.
-    private func undisturbed(_ job: Job, _ folder: TemporaryFolder) async throws -> [String: String] {
+    func undisturbed(_ job: Job, _ folder: TemporaryFolder) async throws -> [String: String] {
         let output = folder.path("alone")
         let outcome = try await QuernProcess.run(
             ["quantize", source, "--output", output, "--quiet"] + job.arguments)
@@ -77,13 +77,13 @@ import Testing
         #expect(try await made == undisturbed(job, folder), "seed \(seed)")
     }
 
-    private func url(_ database: String, in folder: TemporaryFolder) async throws -> String {
+    func url(_ database: String, in folder: TemporaryFolder) async throws -> String {
         guard database == "postgres" else { return folder.path("jobs.sqlite") }
         return try await PostgreSQLServer.shared.freshDatabaseURL()
     }
 
     /// Submits, disturbs, waits and downloads.
-    private func run(
+    func run(
         _ job: Job, on cluster: Cluster, folder: TemporaryFolder, disturbed: @Sendable () async throws -> Void
     ) async throws -> [String: String] {
         let submitted = try await cluster.ask(["submit", source] + job.arguments)

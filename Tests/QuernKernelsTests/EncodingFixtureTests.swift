@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernKernels
+import TestSupport
 import Testing
 
 /// The bytes of the reference implementation.

@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernKernels
+import TestSupport
 import Testing
 
 /// Every build of the lanes writes what the plain Swift reference writes.

@@ -1,5 +1,6 @@
 // Streams, events, modules and launches.
 #include "call.hpp"
+#include "device_kernels.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -119,13 +120,20 @@ quern_cuda_status cuModuleGetFunction(quern_cuda_function *function, quern_cuda_
     if (call.status) return call.status;
     // One for each kernel, for as long as the process lasts: real ones belong to the module, and are not freed either.
     static auto &functions = *new std::map<const simulated_kernel *, quern_cuda_function_s>;
-    for (size_t i = 0; i < simulated_kernel_count; ++i) {
-        const simulated_kernel *kernel = &simulated_kernels[i];
-        if (std::strcmp(kernel->name, name) != 0) continue;
-        *function = &(functions[kernel] = {kernel});
-        return success;
-    }
-    return notFound;
+    const simulated_kernel *const kernel = simulated_kernel_named(name);
+    if (!kernel) return notFound;
+    *function = &(functions[kernel] = {kernel});
+    return success;
+}
+
+quern_cuda_status cuModuleGetGlobal_v2(quern_cuda_address *address, size_t *bytes, quern_cuda_module,
+                                       const char *name) {
+    const Call call("cuModuleGetGlobal_v2", Call::context);
+    if (call.status) return call.status;
+    if (std::strcmp(name, "quern_tables") != 0) return notFound;
+    *address = reinterpret_cast<uintptr_t>(device_tables);
+    *bytes = device_table_bytes;
+    return success;
 }
 
 quern_cuda_status cuFuncGetAttribute(int *value, int attribute, quern_cuda_function) {

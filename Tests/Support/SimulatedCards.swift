@@ -27,12 +27,15 @@ public final class SimulatedCards: Sendable {
         unsafeBitCast(symbol, to: Setter.self)(name, value)
     }
 
-    /// The environment of a program that is to find these cards, and the compiler, and keeps no compiled programs
-    /// outside this folder.
+    /// Where tests keep compiled programs, so that one need not wait for what another has compiled.
+    public static var programs: String { build("test-cache/quern/cuda") }
+
+    /// The environment of a program that is to find these cards, and the compiler.
     public func environment(_ settings: [String: String] = [:]) throws -> [String: String] {
         let named = settings.map { ("QUERN_SIMULATED_\($0)", $1) }
         return Dictionary(uniqueKeysWithValues: named).merging([
-            "QUERN_CUDA_LIBRARIES": "\(path):\(try Self.compilerFolder())", "XDG_CACHE_HOME": folder.path("cache"),
+            "QUERN_CUDA_LIBRARIES": "\(path):\(try Self.compilerFolder())",
+            "XDG_CACHE_HOME": Self.build("test-cache"),
         ]) { $1 }
     }
 

@@ -7,6 +7,7 @@ import QuernStore
 struct BlockEncoder {
     let type: ElementType
     let rowBytes: Int
+    private let engine: any EncodingEngine
     private let span: Span
     private let findings: Findings
     /// Vectors of the importance matrix, one after the other.
@@ -21,11 +22,13 @@ struct BlockEncoder {
     var rowMultiple: Int { refinement == nil ? 1 : Kernels.refinedRows }
 
     /// - Parameters:
+    ///   - engine: what encodes, where blocks are not refined.
     ///   - rescaler: of the rows that will be encoded.
     ///   - vectors: what the vectors of an importance matrix are.
     /// - Throws: what `vectors` throws; `.unsupported` and `.invalidInput` where the span cannot become such blocks.
     init(
-        _ output: EncodeOutput, of type: ElementType, span: Span, rescaler: Rescaler, findings: Findings,
+        _ output: EncodeOutput, of type: ElementType, on engine: any EncodingEngine, span: Span, rescaler: Rescaler,
+        findings: Findings,
         vectors: (Importance) throws -> [Float]
     ) throws {
         guard output.isCopy(span) || (EncodableTypes.contains(span.sourceType) && EncodableTypes.contains(type)) else {
@@ -38,6 +41,7 @@ struct BlockEncoder {
                 .invalidInput, "rows of \(span.columns) are not whole blocks of \(type)", at: span.tensor)
         }
         self.type = type
+        self.engine = engine
         self.rowBytes = rowBytes
         self.span = span
         self.findings = findings
@@ -54,12 +58,14 @@ struct BlockEncoder {
     ///   - values: whole rows.
     ///   - firstRow: the first of them in the tensor.
     ///   - encoded: `rowBytes` for each.
+    ///   - error: what was lost of the rows before; what is lost of these is added. Nil where nobody asks.
     mutating func encode(
         _ values: UnsafeBufferPointer<Float>, firstRow: Int, _ scratch: Scratch,
-        into encoded: UnsafeMutableRawBufferPointer
+        into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?
     ) throws {
         guard let importance, let weights else {
-            Kernels.encode(type, rows: values, columns: span.columns, importance: nil, into: encoded)
+            try engine.encode(
+                type, rows: values, columns: span.columns, importance: nil, into: encoded, error: &error, scratch)
             return
         }
         // Rows of several matrices may come together; a call gets those of one.
@@ -72,7 +78,8 @@ struct BlockEncoder {
             try encode(
                 UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns]),
                 tensorRow: tensorRow, importance: importance[start..<start + span.columns], scratch,
-                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<(row + count) * rowBytes]))
+                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<(row + count) * rowBytes]),
+                error: &error)
             row += count
         }
     }
@@ -80,11 +87,12 @@ struct BlockEncoder {
     /// Encodes rows of one matrix.
     private mutating func encode(
         _ values: UnsafeBufferPointer<Float>, tensorRow: Int, importance: ArraySlice<Float>,
-        _ scratch: Scratch, into encoded: UnsafeMutableRawBufferPointer
+        _ scratch: Scratch, into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?
     ) throws {
         guard let refinement else {
-            importance.withUnsafeBufferPointer {
-                Kernels.encode(type, rows: values, columns: span.columns, importance: $0, into: encoded)
+            try importance.withUnsafeBufferPointer {
+                try engine.encode(
+                    type, rows: values, columns: span.columns, importance: $0, into: encoded, error: &error, scratch)
             }
             return
         }
@@ -99,6 +107,8 @@ struct BlockEncoder {
                 columns: span.columns, importance: importance, feedback: feedback, scratch: room,
                 into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<end * rowBytes]))
         }
+        try ProcessorEngine.measure(
+            type, encoded, against: values, columns: span.columns, error: &error, scratch)
     }
 
     private mutating func feedback(_ refinement: Refinement, tensorRow: Int) throws -> Feedback {

@@ -51,7 +51,7 @@ struct EncodeStage {
                 try context.scratch.withScratch { scratch in
                     try SpanEncoder(
                         span: span, reader: reader, outputs: missing, blobs: context.blobs, control: control,
-                        findings: findings, makeWriter: makeWriter
+                        findings: findings, engine: context.engine, makeWriter: makeWriter
                     ).run(scratch) { try advance($0 * 5) }
                 }
             }

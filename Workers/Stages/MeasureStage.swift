@@ -137,7 +137,8 @@ private struct TensorCoder {
             throw QuernError(.internalFault, "only types of GGUF are measured", at: span.tensor)
         }
         return try BlockEncoder(
-            output, of: type, span: span, rescaler: Rescaler([], columns: span.columns, findings), findings: findings
+            output, of: type, on: context.engine, span: span, rescaler: Rescaler([], columns: span.columns, findings),
+            findings: findings
         ) { try $0.read(for: span, context.blobs, context.control) }
     }
 
@@ -146,6 +147,7 @@ private struct TensorCoder {
         var encoder = try encoder(span.outputs[output])
         var bytes = [UInt8](repeating: 0, count: encoder.rowBytes * span.rows)
         var row = 0
+        var error: EncodingError?
         try reader.decode(0..<span.rows, of: span, scratch) { values in
             try context.control.check()
             let count = values.count / span.columns
@@ -153,7 +155,7 @@ private struct TensorCoder {
                 try encoder.encode(
                     values, firstRow: span.firstRow + row, scratch,
                     into: UnsafeMutableRawBufferPointer(
-                        rebasing: bytes[row * encoder.rowBytes..<(row + count) * encoder.rowBytes]))
+                        rebasing: bytes[row * encoder.rowBytes..<(row + count) * encoder.rowBytes]), error: &error)
             }
             row += count
         }
@@ -208,10 +210,11 @@ private struct TensorCoder {
             try context.control.check()
             var encoder = try encoder(output)
             var differences: [Float] = []
+            var error: EncodingError?
             for sample in samples {
                 let encoded = try scratch.encoded.bytes(sample.values.count / span.columns * encoder.rowBytes)
                 try sample.values.withUnsafeBufferPointer {
-                    try encoder.encode($0, firstRow: sample.first, scratch, into: encoded)
+                    try encoder.encode($0, firstRow: sample.first, scratch, into: encoded, error: &error)
                 }
                 let decoded = try scratch.decoded.floats(sample.values.count)
                 Kernels.decode(encoder.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)

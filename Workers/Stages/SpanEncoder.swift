@@ -11,10 +11,8 @@ struct SpanEncoder {
     let blobs: BlobAccess
     let control: WorkControl
     let findings: Findings
+    let engine: any EncodingEngine
     let makeWriter: (EncodeOutput) throws -> PartWriter
-
-    /// Elements in a chunk, about: its buffers together fit a core's own cache.
-    private static let chunkElements = 128 << 10
 
     /// An output on its way.
     private struct Making {
@@ -25,7 +23,7 @@ struct SpanEncoder {
         var encoder: BlockEncoder
         let rescaler: Rescaler
         /// Summed row by row; 0 where rows are taken over as they are.
-        var error = EncodingError()
+        var error: EncodingError? = EncodingError()
     }
 
     /// - Parameter advance: is told the source bytes of each chunk that is done.
@@ -37,7 +35,7 @@ struct SpanEncoder {
         let rowBytes = reader.count / span.rows
         // Rows that can only be encoded together stay together.
         let multiple = (weights.map(\.encoder.rowMultiple) + makings.map(\.encoder.rowMultiple)).max() ?? 1
-        let rowsPerChunk = max(1, Self.chunkElements / span.columns / multiple) * multiple
+        let rowsPerChunk = max(1, engine.chunkElements / span.columns / multiple) * multiple
         let encodes = !weights.isEmpty || makings.contains { !$0.isCopy }
         let quantizes = !weights.isEmpty || makings.contains { !$0.isCopy && $0.encoder.type.isQuantized }
 
@@ -71,8 +69,8 @@ struct SpanEncoder {
         var made = try makings.map { making in
             let (digest, bytes) = try making.writer.finish()
             let part = Part(
-                digest: digest, bytes: bytes, squaredError: making.error.squaredError.clamped,
-                squaredNorm: making.error.squaredNorm.clamped)
+                digest: digest, bytes: bytes, squaredError: (making.error?.squaredError ?? 0).clamped,
+                squaredNorm: (making.error?.squaredNorm ?? 0).clamped)
             return (output: making.index, part: part, writer: making.writer)
         }
         for index in weights.indices { made += try weights[index].encoder.finish() }
@@ -135,7 +133,7 @@ struct SpanEncoder {
         return Making(
             index: index, isCopy: output.isCopy(span), writer: try makeWriter(output),
             encoder: try BlockEncoder(
-                output, of: type, span: span, rescaler: rescaler, findings: findings, vectors: vectors),
+                output, of: type, on: engine, span: span, rescaler: rescaler, findings: findings, vectors: vectors),
             rescaler: rescaler)
     }
 
@@ -147,12 +145,9 @@ struct SpanEncoder {
     ) throws {
         let rows = values.count / span.columns
         let encoded = try scratch.encoded.bytes(rows * making.encoder.rowBytes)
-        try making.encoder.encode(values, firstRow: span.firstRow + firstRow, scratch, into: encoded)
+        try making.encoder.encode(
+            values, firstRow: span.firstRow + firstRow, scratch, into: encoded, error: &making.error)
         try making.writer.append(UnsafeRawBufferPointer(encoded))
-        let decoded = try scratch.decoded.floats(values.count)
-        Kernels.decode(making.encoder.type, bytes: UnsafeRawBufferPointer(encoded), into: decoded)
-        making.error = Kernels.error(
-            original: values, decoded: UnsafeBufferPointer(decoded), columns: span.columns, after: making.error)
     }
 
     private func checkFinite(_ values: UnsafeBufferPointer<Float>, firstRow: Int) throws {

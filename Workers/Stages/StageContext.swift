@@ -7,6 +7,8 @@ struct StageContext: Sendable {
     let blobs: BlobAccess
     let control: WorkControl
     let scratch: ScratchPool
+    /// What encodes blocks.
+    let engine: any EncodingEngine
     /// Asks the coordinator for parts known under input hashes; nil where parts are not shared between jobs.
     let lookUp: (@Sendable ([Digest]) throws -> [Digest: Part])?
     /// Where the artifacts of the item's job go; nil where this worker makes none.
@@ -78,7 +80,8 @@ extension WorkPayload {
     /// - Parameters:
     ///   - streaming: whether parts pass through to the store piece by piece.
     ///   - objects: where artifacts are uploaded to; nil where they are written to a disk.
-    func peakMemory(streaming: Bool, objects: (any ArtifactObjects)?) -> Int64 {
+    ///   - engine: what encodes blocks.
+    func peakMemory(streaming: Bool, objects: (any ArtifactObjects)?, engine: any EncodingEngine) -> Int64 {
         let buffers: Int64 = 8 << 20
         switch self {
         case .digest, .collect: return buffers
@@ -95,6 +98,7 @@ extension WorkPayload {
             let blob = streaming ? 0 : Int64(maximumBlobBytes)
             return buffers + blob + (objects.map { AssembleUpload.memory(work, to: $0) } ?? 0)
         case .encode(let work):
+            let buffers = buffers + engine.memory
             guard !streaming else { return buffers }
             return work.spans.reduce(buffers) { sum, span in
                 span.outputs.reduce(sum) { sum, output in

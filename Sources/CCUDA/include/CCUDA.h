@@ -84,6 +84,8 @@ enum {
     apply(cuModuleLoadData, (quern_cuda_module * module, const void *image))                                          \
     apply(cuModuleUnload, (quern_cuda_module module))                                                                 \
     apply(cuModuleGetFunction, (quern_cuda_function * function, quern_cuda_module module, const char *name))          \
+    apply(cuModuleGetGlobal_v2,                                                                                       \
+          (quern_cuda_address * address, size_t *bytes, quern_cuda_module module, const char *name))                  \
     apply(cuLaunchKernel,                                                                                             \
           (quern_cuda_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,         \
            unsigned block_y, unsigned block_z, unsigned shared_bytes, quern_cuda_stream stream, void **parameters,    \

@@ -13,7 +13,7 @@ package final class CUDACompiler: @unchecked Sendable {
     /// Opens the compiler.
     /// - Parameter driver: what the driver can do; nil without one. A compiler of the same major version is preferred,
     ///   then one that is older: drivers load what is older than they are.
-    /// - Throws: `QuernError` `.unsupported` where there is none.
+    /// - Throws: `QuernError` `.unsupported` where there is none, or one that is too old.
     package init(_ libraries: CUDALibraries, driver: CUDAVersion?) throws(QuernError) {
         do throws(CUDALibraries.Obstacle) {
             let library = try libraries.open(Self.names(for: driver?.major), with: quern_cuda_open_nvrtc)
@@ -24,6 +24,11 @@ package final class CUDACompiler: @unchecked Sendable {
         var (major, minor): (Int32, Int32) = (0, 0)
         try Self.check(functions, "nvrtcVersion", functions.pointee.nvrtcVersion(&major, &minor))
         version = CUDAVersion(Int(major), Int(minor))
+        guard version >= Self.oldestVersion else {
+            throw QuernError(
+                .unsupported, "NVRTC is too old: it is that of CUDA \(version), and Quern needs \(Self.oldestVersion)",
+                at: place, remedy: Self.installation)
+        }
         var count: Int32 = 0
         try Self.check(functions, "nvrtcGetNumSupportedArchs", functions.pointee.nvrtcGetNumSupportedArchs(&count))
         var numbers = [Int32](repeating: 0, count: Int(max(0, count)))
@@ -31,21 +36,25 @@ package final class CUDACompiler: @unchecked Sendable {
         architectures = numbers.map { ComputeCapability(number: Int($0)) }.sorted()
     }
 
+    /// The first that knows C++20.
+    private static let oldestVersion = CUDAVersion(12, 0)
+
+    private static let installation =
+        "Install it with the CUDA toolkit, or from PyPI (pip install nvidia-cuda-nvrtc-cu12), and name its folder in "
+        + "QUERN_CUDA_LIBRARIES"
+
     /// Names of the library, the best first.
     package static func names(for driver: Int?) -> [String] {
         let known = [15, 14, 13, 12]
         let (fitting, newer) = (known.filter { $0 <= driver ?? 13 }, known.filter { $0 > driver ?? 13 }.reversed())
-        return (fitting + newer).map { "libnvrtc.so.\($0)" } + ["libnvrtc.so.11.2", "libnvrtc.so"]
+        return (fitting + newer).map { "libnvrtc.so.\($0)" } + ["libnvrtc.so"]
     }
 
     private static func error(for obstacle: CUDALibraries.Obstacle) -> QuernError {
-        let remedy =
-            "Install it with the CUDA toolkit, or from PyPI (pip install nvidia-cuda-nvrtc-cu12), and name its folder in "
-            + "QUERN_CUDA_LIBRARIES"
-        return switch obstacle {
-        case .missing: QuernError(.unsupported, "there is no NVRTC (libnvrtc.so)", remedy: remedy)
+        switch obstacle {
+        case .missing: QuernError(.unsupported, "there is no NVRTC (libnvrtc.so)", remedy: installation)
         case .refused(let reason):
-            QuernError(.unsupported, "NVRTC cannot be used: \(reason)", at: "libnvrtc.so", remedy: remedy)
+            QuernError(.unsupported, "NVRTC cannot be used: \(reason)", at: "libnvrtc.so", remedy: installation)
         }
     }
 

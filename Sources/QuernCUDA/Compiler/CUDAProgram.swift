@@ -15,10 +15,10 @@ package struct CUDAProgram: Sendable {
     /// For the compiler, beside the architecture.
     package let options: [String]
 
-    /// C++17 whose arithmetic is that of the processor, to the bit: IEEE single precision with denormals, exact
+    /// C++20 whose arithmetic is that of the processor, to the bit: IEEE single precision with denormals, exact
     /// divisions and roots, and no sum that is fused with a product. What is not marked otherwise is device code.
     package static let exactArithmetic = [
-        "--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false",
+        "--std=c++20", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false",
         "--device-as-default-execution-space",
     ]
 

@@ -42,6 +42,14 @@ public enum DeviceProgram: Hashable, Sendable {
     public static let rowMeans = "quern_row_means"
     public static let rowErrors = "quern_row_errors"
 
+    /// The kernels of the program.
+    public var kernels: [String] {
+        switch self {
+        case .rows: [Self.rowMeans, Self.rowErrors]
+        case .blocks(let type): [Self.encoder(type), Self.decoder(type)]
+        }
+    }
+
     /// The variable of a program that holds the addresses of all tables, `DeviceTable.all.count` of 64 bits.
     public static let tableAddresses = "quern_tables"
 

@@ -36,20 +36,23 @@ struct WorkerCommand: AsyncParsableCommand {
         guard let url = address.url(settings) else {
             throw QuernError(.usage, "no coordinator given", remedy: "Say --coordinator URL or set QUERN_COORDINATOR")
         }
-        let device = try WorkerDevice.resolve(try WorkerDevice.request(settings, flag: device))
+        let device = try WorkerDevice.request(settings, flag: device)
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
         let logger = Log.logger("quern.worker")
-        logger.info("encodes on the CPU: \(device.reason)")
         let (token, authorities) = try address.resolve(settings, url: url)
         let client = try CoordinatorClient(url: url, token: token, authorities: authorities)
+        var configuration = WorkerConfiguration(
+            node: ProcessInfo.processInfo.hostName, slots: slots,
+            memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
+            exitWhenIdle: exitWhenIdle.map { .seconds($0) })
+        let chosen = try WorkerDevice(device, logger: logger)
+        logger.info("encodes on \(chosen.usesCards ? "CUDA" : "the CPU"): \(chosen.reason)")
+        configuration.engine = chosen.engine
         let worker = Worker(
             service: client,
             blobs: try HTTPBlobStore(url: url, token: token, authorities: authorities, logger: logger), artifacts: nil,
-            configuration: WorkerConfiguration(
-                node: ProcessInfo.processInfo.hostName, slots: slots,
-                memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
-                exitWhenIdle: exitWhenIdle.map { .seconds($0) }), logger: logger)
+            configuration: configuration, logger: logger)
         try await Interruption.untilSignalled { try await worker.run() }
     }
 }

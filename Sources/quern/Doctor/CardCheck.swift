@@ -1,3 +1,4 @@
+import Logging
 import QuernCUDA
 import QuernFormats
 
@@ -71,13 +72,17 @@ struct CardCheck: DoctorCheck {
 
     /// What `quern worker` would do.
     private var device: Finding {
-        do throws(QuernError) {
-            let selection = try WorkerDevice.resolve(request)
+        do {
+            let chosen = try WorkerDevice(
+                request, logger: Logger(label: "quern.doctor") { _ in SwiftLogNoOpLogHandler() })
             return Finding(
-                "device", "--device \(request.rawValue) takes the CPU: \(selection.reason)",
-                ["asked": .text(request.rawValue), "used": .text("cpu")])
+                "device",
+                "--device \(request.rawValue) takes \(chosen.usesCards ? "CUDA" : "the CPU"): \(chosen.reason)",
+                ["asked": .text(request.rawValue), "used": .text(chosen.usesCards ? "cuda" : "cpu")])
         } catch {
-            return Finding("device", error, isWanted: true)
+            let known =
+                error as? QuernError ?? QuernError(.internalFault, "\(error)", at: "--device \(request.rawValue)")
+            return Finding("device", known, isWanted: true)
         }
     }
 }

@@ -1,4 +1,4 @@
-/// The kernels that the simulated driver knows: what `cuModuleGetFunction` finds by name, whatever module is asked.
+/// The kernels that the simulated driver knows: what `cuModuleGetFunction` finds, whatever module is asked.
 #ifndef SIMULATED_KERNELS_H
 #define SIMULATED_KERNELS_H
 
@@ -23,8 +23,8 @@ struct simulated_kernel {
     void (*run)(const struct simulated_launch *launch, void **arguments);
 };
 
-extern const struct simulated_kernel simulated_kernels[];
-extern const size_t simulated_kernel_count;
+/// - Returns: NULL where there is none of that name.
+const struct simulated_kernel *simulated_kernel_named(const char *name);
 
 #ifdef __cplusplus
 }

@@ -1,12 +1,11 @@
 import QuernFormats
-import TestSupport
 
 /// What the reference implementation makes of 31 hard rows of 512 values: see Tests/Fixtures/encodings.
 ///
 /// Among the rows are normal and heavy-tailed values, single outliers, constants, zeros, subnormals and ties.
-struct EncodingFixture {
+public struct EncodingFixture {
     /// The types there are fixtures for.
-    static let types: [ElementType] = [
+    public static let types: [ElementType] = [
         .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K,
         .iq2_xxs,
         .iq2_xs,
@@ -25,12 +24,12 @@ struct EncodingFixture {
         .q2_0,
     ]
 
-    static let columns = 512
+    public static let columns = 512
 
-    struct Expected {
+    public struct Expected {
         /// The encoded rows, one after the other.
-        let bytes: [UInt8]
-        let decoded: [Float]
+        public let bytes: [UInt8]
+        public let decoded: [Float]
 
         fileprivate init(_ tensors: Tensors, _ name: String) throws {
             bytes = try tensors.bytes(name)
@@ -38,13 +37,13 @@ struct EncodingFixture {
         }
     }
 
-    let rows: [Float]
-    let importance: [Float]
+    public let rows: [Float]
+    public let importance: [Float]
     /// Without importance; nil for the types that the reference implementation refuses to make then.
-    let plain: Expected?
-    let weighted: Expected
+    public let plain: Expected?
+    public let weighted: Expected
 
-    init(_ type: ElementType) throws {
+    public init(_ type: ElementType) throws {
         let input = try Tensors("input")
         rows = try input.floats("rows")
         importance = try input.floats("imatrix")

@@ -1,0 +1,25 @@
+import Logging
+import QuernCUDA
+import QuernFormats
+import QuernKernels
+import QuernWorker
+import TestSupport
+import Testing
+
+/// The programs for cards, by NVIDIA's compiler. It needs no card.
+@Suite struct CardProgramTests {
+    private static let programs = [.rows] + EncodingFixture.types.filter(\.isQuantized).map(DeviceProgram.blocks)
+
+    @Test(arguments: programs, [ComputeCapability(8, 0), ComputeCapability(9, 0), ComputeCapability(10, 0)])
+    func compiles(_ program: DeviceProgram, _ card: ComputeCapability) throws {
+        let compiler = try CUDACompiler(
+            CUDALibraries(folders: [try SimulatedCards.compilerFolder()]), driver: nil)
+        let cache = ProgramCache(folder: SimulatedCards.programs, logger: Logger(label: "test"))
+        let image = try cache.image(of: CUDAProgram(program), for: card, compiler: .success(compiler))
+        #expect(image.kind == .cubin)
+        // An ELF file, in whose table of names the kernels are.
+        #expect(image.bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]))
+        let text = String(decoding: image.bytes.map { $0 < 0x80 ? $0 : 0x3f }, as: UTF8.self)
+        for kernel in program.kernels { #expect(text.contains(".text.\(kernel)\0")) }
+    }
+}

@@ -1,0 +1,12 @@
+/// Quern's own kernels, as the simulated cards run them.
+#pragma once
+
+#include "simulated_kernels.h"
+
+#include <cstddef>
+
+extern const simulated_kernel device_kernels[];
+extern const size_t device_kernel_count;
+/// The variable that holds the addresses of their tables: one for all modules and cards.
+extern void *const device_tables;
+extern const size_t device_table_bytes;

@@ -1,0 +1,68 @@
+import QuernFormats
+import QuernKernels
+
+/// What a card has to get right before it is given work.
+enum Canary {
+    /// Encodes some rows on the card and on the processor, with importance and without.
+    /// - Parameter label: of the card, for the message.
+    /// - Throws: `.corrupted` where bytes or sums differ.
+    static func check(_ type: ElementType, label: String, on lane: CardLane) throws {
+        let columns = 1024
+        let rows = Self.rows(columns: columns), importance = Self.importance(columns: columns)
+        let bytes = type.bytes(elements: rows.count) ?? 0
+        for weights in [nil, importance] {
+            var wanted = [UInt8](repeating: 0, count: bytes), found = [UInt8](repeating: 0, count: bytes)
+            var (wantedError, foundError) = (EncodingError(), Optional(EncodingError()))
+            try rows.withUnsafeBufferPointer { rows in
+                try (weights ?? []).withUnsafeBufferPointer { buffer in
+                    let importance = weights == nil ? nil : buffer
+                    wanted.withUnsafeMutableBytes {
+                        Kernels.encode(type, rows: rows, columns: columns, importance: importance, into: $0)
+                    }
+                    try found.withUnsafeMutableBytes {
+                        try lane.encode(
+                            type, rows: rows, columns: columns, importance: importance, into: $0, error: &foundError)
+                    }
+                }
+                var decoded = [Float](repeating: 0, count: rows.count)
+                decoded.withUnsafeMutableBufferPointer { decoded in
+                    wanted.withUnsafeBytes { Kernels.decode(type, bytes: $0, into: decoded) }
+                    wantedError = Kernels.error(
+                        original: rows, decoded: UnsafeBufferPointer(decoded), columns: columns)
+                }
+            }
+            guard found == wanted, foundError == wantedError else {
+                throw QuernError(
+                    .corrupted, "it encodes \(type) to other bytes than the processor does", at: label,
+                    remedy: "The card, its memory or its driver is faulty. Use --device cpu, and have the card checked")
+            }
+        }
+    }
+
+    /// Values of very different sizes, the same on every machine.
+    private static func rows(columns: Int) -> [Float] {
+        var random = SplitMix(state: 1)
+        return (0..<5 * columns).map { index in
+            let sum = (0..<4).reduce(0) { sum, _ in sum + random.unit() } - 2
+            return index % 97 == 0 ? 0 : sum * Float(sign: .plus, exponent: index / columns * 3 - 8, significand: 1)
+        }
+    }
+
+    private static func importance(columns: Int) -> [Float] {
+        var random = SplitMix(state: 2)
+        return (0..<columns).map { _ in random.unit() * random.unit() * 4 }
+    }
+
+    /// Steele, Lea and Flood: Fast Splittable Pseudorandom Number Generators, 2014.
+    private struct SplitMix {
+        var state: UInt64
+
+        /// In 0 ..< 1.
+        mutating func unit() -> Float {
+            state &+= 0x9e37_79b9_7f4a_7c15
+            var bits = (state ^ state >> 30) &* 0xbf58_476d_1ce4_e5b9
+            bits = (bits ^ bits >> 27) &* 0x94d0_49bb_1331_11eb
+            return Float((bits ^ bits >> 31) >> 40) * 0x1p-24
+        }
+    }
+}

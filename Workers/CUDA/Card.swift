@@ -1,0 +1,134 @@
+import QuernCUDA
+import QuernFormats
+import QuernKernels
+import Synchronization
+
+/// A card with the programs that it was given so far.
+final class Card: Sendable {
+    /// The kernels of a program that is loaded, by name.
+    struct Loaded: Sendable {
+        let functions: [String: CUDAFunction]
+
+        init(_ module: CUDAModule, _ program: DeviceProgram) throws {
+            functions = Dictionary(
+                uniqueKeysWithValues: try program.kernels.map { ($0, try module.function($0)) })
+        }
+    }
+
+    private struct State {
+        var programs: [DeviceProgram: Loaded] = [:]
+        var tables: [DeviceTable: DeviceMemory] = [:]
+        /// Types of which the card has shown that it encodes them right.
+        var proven: Set<ElementType> = []
+        /// Lanes that nobody uses.
+        var lanes: [CardLane] = []
+        var isUsable = true
+        var load = 0
+    }
+
+    private let context: CUDAContext
+    private let cache: ProgramCache
+    private let compiler: Result<CUDACompiler, QuernError>
+    private let state = Mutex(State())
+    /// Held while a program is compiled, loaded or proven.
+    private let loading = Mutex(())
+
+    init(
+        _ driver: CUDADriver, _ device: CUDADevice, compiler: Result<CUDACompiler, QuernError>, cache: ProgramCache
+    ) throws {
+        context = try CUDAContext(driver, device)
+        self.compiler = compiler
+        self.cache = cache
+    }
+
+    var label: String { context.device.label }
+    var isUsable: Bool { state.withLock(\.isUsable) }
+    /// Calls that it works on.
+    var load: Int { state.withLock(\.load) }
+
+    /// - Returns: whether it was usable until now.
+    func retire() -> Bool {
+        state.withLock { state in
+            defer { state.isUsable = false }
+            return state.isUsable
+        }
+    }
+
+    /// See `EncodingEngine.encode`.
+    /// - Throws: `CUDAFailure`, and `QuernError` where the program cannot be had or the card encodes wrongly. `error` is as
+    ///   it was then.
+    func encode(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int,
+        importance: UnsafeBufferPointer<Float>?, into encoded: UnsafeMutableRawBufferPointer,
+        error: inout EncodingError?
+    ) throws {
+        try prove(type)
+        try withLane { lane in
+            try lane.encode(
+                type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error)
+        }
+    }
+
+    /// Compares what the card makes of some rows with what the processor does, once for each type.
+    func prove(_ type: ElementType) throws {
+        guard !state.withLock({ $0.proven.contains(type) }) else { return }
+        try withLane { try Canary.check(type, label: label, on: $0) }
+        state.withLock { _ = $0.proven.insert(type) }
+    }
+
+    /// Lanes with buffers are handed on. One that failed is not.
+    private func withLane<Value>(_ body: (CardLane) throws -> Value) throws -> Value {
+        let free = state.withLock { state in
+            state.load += 1
+            return state.lanes.popLast()
+        }
+        defer { state.withLock { $0.load -= 1 } }
+        let lane = try free ?? CardLane(self, context)
+        let value = try body(lane)
+        state.withLock { $0.lanes.append(lane) }
+        return value
+    }
+
+    /// A program, which is compiled where no cache has it, and loaded once.
+    func program(_ program: DeviceProgram) throws -> Loaded {
+        if let loaded = state.withLock({ $0.programs[program] }) { return loaded }
+        return try loading.withLock { _ in
+            if let loaded = state.withLock({ $0.programs[program] }) { return loaded }
+            let image = try cache.image(of: CUDAProgram(program), for: context.device.capability, compiler: compiler)
+            let module = try CUDAModule(context, image)
+            if !program.tables.isEmpty {
+                for table in program.tables { try put(table) }
+                var addresses = [UInt64](repeating: 0, count: DeviceTable.allCases.count)
+                for (table, memory) in state.withLock(\.tables) { addresses[Int(table.rawValue)] = memory.address }
+                try addresses.withUnsafeBytes { try module.set(DeviceProgram.tableAddresses, to: $0) }
+            }
+            let loaded = try Loaded(module, program)
+            state.withLock { $0.programs[program] = loaded }
+            return loaded
+        }
+    }
+
+    /// Puts a table on the card, where it stays.
+    private func put(_ table: DeviceTable) throws {
+        guard state.withLock({ $0.tables[table] }) == nil else { return }
+        let memory = try DeviceMemory(context, count: table.byteCount)
+        let image = UnsafeMutableRawBufferPointer.allocate(byteCount: table.byteCount, alignment: 64)
+        defer { image.deallocate() }
+        table.write(at: memory.address, into: image)
+        let stream = try CUDAStream(context)
+        try stream.copy(UnsafeRawBufferPointer(image), to: memory)
+        try stream.synchronize()
+        state.withLock { $0.tables[table] = memory }
+    }
+}
+
+extension CUDAProgram {
+    package init(_ program: DeviceProgram) {
+        let files = DeviceProgram.files
+        self.init(
+            name: files[0].name, source: files[0].text,
+            headers: files.dropFirst().map { Header(name: $0.name, text: $0.text) },
+            options: CUDAProgram.exactArithmetic
+                + program.definitions.sorted { $0.key < $1.key }.map { "-D\($0.key)=\($0.value)" })
+    }
+}

@@ -1,0 +1,81 @@
+import Logging
+import QuernCUDA
+import QuernFormats
+import QuernKernels
+import Synchronization
+
+/// Encodes on NVIDIA cards. A call goes to the card that has the least to do; what no card can take, for lack of memory or
+/// because it has failed, the processor does: the bytes are the same.
+package final class CardEngine: EncodingEngine {
+    private let cards: [Card]
+    private let processor = ProcessorEngine()
+    private let logger: Logger
+    private let toldOfMemory = Mutex(false)
+
+    /// Blocks enough for all multiprocessors of a large card, most of them of 256 elements, from a few calls.
+    package let chunkElements = 8 << 20
+
+    /// Buffers that the card copies from and to, and those of what is copied there.
+    package var memory: Int64 { Int64(chunkElements) * 4 * 4 }
+
+    /// Makes the cards ready. What each of them encodes is compared with what the processor does, before anything else.
+    /// - Parameters:
+    ///   - driver: that of the devices.
+    ///   - libraries: where the compiler is looked for.
+    /// - Throws: where no card can be used, what is wrong with the first.
+    package init(
+        _ devices: [CUDADevice], of driver: CUDADriver, compilers libraries: CUDALibraries = CUDALibraries(),
+        cache: ProgramCache, logger: Logger
+    ) throws {
+        self.logger = logger
+        let compiler = Result { () throws(QuernError) in
+            try CUDACompiler(libraries, driver: driver.version)
+        }
+        var cards: [Card] = []
+        var failures: [(label: String, error: any Error)] = []
+        for device in devices {
+            do {
+                let card = try Card(driver, device, compiler: compiler, cache: cache)
+                try card.prove(.q4_K)
+                cards.append(card)
+            } catch {
+                failures.append((device.label, (error as? CUDAFailure)?.error ?? error))
+            }
+        }
+        if cards.isEmpty, let first = failures.first { throw first.error }
+        for failure in failures { logger.error("\(failure.label) takes no work: \(failure.error)") }
+        self.cards = cards
+    }
+
+    package func encode(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int,
+        importance: UnsafeBufferPointer<Float>?, into encoded: UnsafeMutableRawBufferPointer,
+        error: inout EncodingError?, _ scratch: Scratch
+    ) throws {
+        guard DeviceProgram.types.contains(type) else {
+            return try processor.encode(
+                type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
+        }
+        while let card = cards.filter(\.isUsable).min(by: { $0.load < $1.load }) {
+            do {
+                return try card.encode(
+                    type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error)
+            } catch let failure as CUDAFailure where failure.kind == .outOfMemory {
+                let isNew = toldOfMemory.withLock { told in
+                    defer { told = true }
+                    return !told
+                }
+                if isNew {
+                    logger.warning("the processor takes over what \(card.label) has no memory for: \(failure.error)")
+                }
+                break
+            } catch {
+                // Whatever it was, it is not the item's fault.
+                let error = (error as? CUDAFailure)?.error ?? error
+                if card.retire() { logger.error("\(card.label) takes no more work: \(error)") }
+            }
+        }
+        try processor.encode(
+            type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
+    }
+}

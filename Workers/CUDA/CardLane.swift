@@ -1,0 +1,143 @@
+import QuernCUDA
+import QuernFormats
+import QuernKernels
+
+/// A stream of a card, with the buffers of one call at a time.
+///
+/// While one lane computes, others copy: a card with as many lanes as the worker has slots is busy as long as they are.
+final class CardLane: @unchecked Sendable {
+    // Unchecked: a card lends it to one thread at a time.
+    private unowned let card: Card
+    private let context: CUDAContext
+    private let stream: CUDAStream
+    private let done: CUDAEvent
+    private var values: DeviceMemory?
+    private var importance: DeviceMemory?
+    private var means: DeviceMemory?
+    private var encoded: DeviceMemory?
+    private var decoded: DeviceMemory?
+    private var sums: DeviceMemory?
+    private var toCard: PinnedMemory?
+    private var fromCard: PinnedMemory?
+
+    /// Threads of a block: few, for each has a frame of kilobytes.
+    private static let threads = 64
+
+    init(_ card: Card, _ context: CUDAContext) throws {
+        self.card = card
+        self.context = context
+        stream = try CUDAStream(context)
+        done = try CUDAEvent(context)
+    }
+
+    /// Σ(x − x̂)² and Σx² of a row, as the kernel writes them.
+    private struct RowSums: BitwiseCopyable {
+        let error, norm: Double
+    }
+
+    /// See `EncodingEngine.encode`.
+    func encode(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int,
+        importance weights: UnsafeBufferPointer<Float>?, into target: UnsafeMutableRawBufferPointer,
+        error: inout EncodingError?
+    ) throws {
+        guard !rows.isEmpty, let blockBytes = type.bytes(elements: type.blockSize) else { return }
+        let program = try card.program(.blocks(type)), rowProgram = try card.program(.rows)
+        let rowCount = rows.count / columns, blocks = rows.count / type.blockSize
+        let values = try room(&self.values, for: rows.count * 4)
+        let encoded = try room(&self.encoded, for: target.count)
+        let importance = try weights.map { try room(&self.importance, for: $0.count * 4) }
+        let sumBytes = rowCount * MemoryLayout<RowSums>.stride
+
+        // Pinned memory, in which the values are followed by the importance, and the blocks by the sums.
+        let outgoing = try room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4)
+        let incoming = try room(&fromCard, for: padded(target.count) + sumBytes)
+        outgoing.copyMemory(from: UnsafeRawBufferPointer(rows))
+        try stream.copy(UnsafeRawBufferPointer(rebasing: outgoing[..<(rows.count * 4)]), to: values)
+        if let weights, let importance {
+            let place = UnsafeMutableRawBufferPointer(rebasing: outgoing[(rows.count * 4)...])
+            place.copyMemory(from: UnsafeRawBufferPointer(weights))
+            try stream.copy(UnsafeRawBufferPointer(rebasing: place[..<(weights.count * 4)]), to: importance)
+        }
+        var means: DeviceMemory?
+        if weights != nil, DeviceProgram.usesRowMeans(type) {
+            let found = try room(&self.means, for: rowCount * 4)
+            try launch(rowProgram, DeviceProgram.rowMeans, threads: rowCount) {
+                $0.append(values)
+                $0.append(UInt64(rowCount))
+                $0.append(UInt64(columns))
+                $0.append(found)
+            }
+            means = found
+        }
+        try launch(program, DeviceProgram.encoder(type), threads: blocks) {
+            $0.append(values)
+            for number in [blocks, type.blockSize, blockBytes, columns] { $0.append(UInt64(number)) }
+            $0.append(importance?.address ?? 0)
+            $0.append(means?.address ?? 0)
+            $0.append(encoded)
+        }
+        let blockPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[..<target.count])
+        try stream.copy(encoded, to: blockPlace)
+        let sumPlace = UnsafeMutableRawBufferPointer(
+            rebasing: incoming[padded(target.count)..<padded(target.count) + sumBytes])
+        if error != nil {
+            let decoded = try room(&self.decoded, for: rows.count * 4), sums = try room(&self.sums, for: sumBytes)
+            try launch(program, DeviceProgram.decoder(type), threads: blocks) {
+                $0.append(encoded)
+                for number in [blocks, type.blockSize, blockBytes] { $0.append(UInt64(number)) }
+                $0.append(decoded)
+            }
+            try launch(rowProgram, DeviceProgram.rowErrors, threads: rowCount) {
+                $0.append(values)
+                $0.append(decoded)
+                $0.append(UInt64(rowCount))
+                $0.append(UInt64(columns))
+                $0.append(sums)
+            }
+            try stream.copy(sums, to: sumPlace)
+        }
+        try stream.record(done)
+        try done.synchronize()
+        target.copyMemory(from: UnsafeRawBufferPointer(blockPlace))
+        guard var total = error else { return }
+        for row in sumPlace.bindMemory(to: RowSums.self) {
+            total.squaredError += row.error
+            total.squaredNorm += row.norm
+        }
+        error = total
+    }
+
+    private func launch(
+        _ program: Card.Loaded, _ name: String, threads: Int, _ arguments: (inout LaunchArguments) -> Void
+    ) throws {
+        var list = LaunchArguments()
+        arguments(&list)
+        guard let function = program.functions[name] else {
+            preconditionFailure("the program has no \(name)")
+        }
+        try stream.launch(
+            function, grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
+            block: LaunchSize(Self.threads), arguments: list)
+    }
+
+    /// Bytes up to where anything may stand.
+    private func padded(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }
+
+    /// Memory of the card for at least `count` bytes; what was there before is lost.
+    private func room(_ memory: inout DeviceMemory?, for count: Int) throws -> DeviceMemory {
+        if let memory, memory.count >= count { return memory }
+        memory = nil
+        let made = try DeviceMemory(context, count: count)
+        memory = made
+        return made
+    }
+
+    private func room(_ memory: inout PinnedMemory?, for count: Int) throws -> UnsafeMutableRawBufferPointer {
+        if let memory, memory.bytes.count >= count { return memory.bytes }
+        memory = nil
+        let made = try PinnedMemory(context, count: count)
+        memory = made
+        return made.bytes
+    }
+}
