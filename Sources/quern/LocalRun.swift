@@ -19,6 +19,8 @@ struct LocalRun: Sendable {
     let slots: Int
     /// Bytes for work in progress.
     let memory: Int64
+    /// What encodes blocks.
+    let engine: any EncodingEngine
     let progress: ProgressBar.Style
     /// Takes what is wanted from the results of a finished job, before the state goes.
     var collect: (@Sendable (JobRecord, any JobStore, any BlobStore) async throws -> Void)?
@@ -57,11 +59,13 @@ struct LocalRun: Sendable {
                     try await setAside(.of(idempotencyKey: key), in: coordinator, folder)
                     let submitted = try await submit(recipe, key, to: coordinator)
                     if submitted.state == .done { return submitted }
+                    var configuration = WorkerConfiguration(
+                        node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory,
+                        parts: keepsState ? .shared : .inPlace, waitsOutFaults: false)
+                    configuration.engine = engine
                     let worker = Worker(
-                        service: coordinator, blobs: blobs, artifacts: { _ in folder },
-                        configuration: WorkerConfiguration(
-                            node: ProcessInfo.processInfo.hostName, slots: slots, memory: memory,
-                            parts: keepsState ? .shared : .inPlace, waitsOutFaults: false), logger: logger)
+                        service: coordinator, blobs: blobs, artifacts: { _ in folder }, configuration: configuration,
+                        logger: logger)
                     group.addTask { try await worker.run() }
                     return try await follow(submitted.id, in: coordinator)
                 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import QuernCUDA
 import QuernFormats
 import QuernJobs
 
@@ -17,6 +18,9 @@ struct LocalRunOptions<Help: LocalRunHelp>: ParsableArguments {
 
     @Option(help: Help.memory)
     var memory: String?
+
+    @Option(help: "What encodes: cpu, which it is otherwise, cuda or auto.")
+    var device: DeviceSelection.Request?
 
     @Option(help: Help.state, completion: .directory)
     var state: String?
@@ -37,10 +41,12 @@ struct LocalRunOptions<Help: LocalRunHelp>: ParsableArguments {
         let here = FileManager.default.currentDirectoryPath
         let kept = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
         let folder = kept ?? usualState
+        let device = try WorkerDevice.request(settings, flag: device, otherwise: .cpu)
         return LocalRun(
             recipe: recipe, output: output(folder), state: folder, keepsState: kept != nil,
             slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
             memory: try WorkMemory.resolve(settings, flag: memory),
+            engine: try WorkerDevice(device, logger: Log.logger("quern.worker")).engine,
             progress: json ? .json : quiet ? .silent : .human)
     }
 }

@@ -8,12 +8,12 @@ extension DeviceSelection.Request: ExpressibleByArgument {}
 
 /// What a worker encodes on.
 struct WorkerDevice {
-    /// The flag's value, or the setting's, or `auto`.
+    /// The flag's value, or the setting's, or what is usual.
     static func request(
-        _ settings: Settings, flag: DeviceSelection.Request?
+        _ settings: Settings, flag: DeviceSelection.Request?, otherwise usual: DeviceSelection.Request = .auto
     ) throws(QuernError) -> DeviceSelection.Request {
         if let flag { return flag }
-        guard let name = settings.value(.device) else { return .auto }
+        guard let name = settings.value(.device) else { return usual }
         guard let request = DeviceSelection.Request(rawValue: name) else {
             throw QuernError(.usage, "'\(name)' is no device", at: "setting device", remedy: "Use auto, cpu or cuda")
         }

@@ -20,6 +20,18 @@ extension SameBytesTests {
         #expect(try await made == undisturbed(job, folder))
     }
 
+    /// One process with cards.
+    @Test func cardsOfOneProcessMakeTheSame() async throws {
+        let folder = try TemporaryFolder()
+        let cards = try SimulatedCards()
+        let output = folder.path("out")
+        let outcome = try await QuernProcess.run(
+            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--device", "cuda"] + Job.chosen.arguments,
+            environment: cards.environment())
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(try await FolderDigests.of(output) == undisturbed(.chosen, folder))
+    }
+
     /// A card that falls off the bus in the middle of a job: a word in the log, and nothing else.
     @Test func aLostCardChangesNothing() async throws {
         let folder = try TemporaryFolder()

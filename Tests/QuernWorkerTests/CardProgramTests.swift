@@ -21,5 +21,6 @@ import Testing
         #expect(image.bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]))
         let text = String(decoding: image.bytes.map { $0 < 0x80 ? $0 : 0x3f }, as: UTF8.self)
         for kernel in program.kernels { #expect(text.contains(".text.\(kernel)\0")) }
+        #expect(text.contains("\0\(DeviceProgram.tableAddresses)\0") || program.tables.isEmpty)
     }
 }

@@ -30,7 +30,7 @@ final class Card: Sendable {
     private let cache: ProgramCache
     private let compiler: Result<CUDACompiler, QuernError>
     private let state = Mutex(State())
-    /// Held while a program is compiled, loaded or proven.
+    /// Held while a program is compiled and loaded.
     private let loading = Mutex(())
 
     init(
