@@ -19,6 +19,10 @@ import Testing
             if let expected { #expect(cards.bytes == expected.bytes, "importance: \(importance != nil)") }
             #expect(cards == processor, "importance: \(importance != nil)")
         }
+        // That it was the card: had it been refused, the processor would have gone on in its place.
+        try rig.cards.set("FLIPS", "1")
+        let (wrong, right) = try rig.both(type, fixture.rows, columns: EncodingFixture.columns)
+        #expect((wrong != right) == type.isQuantized)
     }
 
     /// Rows of one block and of many, and not as many as a launch has threads.
