@@ -52,6 +52,27 @@ import Testing
         #expect(error.message == "65 steps, at most 64 are allowed")
     }
 
+    /// Steps each of which makes two of what the one before it made: spellings of spellings, and signs put before the
+    /// signs of the other.
+    @Test(arguments: [
+        [#"{"type": "ByteLevel", "add_prefix_space": false}"#],
+        [#"{"type": "Metaspace", "replacement": "A"}"#, #"{"type": "Metaspace", "replacement": "B"}"#],
+    ])
+    func growingWithoutEndIsAnError(steps: [String]) throws {
+        func tokenizer(_ count: Int) throws -> Tokenizer {
+            let list = (0..<count).map { steps[$0 % steps.count] }.joined(separator: ", ")
+            return try HubTokenizerTests.tokenizer(
+                """
+                {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [\(list)]},
+                 "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0}}}
+                """)
+        }
+        #expect(try !tokenizer(4).encode("é e").isEmpty)
+        let error = try #require(throws: QuernError.self) { try tokenizer(30).encode("é e") }
+        #expect(error.code == .invalidInput && error.location == "pre_tokenizer", "\(error)")
+        #expect(error.message == "it makes more than 32 times as much of a text")
+    }
+
     /// Words that are one, so that nothing is done before all is.
     private static let oneWord = [
         #"{"model": {"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": ["a a"], "ignore_merges": true}}"#,

@@ -100,10 +100,12 @@ struct HubTokenizer: TextEncoder {
     private func cutNormalized(
         _ text: UnsafeBufferPointer<UInt8>, isFirst: Bool, _ scratch: EncodingScratch, into ids: inout [Int32]
     ) throws {
+        let growth = TextGrowth(of: text.count, by: preTokenizers.count, at: "pre_tokenizer")
+        scratch.handedOn = 0
         try normalizedTokens.cut(text) { range in
             try feed(
-                UnsafeBufferPointer(rebasing: text[range]), step: 0, isFirst: isFirst && range.lowerBound == 0, scratch,
-                into: &ids)
+                UnsafeBufferPointer(rebasing: text[range]), step: 0, isFirst: isFirst && range.lowerBound == 0, growth,
+                scratch, into: &ids)
         } token: {
             ids.append($0)
         }
@@ -111,13 +113,16 @@ struct HubTokenizer: TextEncoder {
 
     /// Every piece goes through all steps before the next one is cut off, so that nothing is kept but ids.
     private func feed(
-        _ piece: UnsafeBufferPointer<UInt8>, step: Int, isFirst: Bool, _ scratch: EncodingScratch,
-        into ids: inout [Int32]
+        _ piece: UnsafeBufferPointer<UInt8>, step: Int, isFirst: Bool, _ growth: TextGrowth,
+        _ scratch: EncodingScratch, into ids: inout [Int32]
     ) throws {
         guard !piece.isEmpty else { return }
         guard step < preTokenizers.count else { return try words.encode(piece, scratch, into: &ids) }
         try preTokenizers[step].split(piece, isFirst: isFirst, scratch) { part, isFirst in
-            try feed(part, step: step + 1, isFirst: isFirst, scratch, into: &ids)
+            // Two steps can double what the other makes.
+            scratch.handedOn += part.count
+            try growth.check(scratch.handedOn)
+            try feed(part, step: step + 1, isFirst: isFirst, growth, scratch, into: &ids)
         }
     }
 }

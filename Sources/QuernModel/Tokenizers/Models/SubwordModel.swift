@@ -23,6 +23,8 @@ final class EncodingScratch {
     var viterbi = Viterbi()
     /// A word as byte-level BPE spells it.
     var spelling: [UInt8] = []
+    /// Bytes that steps of a pre-tokenizer have handed on, of the text that is encoded.
+    var handedOn = 0
     private var regexMemory: RegexMemory?
     private var pace = Pace()
 

@@ -18,25 +18,34 @@ struct NormalizedText {
 /// How long a text may become on its way to the tokens. A file can be made so that every step doubles the text.
 struct TextGrowth: Sendable {
     private let limit: Int
+    private let place: String
 
     /// No form of Unicode makes more than eleven bytes of three, and spelling those doubles them.
     private static let factor = 32
     /// What short texts may grow to.
     private static let slack = 1 << 16
 
-    /// - Parameter count: bytes of the text as it was given.
-    init(of count: Int) { limit = count * Self.factor + Self.slack }
+    /// - Parameters:
+    ///   - count: bytes of the text as it was given.
+    ///   - steps: how many of them may make as much.
+    ///   - place: what makes them, in the file.
+    init(of count: Int, by steps: Int = 1, at place: String = "normalizer") {
+        limit = (count * Self.factor + Self.slack) * steps
+        self.place = place
+    }
 
-    /// - Parameter count: bytes that a step has made so far.
+    /// - Parameter count: bytes that the steps have made so far.
     /// - Throws: `.invalidInput` where they are more than any language needs.
     @inline(__always)
     func check(_ count: Int) throws {
-        if count > limit { throw Self.excess }
+        if count > limit { throw excess }
     }
 
-    private static let excess = QuernError(
-        .invalidInput, "normalizing makes more than \(factor) times as much of a text", at: "normalizer",
-        remedy: "The tokenizer is damaged, or made to do harm: get it again from where it was published")
+    private var excess: QuernError {
+        QuernError(
+            .invalidInput, "it makes more than \(Self.factor) times as much of a text", at: place,
+            remedy: "The tokenizer is damaged, or made to do harm: get it again from where it was published")
+    }
 }
 
 extension [any Normalizer] {
