@@ -23,33 +23,24 @@ static void *open_library(const char *library, const char *symbol, char *place, 
     *(void **)&functions->name = dlsym(handle, #name);                                                                \
     if (!functions->name && !missing) missing = #name;
 
-const quern_cuda_driver *quern_cuda_open_driver(const char *library, char *place, char *reason, size_t capacity) {
-    void *const handle = open_library(library, "cuInit", place, reason, capacity);
-    if (!handle) return NULL;
-    quern_cuda_driver *functions = calloc(1, sizeof *functions);
-    const char *missing = functions ? NULL : "(no memory)";
-    if (functions) {
-        QUERN_CUDA_DRIVER_FUNCTIONS(FIND)
-    }
-    if (!missing) return functions;
-    snprintf(reason, capacity, "%s lacks the function %s", place, missing);
-    free(functions);
-    dlclose(handle);
-    return NULL;
-}
+#define NVRTC_FUNCTIONS(apply) QUERN_NVRTC_FUNCTIONS(apply) apply(nvrtcGetErrorString, )
 
-const quern_nvrtc *quern_cuda_open_nvrtc(const char *library, char *place, char *reason, size_t capacity) {
-    void *const handle = open_library(library, "nvrtcVersion", place, reason, capacity);
-    if (!handle) return NULL;
-    quern_nvrtc *functions = calloc(1, sizeof *functions);
-    const char *missing = functions ? NULL : "(no memory)";
-    if (functions) {
-        QUERN_NVRTC_FUNCTIONS(FIND)
-        FIND(nvrtcGetErrorString, )
+/// - symbol: one of the library's, by which its place is found.
+#define OPENER(name, table, symbol, LIST)                                                                             \
+    const table *name(const char *library, char *place, char *reason, size_t capacity) {                              \
+        void *const handle = open_library(library, symbol, place, reason, capacity);                                  \
+        if (!handle) return NULL;                                                                                     \
+        table *functions = calloc(1, sizeof *functions);                                                              \
+        const char *missing = functions ? NULL : "(no memory)";                                                       \
+        if (functions) {                                                                                              \
+            LIST(FIND)                                                                                                \
+        }                                                                                                             \
+        if (!missing) return functions;                                                                               \
+        snprintf(reason, capacity, "%s lacks the function %s", place, missing);                                       \
+        free(functions);                                                                                              \
+        dlclose(handle);                                                                                              \
+        return NULL;                                                                                                  \
     }
-    if (!missing) return functions;
-    snprintf(reason, capacity, "%s lacks the function %s", place, missing);
-    free(functions);
-    dlclose(handle);
-    return NULL;
-}
+
+OPENER(quern_cuda_open_driver, quern_cuda_driver, "cuInit", QUERN_CUDA_DRIVER_FUNCTIONS)
+OPENER(quern_cuda_open_nvrtc, quern_nvrtc, "nvrtcVersion", NVRTC_FUNCTIONS)

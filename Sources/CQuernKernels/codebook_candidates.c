@@ -3,12 +3,12 @@
 
 #include "build_once.h"
 
-enum { grid = 4096, longest_list = 64 };
+enum { longest_list = 64 };
 
 typedef struct {
     uint16_t lists[candidate_keys][candidates_listed] __attribute__((aligned(64)));
     uint16_t long_lists[candidates_listed_long] __attribute__((aligned(64)));
-    uint16_t indices[grid];
+    uint16_t indices[candidate_points];
 } candidate_lists;
 
 /// How many levels are nearer to a value than `level` is, where `own` is the level nearest to the value and `below`
@@ -66,7 +66,7 @@ static void build(uint32_t id) {
     candidate_lists *lists = &all_lists[which(id)];
     const quern_codebook *book = quern_codebook_get(id);
     int listed = 0;
-    for (int point = 0; point < grid; ++point) {
+    for (int point = 0; point < candidate_points; ++point) {
         const uint16_t own = (uint16_t)point;
         const uint16_t *list = &own;
         int count = 1;

@@ -11,7 +11,9 @@ enum {
     candidates_of_sides = 0,
     /// Keys of points where nothing is known of the value: this + packed point.
     candidates_of_point = 65536,
-    candidate_keys = 65536 + 4096,
+    /// Points of the full grid.
+    candidate_points = 4096,
+    candidate_keys = candidates_of_point + candidate_points,
 };
 
 enum {

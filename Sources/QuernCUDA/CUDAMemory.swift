@@ -1,15 +1,22 @@
 import CCUDA
 
+/// Memory that the driver gives.
+package protocol CUDAMemory {
+    /// Bytes.
+    var count: Int { get }
+
+    /// - Parameter count: bytes, at least 1.
+    /// - Throws: `.outOfMemory` where there are not as many.
+    init(_ context: CUDAContext, count: Int) throws(CUDAFailure)
+}
+
 /// Memory of a card, freed with the last reference. Its bytes are whatever was there before.
-package final class DeviceMemory: Sendable {
+package final class DeviceMemory: CUDAMemory, Sendable {
     package let context: CUDAContext
     /// What kernels are given.
     package let address: UInt64
-    /// Bytes.
     package let count: Int
 
-    /// - Parameter count: bytes, at least 1.
-    /// - Throws: `.outOfMemory` where the card has not as many.
     package init(_ context: CUDAContext, count: Int) throws(CUDAFailure) {
         var address: quern_cuda_address = 0
         try context.call("cuMemAlloc_v2") { $0.pointee.cuMemAlloc_v2(&address, count) }
@@ -30,9 +37,10 @@ package final class DeviceMemory: Sendable {
 /// the processor does something else. Freed with the last reference.
 ///
 /// Whoever has it takes care that nobody writes what a copy still reads.
-package final class PinnedMemory: @unchecked Sendable {
+package final class PinnedMemory: CUDAMemory, @unchecked Sendable {
     package let context: CUDAContext
     package let bytes: UnsafeMutableRawBufferPointer
+    package var count: Int { bytes.count }
 
     /// - Parameter count: bytes, at least 1.
     /// - Throws: `.outOfMemory` where the system does not let as many be pinned.

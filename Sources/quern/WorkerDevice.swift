@@ -23,7 +23,10 @@ struct WorkerDevice {
     /// What encodes, and why.
     let engine: any EncodingEngine
     let usesCards: Bool
-    let reason: String
+    private let reason: String
+
+    /// For messages: what it is, and why.
+    var summary: String { "\(usesCards ? "CUDA" : "the CPU"): \(reason)" }
 
     /// Chooses, and tries cards that are there.
     /// - Throws: `QuernError` where cards were asked for and cannot be had, or none of them can be used.

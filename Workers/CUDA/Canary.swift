@@ -12,23 +12,19 @@ enum Canary {
         let bytes = type.bytes(elements: rows.count) ?? 0
         for weights in [nil, importance] {
             var wanted = [UInt8](repeating: 0, count: bytes), found = [UInt8](repeating: 0, count: bytes)
-            var (wantedError, foundError) = (EncodingError(), Optional(EncodingError()))
+            var (wantedError, foundError) = (Optional(EncodingError()), Optional(EncodingError()))
             try rows.withUnsafeBufferPointer { rows in
                 try (weights ?? []).withUnsafeBufferPointer { buffer in
                     let importance = weights == nil ? nil : buffer
-                    wanted.withUnsafeMutableBytes {
-                        Kernels.encode(type, rows: rows, columns: columns, importance: importance, into: $0)
+                    try wanted.withUnsafeMutableBytes {
+                        try ProcessorEngine().encode(
+                            type, rows: rows, columns: columns, importance: importance, into: $0, error: &wantedError,
+                            Scratch())
                     }
                     try found.withUnsafeMutableBytes {
                         try lane.encode(
                             type, rows: rows, columns: columns, importance: importance, into: $0, error: &foundError)
                     }
-                }
-                var decoded = [Float](repeating: 0, count: rows.count)
-                decoded.withUnsafeMutableBufferPointer { decoded in
-                    wanted.withUnsafeBytes { Kernels.decode(type, bytes: $0, into: decoded) }
-                    wantedError = Kernels.error(
-                        original: rows, decoded: UnsafeBufferPointer(decoded), columns: columns)
                 }
             }
             guard found == wanted, foundError == wantedError else {

@@ -49,9 +49,9 @@ final class CardLane: @unchecked Sendable {
         let importance = try weights.map { try room(&self.importance, for: $0.count * 4) }
         let sumBytes = rowCount * MemoryLayout<RowSums>.stride
 
-        // Pinned memory, in which the values are followed by the importance, and the blocks by the sums.
-        let outgoing = try room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4)
-        let incoming = try room(&fromCard, for: padded(target.count) + sumBytes)
+        // In one the values are followed by the importance, in the other the sums by the blocks, which need no alignment.
+        let outgoing = try room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4).bytes
+        let incoming = try room(&fromCard, for: sumBytes + target.count).bytes
         outgoing.copyMemory(from: UnsafeRawBufferPointer(rows))
         try stream.copy(UnsafeRawBufferPointer(rebasing: outgoing[..<(rows.count * 4)]), to: values)
         if let weights, let importance {
@@ -77,10 +77,9 @@ final class CardLane: @unchecked Sendable {
             $0.append(means?.address ?? 0)
             $0.append(encoded)
         }
-        let blockPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[..<target.count])
+        let sumPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[..<sumBytes])
+        let blockPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[sumBytes..<sumBytes + target.count])
         try stream.copy(encoded, to: blockPlace)
-        let sumPlace = UnsafeMutableRawBufferPointer(
-            rebasing: incoming[padded(target.count)..<padded(target.count) + sumBytes])
         if error != nil {
             let decoded = try room(&self.decoded, for: rows.count * 4), sums = try room(&self.sums, for: sumBytes)
             try launch(program, DeviceProgram.decoder(type), threads: blocks) {
@@ -121,23 +120,12 @@ final class CardLane: @unchecked Sendable {
             block: LaunchSize(Self.threads), arguments: list)
     }
 
-    /// Bytes up to where anything may stand.
-    private func padded(_ bytes: Int) -> Int { (bytes + 63) / 64 * 64 }
-
-    /// Memory of the card for at least `count` bytes; what was there before is lost.
-    private func room(_ memory: inout DeviceMemory?, for count: Int) throws -> DeviceMemory {
+    /// Memory for at least `count` bytes; what was there before is lost.
+    private func room<Memory: CUDAMemory>(_ memory: inout Memory?, for count: Int) throws -> Memory {
         if let memory, memory.count >= count { return memory }
         memory = nil
-        let made = try DeviceMemory(context, count: count)
+        let made = try Memory(context, count: count)
         memory = made
         return made
-    }
-
-    private func room(_ memory: inout PinnedMemory?, for count: Int) throws -> UnsafeMutableRawBufferPointer {
-        if let memory, memory.bytes.count >= count { return memory.bytes }
-        memory = nil
-        let made = try PinnedMemory(context, count: count)
-        memory = made
-        return made.bytes
     }
 }

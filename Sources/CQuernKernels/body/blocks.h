@@ -90,6 +90,24 @@ KERNEL void lane_row_weights(lane_float *w, const lane_float *x, const lane_bloc
     for (int i = 0; i < 32; ++i) w[i] = w[i] * lane_sqrt(mean + x[i] * x[i]);
 }
 
+/// Encodes blocks first ..< last of some rows.
+/// - means: the mean squares of the rows.
+/// - levels: which of the types that share an encoder it is.
+typedef void row_blocks_encoder(const float *from, size_t first, size_t last, size_t columns, const float *importance,
+                                const float *means, uint8_t *to, int levels);
+
+/// Encodes rows of a type with blocks of 32 that goes by the mean squares of rows.
+KERNEL void encode_by_row_means(row_blocks_encoder *encode_blocks, const float *from, size_t rows, size_t columns,
+                                const float *importance, uint8_t *to, size_t block_bytes, int levels) {
+    const size_t row_bytes = columns / 32 * block_bytes;
+    for (size_t row = 0; row < rows; row += row_group, from += row_group * columns, to += row_group * row_bytes) {
+        const int group = rows - row < row_group ? (int)(rows - row) : row_group;
+        float means[row_group];
+        row_mean_squares(from, group, columns, means);
+        encode_blocks(from, 0, (size_t)group * columns / 32, columns, importance, means, to, levels);
+    }
+}
+
 /// Σx² of each lane, from its first value to its last.
 KERNEL lane_float lane_sum_of_squares(const lane_float *x, int count) {
     lane_float sum = lane_float_of(0);

@@ -82,8 +82,7 @@ KERNEL void lane_write_quants(lane_blocks *blocks, const lane_int *quants, int h
     lane_write_words(blocks, words, 4);
 }
 
-/// Encodes blocks first ..< last of some rows.
-/// - means: the mean squares of the rows.
+/// A `row_blocks_encoder`.
 KERNEL void encode_symmetric_blocks(const float *from, size_t first, size_t last, size_t columns,
                                     const float *importance, const float *means, uint8_t *to, int bound) {
     const size_t block_bytes = bound == 8 ? q4_0_bytes : q5_0_bytes;
@@ -102,21 +101,11 @@ KERNEL void encode_symmetric_blocks(const float *from, size_t first, size_t last
     }
 }
 
-KERNEL void encode_symmetric_lanes(const float *from, size_t rows, size_t columns, const float *importance,
-                                   uint8_t *to, int bound) {
-    const size_t row_bytes = columns / 32 * (bound == 8 ? q4_0_bytes : q5_0_bytes);
-    for (size_t row = 0; row < rows; row += row_group, from += row_group * columns, to += row_group * row_bytes) {
-        const int group = rows - row < row_group ? (int)(rows - row) : row_group;
-        float means[row_group];
-        row_mean_squares(from, group, columns, means);
-        encode_symmetric_blocks(from, 0, (size_t)group * columns / 32, columns, importance, means, to, bound);
-    }
-}
-
 KERNEL void encode_symmetric(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to,
                              int bound) {
     if (importance)
-        encode_symmetric_lanes(from, rows, columns, importance, to, bound);
+        encode_by_row_means(encode_symmetric_blocks, from, rows, columns, importance, to,
+                            bound == 8 ? q4_0_bytes : q5_0_bytes, bound);
     else
         encode_symmetric_rows(from, rows * columns / 32, to, bound);
 }

@@ -45,8 +45,7 @@ KERNEL void encode_affine_rows(const float *from, size_t blocks, uint8_t *to, in
     }
 }
 
-/// Encodes blocks first ..< last of some rows.
-/// - means: the mean squares of the rows.
+/// A `row_blocks_encoder`.
 KERNEL void encode_affine_blocks(const float *from, size_t first, size_t last, size_t columns,
                                  const float *importance, const float *means, uint8_t *to, int highest) {
     const size_t block_bytes = highest == 15 ? q4_1_bytes : q5_1_bytes;
@@ -67,21 +66,11 @@ KERNEL void encode_affine_blocks(const float *from, size_t first, size_t last, s
     }
 }
 
-KERNEL void encode_affine_lanes(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to,
-                                int highest) {
-    const size_t row_bytes = columns / 32 * (highest == 15 ? q4_1_bytes : q5_1_bytes);
-    for (size_t row = 0; row < rows; row += row_group, from += row_group * columns, to += row_group * row_bytes) {
-        const int group = rows - row < row_group ? (int)(rows - row) : row_group;
-        float means[row_group];
-        row_mean_squares(from, group, columns, means);
-        encode_affine_blocks(from, 0, (size_t)group * columns / 32, columns, importance, means, to, highest);
-    }
-}
-
 KERNEL void encode_affine(const float *from, size_t rows, size_t columns, const float *importance, uint8_t *to,
                           int highest) {
     if (importance)
-        encode_affine_lanes(from, rows, columns, importance, to, highest);
+        encode_by_row_means(encode_affine_blocks, from, rows, columns, importance, to,
+                            highest == 15 ? q4_1_bytes : q5_1_bytes, highest);
     else
         encode_affine_rows(from, rows * columns / 32, to, highest);
 }

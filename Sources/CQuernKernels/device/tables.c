@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { alignment = 64, most_pieces = 4, points_of_quads = 4096 };
+enum { alignment = 64, most_pieces = 4 };
 
 typedef struct {
     const void *from;
@@ -24,7 +24,7 @@ static void list_pieces(uint32_t table, piece pieces[most_pieces]) {
         const quern_candidates *from = candidates(table);
         pieces[0] = (piece){from->lists, candidate_keys * sizeof *from->lists};
         pieces[1] = (piece){from->long_lists, candidates_listed_long * sizeof *from->long_lists};
-        pieces[2] = (piece){from->indices, points_of_quads * sizeof *from->indices};
+        pieces[2] = (piece){from->indices, candidate_points * sizeof *from->indices};
         pieces[3] = (piece){NULL, 0};
         return;
     }

@@ -47,7 +47,7 @@ struct WorkerCommand: AsyncParsableCommand {
             memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
             exitWhenIdle: exitWhenIdle.map { .seconds($0) })
         let chosen = try WorkerDevice(device, logger: logger)
-        logger.info("encodes on \(chosen.usesCards ? "CUDA" : "the CPU"): \(chosen.reason)")
+        logger.info("encodes on \(chosen.summary)")
         configuration.engine = chosen.engine
         let worker = Worker(
             service: client,

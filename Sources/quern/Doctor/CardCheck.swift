@@ -77,7 +77,7 @@ struct CardCheck: DoctorCheck {
                 request, logger: Logger(label: "quern.doctor") { _ in SwiftLogNoOpLogHandler() })
             return Finding(
                 "device",
-                "--device \(request.rawValue) takes \(chosen.usesCards ? "CUDA" : "the CPU"): \(chosen.reason)",
+                "--device \(request.rawValue) takes \(chosen.summary)",
                 ["asked": .text(request.rawValue), "used": .text(chosen.usesCards ? "cuda" : "cpu")])
         } catch {
             let known =

@@ -18,7 +18,7 @@ struct NormalizedText {
 /// How long a text may become on its way to the tokens. A file can be made so that every step doubles the text.
 struct TextGrowth: Sendable {
     private let limit: Int
-    private let place: String
+    private let place: StaticString
 
     /// No form of Unicode makes more than eleven bytes of three, and spelling those doubles them.
     private static let factor = 32
@@ -29,7 +29,7 @@ struct TextGrowth: Sendable {
     ///   - count: bytes of the text as it was given.
     ///   - steps: how many of them may make as much.
     ///   - place: what makes them, in the file.
-    init(of count: Int, by steps: Int = 1, at place: String = "normalizer") {
+    init(of count: Int, by steps: Int = 1, at place: StaticString = "normalizer") {
         limit = (count * Self.factor + Self.slack) * steps
         self.place = place
     }
@@ -43,7 +43,7 @@ struct TextGrowth: Sendable {
 
     private var excess: QuernError {
         QuernError(
-            .invalidInput, "it makes more than \(Self.factor) times as much of a text", at: place,
+            .invalidInput, "it makes more than \(Self.factor) times as much of a text", at: "\(place)",
             remedy: "The tokenizer is damaged, or made to do harm: get it again from where it was published")
     }
 }
