@@ -17,7 +17,7 @@ import Testing
     @Test func arithmeticNamesWhatMultiplies() throws {
         for precision in [MatrixEngine.Precision.single, .splitBF16] where precision == .single || MatrixEngine.hasBF16
         {
-            let words = try Decoder(model: Self.model("llama"), threads: 1, precision: precision).arithmetic
+            let words = try Decoder(model: Self.model("llama"), threads: 1, engine: MatrixEngine(precision: precision)).arithmetic
             #expect(words.hasPrefix(precision == .single ? "single precision, " : "BF16 halves, "))
             #expect(words.firstMatch(of: /, oneDNN 2\.\d+\.\d+ for 0x[0-9a-f]+$/) != nil, "\(words)")
         }
@@ -64,8 +64,8 @@ import Testing
 
     @Test(arguments: names) func splitOperandsAreNearlySinglePrecision(_ name: String) throws {
         guard MatrixEngine.hasBF16 else { return }
-        let single = try Decoder(model: Self.model(name), threads: 1, precision: .single)
-        let split = try Decoder(model: Self.model(name), threads: 1, precision: .splitBF16)
+        let single = try Decoder(model: Self.model(name), threads: 1, engine: MatrixEngine(precision: .single))
+        let split = try Decoder(model: Self.model(name), threads: 1, engine: MatrixEngine(precision: .splitBF16))
         let error = Self.error(
             try Self.logits(split, [Self.tokens])[0], try Self.logits(single, [Self.tokens])[0])
         #expect(error > 0 && error < 1e-4)

@@ -12,7 +12,7 @@ import Testing
         guard precision == .single || MatrixEngine.hasBF16 else { return }
         let engine = try MatrixEngine(precision: precision)
         var random = SeededGenerator(seed: UInt64(shape.rows + shape.outputs))
-        let padded = PackedMatrix.padded(shape.rows)
+        let padded = RowPadding.up(shape.rows)
         let input = (0..<padded * shape.inputs).map { _ in Float.random(in: -1...1, using: &random) }
         let weights = (0..<shape.outputs * shape.inputs).map { _ in Float.random(in: -1...1, using: &random) }
         let matrix = try PackedMatrix(outputs: shape.outputs, inputs: shape.inputs, areBF16: false, engine: engine)

@@ -26,9 +26,16 @@ public final class Evaluator {
     /// Reads no weights.
     /// - Parameter threads: at least 1.
     /// - Throws: as `Decoder`, and `.invalidInput` where a candidate has another vocabulary.
-    public init(reference: SourceModel, candidates: [SourceModel], threads: Int) throws {
+    public convenience init(reference: SourceModel, candidates: [SourceModel], threads: Int) throws {
+        try self.init(reference: reference, candidates: candidates, threads: threads, engine: try MatrixEngine())
+    }
+
+    /// - Parameter engine: what computes.
+    package init(
+        reference: SourceModel, candidates: [SourceModel], threads: Int, engine: any ForwardEngine
+    ) throws {
         for candidate in candidates { try reference.checkVocabulary(of: candidate) }
-        let crew = Crew(threads: threads)
+        let crew = Crew(threads: threads, engine: engine)
         self.crew = crew
         models = try ([reference] + candidates).map { try Decoder(model: $0, crew: crew) }
         names = ["\(reference.name) (the reference)"] + candidates.map(\.name)
@@ -118,30 +125,25 @@ public final class Evaluator {
         tick: () throws -> Void
     ) throws -> [SquaredError] {
         let width = models[0].graph.hiddenSize
-        let pairs = chunks.indices.map { chunk in
-            // After the last layer only what is scored is there.
-            let first = afterLast ? chunks[chunk].count / 2 * width : 0
-            return Residuals(
-                candidate: UnsafeBufferPointer(rebasing: candidate.residual(of: chunk)[first...]),
-                reference: UnsafeBufferPointer(rebasing: reference.residual(of: chunk)[first...]))
-        }
         let found = Mutex(chunks.map { _ in SquaredError(error: 0, norm: 0) })
-        try crew.forEach(pairs.count, tick: { _ in try tick() }) { chunk, _ in
-            let error = pairs[chunk].error(width: width)
-            found.withLock { $0[chunk] = error }
+        let pair = Pair(candidate: candidate, reference: reference)
+        try crew.forEach(chunks.count, tick: { _ in try tick() }) { chunk, lane in
+            // After the last layer only what is scored is there.
+            let first = afterLast ? chunks[chunk].count / 2 : 0
+            let sums = try pair.reference.withResidual(of: chunk, from: first, lane) { reference in
+                try pair.candidate.withResidual(of: chunk, from: first, lane) {
+                    Kernels.error(original: reference, decoded: $0, columns: width)
+                }
+            }
+            found.withLock { $0[chunk] = SquaredError(error: sums.squaredError, norm: sums.squaredNorm) }
         }
         return found.withLock { $0 }
     }
 
-    /// Residual streams of one chunk, which nobody changes meanwhile.
-    private struct Residuals: @unchecked Sendable {
-        let candidate: UnsafeBufferPointer<Float>
-        let reference: UnsafeBufferPointer<Float>
-
-        func error(width: Int) -> SquaredError {
-            let sums = Kernels.error(original: reference, decoded: candidate, columns: width)
-            return SquaredError(error: sums.squaredError, norm: sums.squaredNorm)
-        }
+    /// Passes whose residual streams nobody changes meanwhile.
+    private struct Pair: @unchecked Sendable {
+        let candidate: DecoderPass
+        let reference: DecoderPass
     }
 }
 

@@ -37,9 +37,14 @@ public final class Sensitivity {
 
     /// Reads no weights.
     /// - Throws: as `Decoder`.
-    public init(model: SourceModel, threads: Int) throws {
+    public convenience init(model: SourceModel, threads: Int) throws {
+        try self.init(model: model, threads: threads, engine: try MatrixEngine())
+    }
+
+    /// - Parameter engine: what computes.
+    package init(model: SourceModel, threads: Int, engine: any ForwardEngine) throws {
         self.model = model
-        crew = Crew(threads: threads)
+        crew = Crew(threads: threads, engine: engine)
         reference = try Decoder(model: model, crew: crew)
     }
 
@@ -64,7 +69,7 @@ public final class Sensitivity {
         if let layer {
             while pass.next < layer { try advance(reference, pass) }
             passes += try decoders.map { decoder in
-                let own = decoder.begin(at: [pass])
+                let own = try decoder.begin(at: [pass])
                 try advance(decoder, own)
                 return own
             }
@@ -72,7 +77,7 @@ public final class Sensitivity {
         } else {
             passes += try decoders.map { try $0.begin(chunks, last: .secondHalf) { _ in try progress(0) } }
         }
-        let all = reference.begin(at: passes)
+        let all = try reference.begin(at: passes)
         passes = []
         while all.next < last { try advance(reference, all) }
         // Layers have no part in heads, which are read once then.

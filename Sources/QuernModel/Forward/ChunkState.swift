@@ -6,17 +6,18 @@ final class ChunkState: @unchecked Sendable {
     let positions: Int
     /// [padded positions, hidden]: the residual stream.
     let residual: Rows
-    private let buffer: FloatBuffer
+    private let buffer: any ValueBuffer
 
-    init(index: Int, positions: Int, hiddenSize: Int) {
+    init(index: Int, positions: Int, hiddenSize: Int, _ engine: any ForwardEngine) throws {
         self.index = index
         self.positions = positions
-        let count = PackedMatrix.padded(positions) * hiddenSize
-        buffer = FloatBuffer(count)
-        // Rows that only fill up are multiplied as well; the others are embedded.
-        let embedded = positions * hiddenSize
-        (buffer.base + embedded).initialize(repeating: 0, count: count - embedded)
+        buffer = try engine.allocate(RowPadding.up(positions) * hiddenSize)
         residual = Rows(base: buffer.base, stride: hiddenSize)
+    }
+
+    /// Clears the rows that only fill up, which are multiplied as well.
+    func clearPadding(_ lane: any ForwardLane) throws {
+        try lane.clear(residual[positions], count: (RowPadding.up(positions) - positions) * residual.stride)
     }
 }
 
@@ -32,7 +33,7 @@ enum LastLayer: Sendable {
 /// What all steps of a pass have at hand.
 struct PassContext: Sendable {
     let graph: DecoderGraph
-    let engine: MatrixEngine
+    let engine: any ForwardEngine
     let loader: WeightLoader
     let crew: Crew
     let observer: (any ActivationObserver)?
@@ -47,33 +48,41 @@ struct PassContext: Sendable {
     func wanted(of layer: DecoderLayer, _ chunk: ChunkState) -> Range<Int> {
         guard last == .secondHalf, isLast(layer) else { return 0..<chunk.positions }
         // Whole multiples, so that filling up the rest does not reach beyond the buffers.
-        return PackedMatrix.paddedDown(chunk.positions / 2)..<chunk.positions
+        return RowPadding.down(chunk.positions / 2)..<chunk.positions
     }
 
-    func observe(_ input: LinearInput, matrix: Int = 0, _ rows: UnsafePointer<Float>, count: Int, chunk: Int) {
-        observer?.observe(
-            input, matrix: matrix, rows: UnsafeBufferPointer(start: rows, count: count * input.channels), chunk: chunk)
+    func observe(
+        _ input: LinearInput, matrix: Int = 0, _ rows: UnsafeMutablePointer<Float>, count: Int, chunk: Int,
+        _ lane: any ForwardLane
+    ) throws {
+        guard let observer, observer.wants(input) else { return }
+        try lane.read(rows, count: count * input.channels) {
+            observer.observe(input, matrix: matrix, rows: $0, chunk: chunk)
+        }
     }
 
     /// The normed rows of a chunk from one on, or the rows themselves where there is no norm.
     func normed(
-        _ norm: LoadedNorm?, _ chunk: ChunkState, from first: Int = 0, _ workspace: Workspace
-    ) -> UnsafeMutablePointer<Float> {
+        _ norm: LoadedNorm?, _ chunk: ChunkState, from first: Int = 0, _ lane: any ForwardLane
+    ) throws -> UnsafeMutablePointer<Float> {
         let residual = chunk.residual.from(row: first)
         guard let norm else { return residual.base }
         let width = graph.hiddenSize
         let count = chunk.positions - first
-        let rows = Rows(base: workspace.take(.normed, PackedMatrix.padded(count) * width), stride: width)
-        norm.apply(engine.steps, from: residual, to: rows, count: count)
+        let rows = Rows(base: try lane.take(.normed, RowPadding.up(count) * width), stride: width)
+        try lane.normalize(residual, by: norm, to: rows, parts: 1, count: count)
         return rows.base
     }
 
     /// residual += scale · norm(output), for rows from one on.
-    func add(_ output: Rows, after norm: LoadedNorm?, scale: Float, to chunk: ChunkState, from first: Int = 0) {
+    func add(
+        _ output: Rows, after norm: LoadedNorm?, scale: Float, to chunk: ChunkState, from first: Int = 0,
+        _ lane: any ForwardLane
+    ) throws {
         let count = chunk.positions - first
-        norm?.apply(engine.steps, from: output, to: output, count: count)
-        let residual = chunk.residual.from(row: first)
-        for row in 0..<count { engine.steps.add(residual[row], output[row], graph.hiddenSize, scale) }
+        if let norm { try lane.normalize(output, by: norm, to: output, parts: 1, count: count) }
+        try lane.add(
+            output, scale: scale, to: chunk.residual.from(row: first), width: graph.hiddenSize, count: count)
     }
 }
 

@@ -6,13 +6,20 @@ import Foundation
 /// Pieces must not depend on each other, nor on which thread does them; then results depend on the pieces alone.
 final class Crew: Sendable {
     let threads: Int
-    private let workspaces = WorkspacePool()
-    /// For the weights of decoders that take turns.
+    let engine: any ForwardEngine
+    private let lanes: LanePool
+    /// For values of the processor.
     let buffers = BufferPool()
 
-    init(threads: Int) {
+    /// - Parameter engine: whose lanes the threads have.
+    init(threads: Int, engine: any ForwardEngine) {
         self.threads = max(1, threads)
+        self.engine = engine
+        lanes = LanePool(engine)
     }
+
+    /// Calls `body` with a lane on the calling thread, and waits for its steps.
+    func withLane<Value>(_ body: (any ForwardLane) throws -> Value) throws -> Value { try lanes.withLane(body) }
 
     /// Products of matrices take more stack than a thread has by default.
     private static let stackBytes = 8 << 20
@@ -28,7 +35,7 @@ final class Crew: Sendable {
     /// Calls `body` with 0 ..< count, each once. The first error, of `body` or of `tick`, ends the rest and is thrown.
     /// - Parameter tick: told the share that is done, in [0, 1], several times a second on the calling thread.
     func forEach(
-        _ count: Int, tick: (Double) throws -> Void, _ body: @escaping @Sendable (Int, Workspace) throws -> Void
+        _ count: Int, tick: (Double) throws -> Void, _ body: @escaping @Sendable (Int, any ForwardLane) throws -> Void
     ) throws {
         guard count > 0 else { return }
         let board = Board(count: count, body)
@@ -42,17 +49,15 @@ final class Crew: Sendable {
     }
 
     private func work(_ board: Board) {
-        workspaces.withWorkspace { workspace in
-            while let (index, body) = board.next() {
-                do {
-                    try body(index, workspace)
-                    board.finish()
-                } catch { board.fail(error) }
-            }
+        while let (index, body) = board.next() {
+            do {
+                try lanes.withLane { try body(index, $0) }
+                board.finish()
+            } catch { board.fail(error) }
         }
     }
 
-    private typealias Body = @Sendable (Int, Workspace) throws -> Void
+    private typealias Body = @Sendable (Int, any ForwardLane) throws -> Void
 
     /// Which pieces are taken and done.
     private final class Board: @unchecked Sendable {

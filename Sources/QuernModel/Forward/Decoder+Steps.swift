@@ -16,10 +16,13 @@ final class DecoderPass {
         self.context = context
     }
 
-    /// The residual stream of a chunk, [positions, hidden]; valid until the pass advances or goes.
-    func residual(of chunk: Int) -> UnsafeBufferPointer<Float> {
+    /// Lends the residual stream of a chunk, [positions, hidden], from a position on.
+    func withResidual<Value>(
+        of chunk: Int, from first: Int, _ lane: any ForwardLane, _ body: (UnsafeBufferPointer<Float>) throws -> Value
+    ) throws -> Value {
         let state = states[chunk]
-        return UnsafeBufferPointer(start: state.residual.base, count: state.positions * state.residual.stride)
+        return try lane.read(
+            state.residual[first], count: (state.positions - first) * state.residual.stride, body)
     }
 }
 
@@ -32,26 +35,32 @@ extension Decoder {
     ) throws -> DecoderPass {
         try check(chunks)
         let context = PassContext(
-            graph: graph, engine: engine, loader: loader, crew: crew, observer: observer, last: last)
+            graph: graph, engine: crew.engine, loader: loader, crew: crew, observer: observer, last: last)
         return DecoderPass(
             states: try embed(chunks, progress),
-            ropes: RopeTables(loader: loader, positions: chunks.map(\.count).max() ?? 1), context: context)
+            ropes: RopeTables(
+                loader: loader, engine: crew.engine, positions: chunks.map(\.count).max() ?? 1), context: context)
     }
 
     /// A pass where others of decoders of the same shape are, all at the same layer: copies of their chunks, one pass after
     /// the other.
-    func begin(at passes: [DecoderPass]) -> DecoderPass {
+    func begin(at passes: [DecoderPass]) throws -> DecoderPass {
         let width = graph.hiddenSize
-        let states = passes.flatMap(\.states).enumerated().map { index, state in
-            let copy = ChunkState(index: index, positions: state.positions, hiddenSize: width)
-            copy.residual.base.update(from: state.residual.base, count: state.positions * width)
-            return copy
+        let states = try crew.withLane { lane in
+            try passes.flatMap(\.states).enumerated().map { index, state in
+                let copy = try ChunkState(index: index, positions: state.positions, hiddenSize: width, crew.engine)
+                try lane.copy(state.residual, to: copy.residual, width: width, count: state.positions)
+                try copy.clearPadding(lane)
+                return copy
+            }
         }
         let context = PassContext(
-            graph: graph, engine: engine, loader: loader, crew: crew, observer: nil,
+            graph: graph, engine: crew.engine, loader: loader, crew: crew, observer: nil,
             last: passes.first?.context.last ?? .whole)
         let pass = DecoderPass(
-            states: states, ropes: RopeTables(loader: loader, positions: states.map(\.positions).max() ?? 1),
+            states: states,
+            ropes: RopeTables(
+                loader: loader, engine: crew.engine, positions: states.map(\.positions).max() ?? 1),
             context: context)
         pass.next = passes.first?.next ?? 0
         return pass
@@ -76,11 +85,11 @@ extension Decoder {
             let states = pass.states
             let next = half + 1 < 2 * graph.layers.count ? try prepare(half + 1, pass) : nil
             let loading = next?.loading ?? []
-            try crew.forEach(states.count + loading.count, tick: computing) { index, workspace in
+            try crew.forEach(states.count + loading.count, tick: computing) { index, lane in
                 if index < states.count {
-                    try apply(states[index], workspace)
+                    try apply(states[index], lane)
                 } else {
-                    try loading[index - states.count](workspace)
+                    try loading[index - states.count](lane)
                 }
             }
             pass.loaded = next

@@ -12,7 +12,7 @@ public final class Decoder {
     public let graph: DecoderGraph
     /// What the last digits of this machine's products depend on.
     public var arithmetic: String { engine.arithmetic }
-    package let engine: MatrixEngine
+    private var engine: any ForwardEngine { crew.engine }
     let loader: WeightLoader
     let crew: Crew
     private let head: HeadWeights
@@ -22,23 +22,20 @@ public final class Decoder {
     /// - Throws: `QuernError` `.unsupported` for an architecture without a known forward pass, and where the library
     ///   for matrix products is not installed; `.invalidInput` where tensors or keys contradict the architecture.
     public convenience init(model: SourceModel, threads: Int) throws {
-        try self.init(model: model, crew: Crew(threads: threads))
+        try self.init(model: model, threads: threads, engine: try MatrixEngine())
     }
 
-    /// - Parameter precision: nil for what is fastest here.
-    package convenience init(model: SourceModel, threads: Int, precision: MatrixEngine.Precision?) throws {
-        try self.init(model: model, crew: Crew(threads: threads), precision: precision)
+    /// - Parameter engine: what computes.
+    package convenience init(model: SourceModel, threads: Int, engine: any ForwardEngine) throws {
+        try self.init(model: model, crew: Crew(threads: threads, engine: engine))
     }
 
-    /// - Parameters:
-    ///   - crew: may serve several decoders that take turns, so that its threads' activations are there once.
-    ///   - precision: nil for what is fastest here.
-    init(model: SourceModel, crew: Crew, precision: MatrixEngine.Precision? = nil) throws {
+    /// - Parameter crew: may serve several decoders that take turns, so that its threads' activations are there once.
+    init(model: SourceModel, crew: Crew) throws {
         graph = try DecoderGraph.of(model)
-        engine = try MatrixEngine(precision: precision, buffers: crew.buffers)
-        loader = try WeightLoader(model: model, engine: engine)
+        loader = try WeightLoader(model: model, engine: crew.engine)
         self.crew = crew
-        head = HeadWeights(head: graph.head, loader: loader, engine: engine)
+        head = HeadWeights(head: graph.head, loader: loader)
     }
 
     /// Runs chunks through all layers, each chunk by itself from position 0.
@@ -84,12 +81,10 @@ public final class Decoder {
             rows.upperBound <= states.positions(of: chunk), output.count == rows.count * graph.vocabularySize
         else { throw QuernError(.internalFault, "logits of rows \(rows) into \(output.count) values") }
         let width = graph.hiddenSize
-        let input = FloatBuffer(PackedMatrix.padded(rows.count) * width)
-        input.base.initialize(repeating: 0, count: input.count)
-        states.chunks[chunk].withUnsafeBufferPointer { values in
-            guard let base = values.baseAddress else { return }
-            input.base.update(from: base + rows.lowerBound * width, count: rows.count * width)
-        }
+        let padding = RowPadding.up(rows.count) - rows.count
+        let input = try engine.vector(
+            states.chunks[chunk][rows.lowerBound * width..<rows.upperBound * width]
+                + [Float](repeating: 0, count: padding * width))
         guard let base = output.baseAddress, !rows.isEmpty else { return }
         try head.multiply(
             input, rows: rows.count, into: Rows(base: base, stride: graph.vocabularySize), crew, progress)
@@ -108,18 +103,22 @@ public final class Decoder {
 
     func embed(_ chunks: [[Int32]], _ progress: (Double) throws -> Void) throws -> [ChunkState] {
         let width = graph.hiddenSize
-        let states = chunks.enumerated().map {
-            ChunkState(index: $0.offset, positions: $0.element.count, hiddenSize: width)
+        let states = try chunks.enumerated().map {
+            try ChunkState(index: $0.offset, positions: $0.element.count, hiddenSize: width, engine)
         }
         let reader = try loader.reader(graph.embedding.tensor)
-        let (scale, steps) = (graph.embedding.scale, engine.steps)
-        try crew.forEach(chunks.count, tick: { _ in try progress(0) }) { index, _ in
-            let residual = states[index].residual
+        let scale = graph.embedding.scale
+        try crew.forEach(chunks.count, tick: { _ in try progress(0) }) { index, lane in
+            let state = states[index], count = state.positions * width
+            let values = try lane.staging(count)
             for (row, token) in chunks[index].enumerated() {
                 try reader.read(
-                    Int(token)..<Int(token) + 1, into: UnsafeMutableBufferPointer(start: residual[row], count: width))
-                if scale != 1 { steps.scale(residual[row], width, scale) }
+                    Int(token)..<Int(token) + 1,
+                    into: UnsafeMutableBufferPointer(start: values + row * width, count: width))
             }
+            try lane.put(values, count: count, at: state.residual.base)
+            if scale != 1 { try lane.scale(state.residual, by: scale, width: width, count: state.positions) }
+            try state.clearPadding(lane)
         }
         return states
     }
@@ -127,18 +126,14 @@ public final class Decoder {
     /// The rows that the head reads, for some positions.
     func finish(_ state: ChunkState, _ positions: Range<Int>, _ context: PassContext) throws -> [Float] {
         let width = graph.hiddenSize
-        let norm = try LoadedNorm(graph.head.norm, loader)
-        let rows = [Float](unsafeUninitializedCapacity: positions.count * width) { buffer, count in
-            guard let base = buffer.baseAddress else { return }
-            norm.apply(
-                engine.steps, from: state.residual.from(row: positions.lowerBound), to: Rows(base: base, stride: width),
-                count: positions.count)
-            count = positions.count * width
+        let norm = try loader.norm(graph.head.norm)
+        return try crew.withLane { lane in
+            let rows = Rows(base: try lane.take(.normed, positions.count * width), stride: width)
+            try lane.normalize(
+                state.residual.from(row: positions.lowerBound), by: norm, to: rows, parts: 1, count: positions.count)
+            try context.observe(
+                graph.head.input, rows.base, count: positions.count, chunk: state.index, lane)
+            return try lane.read(rows.base, count: positions.count * width) { Array($0) }
         }
-        rows.withUnsafeBufferPointer { rows in
-            guard let base = rows.baseAddress else { return }
-            context.observe(graph.head.input, base, count: positions.count, chunk: state.index)
-        }
-        return rows
     }
 }

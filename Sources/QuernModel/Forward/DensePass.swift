@@ -10,16 +10,16 @@ struct GatedWeights: Sendable {
 
     /// The rows that `down` reads: [padded(rows), width].
     func activated(
-        _ input: UnsafeMutablePointer<Float>, rows: Int, _ engine: MatrixEngine, _ workspace: Workspace
+        _ input: UnsafeMutablePointer<Float>, rows: Int, _ lane: any ForwardLane
     ) throws -> Rows {
-        let first = try up.multiply(input, rows: rows, .gate, engine, workspace)
+        let first = try up.multiply(input, rows: rows, .gate, lane)
         let second: Rows? =
             !isGated
             ? nil
             : up.parts.count == 1
-                ? first.from(column: width) : try up.multiply(input, rows: rows, part: 1, .up, engine, workspace)
-        let result = Rows(base: workspace.take(.activated, PackedMatrix.padded(rows) * width), stride: width)
-        engine.steps.activate(activation, gate: first, up: second, width: width, into: result, count: rows)
+                ? first.from(column: width) : try up.multiply(input, rows: rows, part: 1, .up, lane)
+        let result = Rows(base: try lane.take(.activated, RowPadding.up(rows) * width), stride: width)
+        try lane.activate(activation, gate: first, up: second, into: result, width: width, count: rows)
         return result
     }
 }
@@ -46,15 +46,15 @@ struct DensePass {
         norms = try layer.feedForwardNorms.load(context.loader)
     }
 
-    func apply(to chunk: ChunkState, _ workspace: Workspace) throws {
+    func apply(to chunk: ChunkState, _ lane: any ForwardLane) throws {
         let wanted = context.wanted(of: layer, chunk)
         let (first, count) = (wanted.lowerBound, wanted.count)
-        let rows = context.normed(norms.before, chunk, from: first, workspace)
-        context.observe(dense.input, rows, count: count, chunk: chunk.index)
-        let activated = try weights.activated(rows, rows: count, context.engine, workspace)
-        context.observe(dense.downInput, activated.base, count: count, chunk: chunk.index)
+        let rows = try context.normed(norms.before, chunk, from: first, lane)
+        try context.observe(dense.input, rows, count: count, chunk: chunk.index, lane)
+        let activated = try weights.activated(rows, rows: count, lane)
+        try context.observe(dense.downInput, activated.base, count: count, chunk: chunk.index, lane)
         if context.leavesOutOutput(of: layer) { return }
-        let result = try weights.down.multiply(activated.base, rows: count, .output, context.engine, workspace)
-        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk, from: first)
+        let result = try weights.down.multiply(activated.base, rows: count, .output, lane)
+        try context.add(result, after: norms.after, scale: layer.residualScale, to: chunk, from: first, lane)
     }
 }

@@ -13,7 +13,7 @@ struct GroupedAttentionPass {
     private let norms: (before: LoadedNorm?, after: LoadedNorm?)
     private let queryNorm: LoadedNorm?
     private let keyNorm: LoadedNorm?
-    private let sinks: [Float]?
+    private let sinks: LoadedSinks?
 
     init(_ layer: DecoderLayer, _ projections: GroupedProjections, _ context: PassContext) throws {
         self.context = context
@@ -25,52 +25,46 @@ struct GroupedAttentionPass {
         loading = linears.pieces
         (input, output) = (linears.weights[0], linears.weights[1])
         norms = try layer.attentionNorms.load(loader)
-        queryNorm = try projections.queryNorm.map { try LoadedNorm($0, loader) }
-        keyNorm = try projections.keyNorm.map { try LoadedNorm($0, loader) }
-        sinks = try attention.sinks.map(loader.vector)
+        queryNorm = try projections.queryNorm.map { try loader.norm($0) }
+        keyNorm = try projections.keyNorm.map { try loader.norm($0) }
+        sinks = try attention.sinks.map { name in
+            let values = try loader.vector(name)
+            return LoadedSinks(values: values, buffer: try context.engine.vector(values))
+        }
     }
 
-    func apply(to chunk: ChunkState, rope: RopeTable, _ workspace: Workspace) throws {
-        let steps = context.engine.steps
+    func apply(to chunk: ChunkState, rope: LoadedRope, _ lane: any ForwardLane) throws {
         let count = chunk.positions
         let wanted = context.wanted(of: layer, chunk)
-        let rows = context.normed(norms.before, chunk, workspace)
-        context.observe(projections.input, rows, count: count, chunk: chunk.index)
-        let (queries, keys, values) = try project(rows, count, workspace)
+        let rows = try context.normed(norms.before, chunk, lane)
+        try context.observe(projections.input, rows, count: count, chunk: chunk.index, lane)
+        let (queries, keys, values) = try project(rows, count, lane)
 
-        normalize(queries, heads: attention.heads, queryNorm, count)
-        normalize(keys, heads: attention.keyValueHeads, keyNorm, count)
+        try normalize(queries, heads: attention.heads, queryNorm, count, lane)
+        try normalize(keys, heads: attention.keyValueHeads, keyNorm, count, lane)
         let length = attention.keyLength
-        for head in 0..<attention.keyValueHeads {
-            steps.rotate(keys.from(column: head * length), count: count, pairing: attention.rope.pairing, rope)
-        }
+        try lane.rotate(keys, heads: attention.keyValueHeads, length: length, count: count, by: rope)
+        try lane.rotate(queries, heads: attention.heads, length: length, count: count, by: rope)
+        try lane.scale(queries, by: attention.scale, width: attention.heads * length, count: count)
         let width = attention.heads * attention.valueLength
-        let attended = Rows(base: workspace.take(.attended, PackedMatrix.padded(count) * width), stride: width)
-        let scores = AttentionScores(
-            engine: context.engine, keyLength: length, valueLength: attention.valueLength, softCap: attention.softCap,
-            window: attention.window)
-        let group = attention.heads / attention.keyValueHeads
-        for head in 0..<attention.heads {
-            let query = queries.from(column: head * length)
-            steps.rotate(query, count: count, pairing: attention.rope.pairing, rope)
-            for row in 0..<count { steps.scale(query[row], length, attention.scale) }
-            try scores.apply(
-                queries: query, keys: keys.from(column: head / group * length),
-                values: values.from(column: head / group * attention.valueLength), sink: sinks?[head],
-                into: attended.from(column: head * attention.valueLength), positions: wanted, workspace)
-        }
-        context.observe(attention.outputInput, attended.base, count: count, chunk: chunk.index)
-        let result = try output.multiply(
-            attended[wanted.lowerBound], rows: wanted.count, .output, context.engine, workspace)
-        context.add(result, after: norms.after, scale: layer.residualScale, to: chunk, from: wanted.lowerBound)
+        let attended = Rows(base: try lane.take(.attended, RowPadding.up(count) * width), stride: width)
+        let heads = AttentionHeads(
+            heads: attention.heads, group: attention.heads / attention.keyValueHeads, keyLength: length,
+            valueLength: attention.valueLength, softCap: attention.softCap, window: attention.window)
+        try lane.attend(
+            heads, queries: queries, keys: keys, values: values, sinks: sinks, into: attended, positions: wanted)
+        try context.observe(attention.outputInput, attended.base, count: count, chunk: chunk.index, lane)
+        let result = try output.multiply(attended[wanted.lowerBound], rows: wanted.count, .output, lane)
+        try context.add(
+            result, after: norms.after, scale: layer.residualScale, to: chunk, from: wanted.lowerBound, lane)
     }
 
     /// Queries, keys and values: three matrices, or one that holds them side by side.
     private func project(
-        _ rows: UnsafeMutablePointer<Float>, _ count: Int, _ workspace: Workspace
+        _ rows: UnsafeMutablePointer<Float>, _ count: Int, _ lane: any ForwardLane
     ) throws -> (Rows, Rows, Rows) {
         if input.parts.count == 1 {
-            let all = try input.multiply(rows, rows: count, .queries, context.engine, workspace)
+            let all = try input.multiply(rows, rows: count, .queries, lane)
             let keys = attention.heads * attention.keyLength
             return (
                 all, all.from(column: keys),
@@ -78,38 +72,38 @@ struct GroupedAttentionPass {
             )
         }
         return (
-            try input.multiply(rows, rows: count, part: 0, .queries, context.engine, workspace),
-            try input.multiply(rows, rows: count, part: 1, .keys, context.engine, workspace),
-            try input.multiply(rows, rows: count, part: 2, .values, context.engine, workspace)
+            try input.multiply(rows, rows: count, part: 0, .queries, lane),
+            try input.multiply(rows, rows: count, part: 1, .keys, lane),
+            try input.multiply(rows, rows: count, part: 2, .values, lane)
         )
     }
 
-    private func normalize(_ rows: Rows, heads: Int, _ norm: LoadedNorm?, _ count: Int) {
+    private func normalize(
+        _ rows: Rows, heads: Int, _ norm: LoadedNorm?, _ count: Int, _ lane: any ForwardLane
+    ) throws {
         guard let norm else { return }
-        for head in 0..<(projections.normsHeads ? heads : 1) {
-            let part = rows.from(column: head * attention.keyLength)
-            norm.apply(context.engine.steps, from: part, to: part, count: count)
-        }
+        try lane.normalize(rows, by: norm, to: rows, parts: projections.normsHeads ? heads : 1, count: count)
     }
 }
 
 extension DecoderLayer.NormPair {
     func load(_ loader: WeightLoader) throws -> (before: LoadedNorm?, after: LoadedNorm?) {
-        (try before.map { try LoadedNorm($0, loader) }, try after.map { try LoadedNorm($0, loader) })
+        (try before.map { try loader.norm($0) }, try after.map { try loader.norm($0) })
     }
 }
 
 extension LinearWeights {
-    /// One part's product with its bias, in the workspace's buffer `use`: [padded(rows), outputs of the part].
+    /// One part's product with its bias, in the lane's buffer `use`: [padded rows, outputs of the part].
     func multiply(
-        _ input: UnsafeMutablePointer<Float>, rows: Int, part: Int = 0, _ use: Workspace.Use, _ engine: MatrixEngine,
-        _ workspace: Workspace
+        _ input: UnsafeMutablePointer<Float>, rows: Int, part: Int = 0, _ use: RowUse, _ lane: any ForwardLane
     ) throws -> Rows {
         let part = parts[part]
         let width = part.matrix.outputs
-        let result = Rows(base: workspace.take(use, PackedMatrix.padded(rows) * width), stride: width)
-        try part.matrix.multiply(input, rows: rows, into: result.base, workspace)
-        engine.steps.add(part.bias, to: result, count: rows)
+        let result = Rows(base: try lane.take(use, RowPadding.up(rows) * width), stride: width)
+        try lane.multiply(input, by: part.matrix, rows: rows, into: result.base)
+        if let bias = part.bias {
+            try lane.add(Rows(base: bias.base, stride: 0), scale: 1, to: result, width: width, count: rows)
+        }
         return result
     }
 }

@@ -4,7 +4,7 @@ import QuernPlanning
 struct HalfLayer {
     enum Work {
         /// Each chunk by itself.
-        case chunkwise(@Sendable (ChunkState, Workspace) throws -> Void)
+        case chunkwise(@Sendable (ChunkState, any ForwardLane) throws -> Void)
         case experts(ExpertPass)
     }
     /// To be done before the work.

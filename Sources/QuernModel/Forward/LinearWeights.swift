@@ -5,8 +5,8 @@ import QuernStore
 /// The weights of a linear layer, or of one of its experts, ready to be multiplied; part by part.
 struct LinearWeights: Sendable {
     struct Part: Sendable {
-        let matrix: PackedMatrix
-        let bias: [Float]?
+        let matrix: any WeightMatrix
+        let bias: (any ValueBuffer)?
     }
     let parts: [Part]
 }
@@ -14,10 +14,10 @@ struct LinearWeights: Sendable {
 /// Reads weights, decodes them and packs them.
 final class WeightLoader: Sendable {
     private let readers: [String: TensorReader]
-    private let engine: MatrixEngine
+    private let engine: any ForwardEngine
     private let files: SourceFiles
 
-    init(model: SourceModel, engine: MatrixEngine) throws {
+    init(model: SourceModel, engine: any ForwardEngine) throws {
         self.engine = engine
         files = SourceFiles(model.files)
         var readers: [String: TensorReader] = [:]
@@ -40,21 +40,27 @@ final class WeightLoader: Sendable {
     /// All values of a small tensor.
     func vector(_ name: String) throws -> [Float] { try reader(name).values() }
 
-    /// The values [outputs, inputs] of one matrix, as they are.
-    func plain(_ linear: Linear, matrix: Int = 0) throws -> [Float] {
+    /// The values [outputs, inputs] of all matrices, one after the other, as they are.
+    func all(_ linear: Linear) throws -> [Float] {
         try linear.parts.flatMap { part in
-            try reader(part.weight).values(matrix * part.outputs..<(matrix + 1) * part.outputs)
+            try reader(part.weight).values(0..<linear.matrices * part.outputs)
         }
     }
 
-    func bias(_ part: Linear.Part, matrix: Int = 0) throws -> [Float]? {
+    func bias(_ part: Linear.Part, matrix: Int = 0) throws -> (any ValueBuffer)? {
         guard let name = part.bias else { return nil }
-        let values = try vector(name)
-        return Array(values[matrix * part.outputs..<(matrix + 1) * part.outputs])
+        return try engine.vector(Array(try vector(name)[matrix * part.outputs..<(matrix + 1) * part.outputs]))
+    }
+
+    func norm(_ norm: Norm) throws -> LoadedNorm {
+        let weight = try vector(norm.weight)
+        return LoadedNorm(
+            norm: norm, width: weight.count, weight: try engine.vector(weight),
+            bias: try norm.bias.map { try engine.vector(try vector($0)) })
     }
 
     /// A piece of weights to be read, decoded and packed: once, by any thread.
-    typealias Piece = @Sendable (Workspace) throws -> Void
+    typealias Piece = @Sendable (any ForwardLane) throws -> Void
 
     /// Several layers, ready to be multiplied as soon as all pieces are done.
     func load(_ linears: [Linear]) throws -> (weights: [LinearWeights], pieces: [Piece]) {
@@ -71,36 +77,35 @@ final class WeightLoader: Sendable {
     }
 
     /// One expert, on the calling thread.
-    func load(_ linear: Linear, matrix: Int, _ workspace: Workspace) throws -> LinearWeights {
+    func load(_ linear: Linear, matrix: Int, _ lane: any ForwardLane) throws -> LinearWeights {
         LinearWeights(
             parts: try linear.parts.map { part in
                 let rows = matrix * part.outputs..<(matrix + 1) * part.outputs
                 return LinearWeights.Part(
-                    matrix: try load(part.weight, rows: rows, workspace), bias: try bias(part, matrix: matrix))
+                    matrix: try load(part.weight, rows: rows, lane), bias: try bias(part, matrix: matrix))
             })
     }
 
     /// Some rows of a tensor as a matrix of their own, on the calling thread.
-    func load(_ name: String, rows: Range<Int>, _ workspace: Workspace) throws -> PackedMatrix {
+    func load(_ name: String, rows: Range<Int>, _ lane: any ForwardLane) throws -> any WeightMatrix {
         let (matrix, pieces) = try matrix(name, rows: rows)
-        for piece in pieces { try piece(workspace) }
+        for piece in pieces { try piece(lane) }
         return matrix
     }
 
-    private func matrix(_ name: String, rows: Range<Int>) throws -> (matrix: PackedMatrix, pieces: [Piece]) {
+    private func matrix(_ name: String, rows: Range<Int>) throws -> (matrix: any WeightMatrix, pieces: [Piece]) {
         let reader = try reader(name)
         let tensor = reader.tensor
-        let matrix = try PackedMatrix(
-            outputs: rows.count, inputs: tensor.columns, areBF16: tensor.type == .bf16 && tensor.addend == nil,
-            engine: engine)
+        let matrix = try engine.matrix(
+            outputs: rows.count, inputs: tensor.columns, areBF16: tensor.type == .bf16 && tensor.addend == nil)
         let pieces = matrix.pieces.map { piece -> Piece in
-            { workspace in
+            { lane in
                 let count = piece.count * tensor.columns
-                let values = workspace.take(.decoded, count)
+                let values = try lane.staging(count)
                 try reader.read(
                     rows.lowerBound + piece.lowerBound..<rows.lowerBound + piece.upperBound,
                     into: UnsafeMutableBufferPointer(start: values, count: count))
-                try matrix.pack(piece, values, workspace)
+                try lane.pack(matrix, piece, values)
             }
         }
         return (matrix, pieces)

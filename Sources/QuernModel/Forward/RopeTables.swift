@@ -62,8 +62,9 @@ struct RopeTable: Sendable {
 /// The tables of a forward pass, made when first asked for.
 final class RopeTables {
     private let loader: WeightLoader
+    private let engine: any ForwardEngine
     private let positions: Int
-    private var tables: [Key: RopeTable] = [:]
+    private var tables: [Key: LoadedRope] = [:]
 
     private struct Key: Hashable {
         let rope: Rope
@@ -71,13 +72,14 @@ final class RopeTables {
     }
 
     /// - Parameter positions: of the longest chunk.
-    init(loader: WeightLoader, positions: Int) {
+    init(loader: WeightLoader, engine: any ForwardEngine, positions: Int) {
         self.loader = loader
+        self.engine = engine
         self.positions = positions
     }
 
     /// The table for a chunk of `length` positions.
-    func table(_ rope: Rope, length: Int) throws -> RopeTable {
+    func table(_ rope: Rope, length: Int) throws -> LoadedRope {
         var isLong = false
         var name: String?
         switch rope.factors {
@@ -90,7 +92,10 @@ final class RopeTables {
         let key = Key(rope: rope, isLong: isLong)
         if let table = tables[key] { return table }
         let table = RopeTable(rope, factors: try name.map(loader.vector), positions: positions)
-        tables[key] = table
-        return table
+        let loaded = LoadedRope(
+            pairing: rope.pairing, pairs: table.pairs, cosines: try engine.vector(table.cosines),
+            sines: try engine.vector(table.sines))
+        tables[key] = loaded
+        return loaded
     }
 }

@@ -5,26 +5,31 @@ import QuernPlanning
 /// Chooses experts for rows.
 struct Router: Sendable {
     let routing: Routing
-    /// [experts, hidden]
-    let weights: [Float]
-    let bias: [Float]?
     let choiceBias: [Float]?
+    private let steps: quern_forward_kernels
+
+    /// - Throws: `.internalFault` without kernels.
+    init(routing: Routing, choiceBias: [Float]?) throws {
+        self.routing = routing
+        self.choiceBias = choiceBias
+        steps = try quern_forward_kernels.best()
+    }
 
     struct Choice {
         let expert: Int
         let weight: Float
     }
 
-    /// - Parameter scores: the router's outputs for one row, [experts]; overwritten.
+    /// - Parameter row: the router's outputs for one row, [experts].
     /// - Returns: `routing.used` choices, by ascending expert.
-    func choose(_ scores: UnsafeMutableBufferPointer<Float>, _ steps: quern_forward_kernels) -> [Choice] {
-        guard let base = scores.baseAddress else { return [] }
+    func choose(_ row: UnsafeBufferPointer<Float>) -> [Choice] {
+        var scores = Array(row)
         switch routing.scoring {
-        case .softmax: steps.softmax(base, scores.count, nil)
+        case .softmax: steps.softmax(&scores, scores.count, nil)
         case .sigmoid: for index in scores.indices { scores[index] = 1 / (1 + exp(-scores[index])) }
         case .softmaxOfChosen: break
         }
-        var ranking = Array(scores)
+        var ranking = scores
         if let choiceBias { for index in ranking.indices { ranking[index] += choiceBias[index] } }
         if let groups = routing.groups { Self.keepBest(groups, in: &ranking) }
         let chosen = Self.best(routing.used, of: ranking).sorted()

@@ -35,7 +35,7 @@ final class GramStrip: @unchecked Sendable {
             for columns in panels {
                 let multiple = GramRows.columnMultiple
                 let width = (columns.count + multiple - 1) / multiple * multiple
-                let tile = workspace.take(.output, rows * width)
+                let tile = workspace.take(.products, rows * width)
                 tile.update(repeating: 0, count: rows * width)
                 let done = quern_add_products(
                     InstructionSet.best.rawValue, values, chunk.stride, values + columns.lowerBound, chunk.stride,

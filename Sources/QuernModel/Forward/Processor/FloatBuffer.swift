@@ -4,9 +4,9 @@ import Synchronization
 /// Uninitialized memory for values, aligned for every instruction set.
 ///
 /// Shared by threads that write to different places of it; whoever shares it sees to that.
-package final class FloatBuffer: @unchecked Sendable {
+package final class FloatBuffer: ValueBuffer, @unchecked Sendable {
     package let base: UnsafeMutablePointer<Float>
-    let count: Int
+    package let count: Int
     /// Of a large buffer, as the kernel gave it.
     private let mapping: UnsafeMutableRawBufferPointer?
 
@@ -56,9 +56,9 @@ package final class BufferPool: Sendable {
 
 /// Buffers of one thread, by use: grown when a larger one is needed, and kept.
 package final class Workspace {
-    enum Use: Int, CaseIterable {
-        case normed, queries, keys, values, scores, headQuery, headOutput, attended, output, gate, up, activated
-        case gathered, productHigh, productLow, productScratch, decoded, latent, router
+    enum Use: Hashable {
+        case rows(RowUse)
+        case productHigh, productLow, productScratch, decoded, products
     }
     private var buffers: [Use: FloatBuffer] = [:]
 
@@ -71,19 +71,4 @@ package final class Workspace {
         buffers[use] = buffer
         return buffer.base
     }
-}
-
-/// Rows somewhere in memory.
-struct Rows {
-    let base: UnsafeMutablePointer<Float>
-    /// From one row to the next.
-    let stride: Int
-
-    subscript(row: Int) -> UnsafeMutablePointer<Float> { base + row * stride }
-
-    /// The rows from another one on.
-    func from(row: Int) -> Rows { Rows(base: self[row], stride: stride) }
-
-    /// The same rows from another column on.
-    func from(column: Int) -> Rows { Rows(base: base + column, stride: stride) }
 }

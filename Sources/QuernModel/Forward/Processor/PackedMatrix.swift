@@ -1,9 +1,9 @@
 import CDNNL
 
 /// Weights [outputs, inputs] in the layout in which oneDNN multiplies best.
-package final class PackedMatrix: @unchecked Sendable {
-    let outputs: Int
-    let inputs: Int
+package final class PackedMatrix: WeightMatrix, @unchecked Sendable {
+    package let outputs: Int
+    package let inputs: Int
     private let engine: MatrixEngine
     /// The one whose layout the weights have.
     private let product: MatrixEngine.Product
@@ -16,9 +16,8 @@ package final class PackedMatrix: @unchecked Sendable {
     /// oneDNN's layouts go by blocks of 16, 48 or 64 outputs.
     private static let pieceMultiple = 192
     /// Activations are multiplied in pieces of so many rows: any other number costs a primitive of its own, which is
-    /// why rows are filled up to a multiple of `rowMultiple`.
+    /// why rows are filled up.
     static let pieceRows = 512
-    static let rowMultiple = 16
 
     /// Takes memory for weights, which have to be packed before the first product.
     /// - Parameter areBF16: whether each weight is a BF16 number.
@@ -39,7 +38,6 @@ package final class PackedMatrix: @unchecked Sendable {
         if let low { engine.buffers.give(low) }
     }
 
-    /// The rows to pack, piece by piece.
     package var pieces: [Range<Int>] {
         let step = max(1, Self.pieceBytes / (inputs * 4 * Self.pieceMultiple)) * Self.pieceMultiple
         return stride(from: 0, to: outputs, by: step).map { $0..<min(outputs, $0 + step) }
@@ -61,10 +59,6 @@ package final class PackedMatrix: @unchecked Sendable {
         if let low { try pack(halves.low, into: low) }
     }
 
-    /// A number of rows that is multiplied without further ado.
-    package static func padded(_ rows: Int) -> Int { paddedDown(rows + rowMultiple - 1) }
-    static func paddedDown(_ rows: Int) -> Int { rows / rowMultiple * rowMultiple }
-
     /// result = input·Wᵀ.
     /// - Parameters:
     ///   - input: [padded(rows), inputs] without gaps; what the rows beyond `rows` hold does not matter, as long as they
@@ -76,7 +70,7 @@ package final class PackedMatrix: @unchecked Sendable {
     ) throws {
         for first in stride(from: 0, to: rows, by: Self.pieceRows) {
             try multiplyPiece(
-                input + first * inputs, rows: Self.padded(min(Self.pieceRows, rows - first)),
+                input + first * inputs, rows: RowPadding.up(min(Self.pieceRows, rows - first)),
                 into: result + first * outputs, workspace)
         }
     }

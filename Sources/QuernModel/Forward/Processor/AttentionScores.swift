@@ -3,10 +3,7 @@ import CQuernKernels
 /// Causal attention of one head.
 struct AttentionScores {
     let engine: MatrixEngine
-    let keyLength: Int
-    let valueLength: Int
-    let softCap: Float?
-    let window: Int?
+    let heads: AttentionHeads
 
     /// Rows of queries that are taken together: half of so many keys are computed in vain.
     private static let blockRows = 128
@@ -22,24 +19,24 @@ struct AttentionScores {
     ) throws {
         for first in stride(from: positions.lowerBound, to: positions.upperBound, by: Self.blockRows) {
             let end = min(positions.upperBound, first + Self.blockRows)
-            let low = firstSeen(by: first)
+            let low = heads.firstSeen(by: first)
             let width = end - low
-            let scores = Rows(base: workspace.take(.scores, Self.blockRows * width), stride: width)
+            let scores = Rows(base: workspace.take(.rows(.scores), Self.blockRows * width), stride: width)
             try engine.multiply(
                 Rows(base: queries[first], stride: queries.stride), Rows(base: keys[low], stride: keys.stride),
-                transposed: true, into: scores, rows: end - first, columns: width, inner: keyLength)
+                transposed: true, into: scores, rows: end - first, columns: width, inner: heads.keyLength)
             for position in first..<end {
                 let row = scores[position - first]
-                let seen = firstSeen(by: position) - low
+                let seen = heads.firstSeen(by: position) - low
                 let count = position + 1 - low - seen
-                if let softCap { engine.steps.soft_cap(row + seen, count, 1, softCap) }
+                if let softCap = heads.softCap { engine.steps.soft_cap(row + seen, count, 1, softCap) }
                 softmax(row + seen, count, sink)
                 row.update(repeating: 0, count: seen)
                 (row + seen + count).update(repeating: 0, count: width - seen - count)
             }
             try engine.multiply(
                 scores, Rows(base: values[low], stride: values.stride), transposed: false,
-                into: Rows(base: result[first], stride: result.stride), rows: end - first, columns: valueLength,
+                into: Rows(base: result[first], stride: result.stride), rows: end - first, columns: heads.valueLength,
                 inner: width)
         }
     }
@@ -48,6 +45,4 @@ struct AttentionScores {
         guard var sink else { return engine.steps.softmax(row, count, nil) }
         engine.steps.softmax(row, count, &sink)
     }
-
-    private func firstSeen(by position: Int) -> Int { window.map { max(0, position - $0 + 1) } ?? 0 }
 }

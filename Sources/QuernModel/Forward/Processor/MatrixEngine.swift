@@ -4,8 +4,8 @@ import QuernFormats
 import QuernKernels
 import Synchronization
 
-/// Products of matrices by oneDNN, each on the calling thread.
-package final class MatrixEngine: Sendable {
+/// Forward passes on the processor: products of matrices by oneDNN, each on the calling thread.
+package final class MatrixEngine: ForwardEngine {
     package enum Precision: Sendable, CaseIterable {
         /// IEEE single precision.
         case single
@@ -17,25 +17,19 @@ package final class MatrixEngine: Sendable {
     let precision: Precision
     let steps: quern_forward_kernels
     /// For packed weights.
-    let buffers: BufferPool
+    let buffers = BufferPool()
     private let products = Mutex<[Key: Product]>([:])
 
-    /// - Parameters:
-    ///   - precision: nil for what is fastest here: split operands where the processor has tiles for BF16, single
-    ///     precision otherwise.
-    ///   - buffers: may serve several engines that take turns.
+    /// - Parameter precision: nil for what is fastest here: split operands where the processor has tiles for BF16, single
+    ///   precision otherwise.
     /// - Throws: `QuernError` `.unsupported` where oneDNN is not there, or the precision is not.
-    package init(precision: Precision? = nil, buffers: BufferPool = BufferPool()) throws {
-        self.buffers = buffers
+    package init(precision: Precision? = nil) throws {
         if let obstacle = Self.obstacle { throw obstacle }
         self.precision = precision ?? (quern_dnnl_has_tiles() ? .splitBF16 : .single)
         guard self.precision == .single || quern_dnnl_has_bf16() else {
             throw QuernError(.unsupported, "the processor does not multiply BF16", at: "forward pass")
         }
-        guard let steps = quern_forward(InstructionSet.best.rawValue) else {
-            throw QuernError(.internalFault, "no kernels for \(InstructionSet.best)")
-        }
-        self.steps = steps.pointee
+        steps = try quern_forward_kernels.best()
     }
 
     /// Why no model can be computed on this machine; nil where it can.
@@ -49,6 +43,20 @@ package final class MatrixEngine: Sendable {
 
     /// Whether processors like this one can be asked for BF16.
     package static var hasBF16: Bool { quern_dnnl_load() == nil && quern_dnnl_has_bf16() }
+
+    package func allocate(_ count: Int) -> any ValueBuffer { FloatBuffer(count) }
+
+    package func vector(_ values: [Float]) -> any ValueBuffer {
+        let buffer = FloatBuffer(values.count)
+        buffer.base.update(from: values, count: values.count)
+        return buffer
+    }
+
+    package func matrix(outputs: Int, inputs: Int, areBF16: Bool) throws -> any WeightMatrix {
+        try PackedMatrix(outputs: outputs, inputs: inputs, areBF16: areBF16, engine: self)
+    }
+
+    package func makeLane() -> any ForwardLane { ProcessorLane(self) }
 
     struct Key: Hashable {
         let isBF16: Bool

@@ -3,8 +3,7 @@ import QuernFormats
 import QuernKernels
 
 extension MatrixEngine {
-    /// How it multiplies and sums, in words: equal words mean equal bits.
-    var arithmetic: String {
+    package var arithmetic: String {
         let products =
             switch precision {
             case .single: "single precision"
