@@ -17,7 +17,8 @@ import Testing
     @Test func arithmeticNamesWhatMultiplies() throws {
         for precision in [MatrixEngine.Precision.single, .splitBF16] where precision == .single || MatrixEngine.hasBF16
         {
-            let words = try Decoder(model: Self.model("llama"), threads: 1, engine: MatrixEngine(precision: precision)).arithmetic
+            let words = try Decoder(model: Self.model("llama"), threads: 1, engine: MatrixEngine(precision: precision))
+                .arithmetic
             #expect(words.hasPrefix(precision == .single ? "single precision, " : "BF16 halves, "))
             #expect(words.firstMatch(of: /, oneDNN 2\.\d+\.\d+ for 0x[0-9a-f]+$/) != nil, "\(words)")
         }

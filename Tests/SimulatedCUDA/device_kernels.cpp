@@ -1,23 +1,7 @@
 // The programs for devices, compiled for the host: every thread of a launch in turn.
 #include "device_kernels.hpp"
+#include "device_threads.hpp"
 
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <utility>
-
-namespace {
-
-struct Place {
-    unsigned x, y, z;
-};
-
-thread_local Place blockIdx, blockDim, threadIdx;
-
-} // namespace
-
-#define __global__
-#define __constant__
 #define QUERN_DEVICE 1
 #define LANES 1
 #define LANE_TABLES 1
@@ -104,32 +88,6 @@ thread_local Place blockIdx, blockDim, threadIdx;
 #include "../../Sources/CQuernKernels/device/block_kernels.h"
 #undef QUERN_TYPE
 
-namespace {
-
-template <typename... Values, size_t... indices>
-void call(void (*kernel)(Values...), void **arguments, std::index_sequence<indices...>) {
-    kernel(*static_cast<Values *>(arguments[indices])...);
-}
-
-/// Does what all threads of a launch do.
-template <typename... Values>
-void run(void (*kernel)(Values...), const simulated_launch *launch, void **arguments) {
-    blockDim = {launch->block[0], launch->block[1], launch->block[2]};
-    for (blockIdx = {0, 0, 0}; blockIdx.x < launch->grid[0]; ++blockIdx.x)
-        for (threadIdx = {0, 0, 0}; threadIdx.x < launch->block[0]; ++threadIdx.x)
-            call(kernel, arguments, std::index_sequence_for<Values...>{});
-}
-
-template <typename... Values>
-constexpr simulated_kernel named(const char *name, void (*)(Values...),
-                                 void (*run)(const simulated_launch *, void **)) {
-    return {name, {sizeof(Values)..., 0}, run};
-}
-
-} // namespace
-
-#define KERNEL_NAMED(name)                                                                                             \
-    named(#name, name, [](const simulated_launch *launch, void **arguments) { run(name, launch, arguments); })
 #define BLOCK_KERNELS(type) KERNEL_NAMED(quern_encode_##type), KERNEL_NAMED(quern_decode_##type)
 
 const simulated_kernel device_kernels[] = {

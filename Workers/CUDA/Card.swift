@@ -126,8 +126,8 @@ extension CUDAProgram {
     package init(_ program: DeviceProgram) {
         let files = DeviceProgram.files
         self.init(
-            name: files[0].name, source: files[0].text,
-            headers: files.dropFirst().map { Header(name: $0.name, text: $0.text) },
+            name: program.main, source: files.first { $0.name == program.main }?.text ?? "",
+            headers: files.filter { $0.name != program.main }.map { Header(name: $0.name, text: $0.text) },
             options: CUDAProgram.exactArithmetic
                 + program.definitions.sorted { $0.key < $1.key }.map { "-D\($0.key)=\($0.value)" })
     }

@@ -29,6 +29,7 @@
 #endif
 
 #include "half.h"
+#include "rounding.h"
 #include "rows.h"
 #include "lanes.h"
 #include "registers.h"
@@ -69,6 +70,7 @@
 #include "exponential.h"
 #include "softmax.h"
 #include "moments.h"
+#include "forward_functions.h"
 #include "forward_rows.h"
 #include "forward_activations.h"
 #include "source_type.h"

@@ -92,10 +92,6 @@ KERNEL bool any(lane_mask mask) {
 
 KERNEL lane_float magnitude(lane_float a) { return lane_from_bits(lane_bits(a) & 0x7fffffff); }
 
-// Adding 1.5 × 2^23 rounds to the nearest even integer and leaves it in the low 23 bits.
-#define ROUNDING 12582912.0f
-#define ROUNDING_BITS 0x4b400000
-
 // The integer nearest to `a`, |a| < 2^22, the even one of two, as a float.
 #if defined(PERMUTE_LANES) || (defined(__aarch64__) && LANES > 1)
 #define NEAREST(a) __builtin_elementwise_rint(a)

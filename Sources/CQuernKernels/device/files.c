@@ -25,6 +25,27 @@ static const quern_device_file files[] = {
     {"thread.h", (const char[]){
 #embed "thread.h"
         , 0}},
+    {"forward_program.h", (const char[]){
+#embed "forward_program.h"
+        , 0}},
+    {"forward_norms.h", (const char[]){
+#embed "forward_norms.h"
+        , 0}},
+    {"forward_values.h", (const char[]){
+#embed "forward_values.h"
+        , 0}},
+    {"forward_attention.h", (const char[]){
+#embed "forward_attention.h"
+        , 0}},
+    {"../body/rounding.h", (const char[]){
+#embed "../body/rounding.h"
+        , 0}},
+    {"../body/exponential.h", (const char[]){
+#embed "../body/exponential.h"
+        , 0}},
+    {"../body/forward_functions.h", (const char[]){
+#embed "../body/forward_functions.h"
+        , 0}},
     {"stdint.h", (const char[]){
 #embed "integers.h"
         , 0}},
@@ -45,6 +66,9 @@ static const quern_device_file files[] = {
         , 0}},
     {"half.h", (const char[]){
 #embed "../body/half.h"
+        , 0}},
+    {"rounding.h", (const char[]){
+#embed "../body/rounding.h"
         , 0}},
     {"rows.h", (const char[]){
 #embed "../body/rows.h"
@@ -156,6 +180,9 @@ static const quern_device_file files[] = {
         , 0}},
     {"moments.h", (const char[]){
 #embed "../body/moments.h"
+        , 0}},
+    {"forward_functions.h", (const char[]){
+#embed "../body/forward_functions.h"
         , 0}},
     {"forward_rows.h", (const char[]){
 #embed "../body/forward_rows.h"

@@ -11,6 +11,8 @@ public enum DeviceProgram: Hashable, Sendable {
     case rows
     /// Encodes and decodes blocks of a type, one of `types`.
     case blocks(ElementType)
+    /// The steps of a forward pass between its matrix products, `ForwardKernel`.
+    case forward
 
     /// Types whose blocks devices encode. The others are copies of a kind, which only memory holds up.
     public static let types: Set<ElementType> = Set(EncodableTypes.all.filter(\.isQuantized))
@@ -21,17 +23,25 @@ public enum DeviceProgram: Hashable, Sendable {
         public let text: String
     }
 
-    /// The source of all programs, the main file first.
+    /// The source of all programs.
     public static let files: [File] = {
         var count = 0
         guard let files = quern_device_files(&count) else { return [] }
         return (0..<count).map { File(name: String(cString: files[$0].name), text: String(cString: files[$0].text)) }
     }()
 
+    /// The file that the others are included into.
+    public var main: String {
+        switch self {
+        case .rows, .blocks: "program.h"
+        case .forward: "forward_program.h"
+        }
+    }
+
     /// Macros that make this program of the source.
     public var definitions: [String: String] {
         switch self {
-        case .rows: [:]
+        case .rows, .forward: [:]
         case .blocks(let type): ["QUERN_TYPE": String(type.rawValue)]
         }
     }
@@ -47,6 +57,7 @@ public enum DeviceProgram: Hashable, Sendable {
         switch self {
         case .rows: [Self.rowMeans, Self.rowErrors]
         case .blocks(let type): [Self.encoder(type), Self.decoder(type)]
+        case .forward: ForwardKernel.allCases.map(\.rawValue)
         }
     }
 
