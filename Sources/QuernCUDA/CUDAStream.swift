@@ -22,8 +22,12 @@ package final class CUDAStream: @unchecked Sendable {
     package func copy(
         _ bytes: UnsafeRawBufferPointer, to memory: DeviceMemory, at offset: Int = 0
     ) throws(CUDAFailure) {
+        try copy(bytes, to: memory.address(at: offset, count: bytes.count))
+    }
+
+    /// - Parameter address: of as many bytes on the card, which stay there.
+    package func copy(_ bytes: UnsafeRawBufferPointer, to address: UInt64) throws(CUDAFailure) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
-        let address = memory.address(at: offset, count: bytes.count)
         try context.call("cuMemcpyHtoDAsync_v2") {
             $0.pointee.cuMemcpyHtoDAsync_v2(address, start, bytes.count, handle)
         }
@@ -33,8 +37,12 @@ package final class CUDAStream: @unchecked Sendable {
     package func copy(
         _ memory: DeviceMemory, at offset: Int = 0, to bytes: UnsafeMutableRawBufferPointer
     ) throws(CUDAFailure) {
+        try copy(memory.address(at: offset, count: bytes.count), to: bytes)
+    }
+
+    /// - Parameter address: of as many bytes on the card, which stay there.
+    package func copy(_ address: UInt64, to bytes: UnsafeMutableRawBufferPointer) throws(CUDAFailure) {
         guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
-        let address = memory.address(at: offset, count: bytes.count)
         try context.call("cuMemcpyDtoHAsync_v2") {
             $0.pointee.cuMemcpyDtoHAsync_v2(start, address, bytes.count, handle)
         }

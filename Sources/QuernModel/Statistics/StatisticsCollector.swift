@@ -1,5 +1,4 @@
 import QuernFormats
-import QuernKernels
 import QuernPlanning
 import Synchronization
 
@@ -14,18 +13,10 @@ public final class StatisticsCollector: ActivationObserver {
         let matrix: Int
     }
 
-    /// Sums over the rows of one chunk.
-    fileprivate struct Sums {
-        var rows: Int
-        var squares: [Double]
-        var magnitudes: [Double]
-        var maxima: [Float]
-    }
-
     fileprivate struct State {
         var inputs: [InputStatistics]
         /// Sums that wait for other chunks, by layer.
-        var waiting: [Int: [Key: [Int: Sums]]] = [:]
+        var waiting: [Int: [Key: [Int: RowMoments]]] = [:]
         /// For each chunk the layer it is in.
         var reached: [Int]
         /// Layers below are added up.
@@ -66,11 +57,15 @@ public final class StatisticsCollector: ActivationObserver {
 
     public func wants(_ input: LinearInput) -> Bool { indices[input.name] != nil }
 
+    public func form(of input: LinearInput) -> ObservedForm { gram == nil ? .moments : .rowsAndMoments }
+
     public func observe(_ input: LinearInput, matrix: Int, rows: UnsafeBufferPointer<Float>, chunk: Int) {
         guard let index = indices[input.name] else { return }
         gram?.add(rows, input: index, matrix: matrix, chunk: chunk)
-        guard !rows.isEmpty else { return }
-        let sums = Sums(rows, channels: input.channels)
+    }
+
+    public func observe(_ input: LinearInput, matrix: Int, moments sums: RowMoments, chunk: Int) {
+        guard let index = indices[input.name] else { return }
         // The head comes after all layers.
         let layer = input.layer ?? Int.max
         state.withLock { state in
@@ -111,22 +106,6 @@ extension StatisticsCollector.State {
                     inputs[key.input].squares[place] += sums.squares[channel]
                     inputs[key.input].magnitudes[place] += sums.magnitudes[channel]
                     inputs[key.input].maxima[place] = max(inputs[key.input].maxima[place], sums.maxima[channel])
-                }
-            }
-        }
-    }
-}
-
-extension StatisticsCollector.Sums {
-    fileprivate init(_ values: UnsafeBufferPointer<Float>, channels: Int) {
-        rows = values.count / channels
-        squares = Array(repeating: 0, count: channels)
-        magnitudes = Array(repeating: 0, count: channels)
-        maxima = Array(repeating: 0, count: channels)
-        squares.withUnsafeMutableBufferPointer { squares in
-            magnitudes.withUnsafeMutableBufferPointer { magnitudes in
-                maxima.withUnsafeMutableBufferPointer {
-                    Kernels.addMoments(of: values, squares: squares, magnitudes: magnitudes, maxima: $0)
                 }
             }
         }

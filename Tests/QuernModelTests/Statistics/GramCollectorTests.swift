@@ -44,7 +44,7 @@ struct GramCollectorTests {
 
     static func observe(_ call: Call, by collector: StatisticsCollector) {
         call.rows.withUnsafeBufferPointer {
-            collector.observe(inputs[call.input], matrix: call.matrix, rows: $0, chunk: call.chunk)
+            collector.see($0, of: inputs[call.input], matrix: call.matrix, chunk: call.chunk)
         }
     }
 

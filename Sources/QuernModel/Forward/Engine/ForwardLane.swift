@@ -8,11 +8,12 @@ package protocol ForwardLane: AnyObject {
     /// One of the lane's own buffers, with room for `count` values: whatever was there before.
     func take(_ use: RowUse, _ count: Int) throws -> UnsafeMutablePointer<Float>
 
-    /// Memory of the processor, for values on their way to the engine; valid until the next call.
+    /// Memory of the processor, for values on their way to the engine: the same each time, when they are there.
     func staging(_ count: Int) throws -> UnsafeMutablePointer<Float>
 
-    /// Takes values of the processor over; they may be overwritten when this returns, those of `staging` included.
-    func put(_ values: UnsafePointer<Float>, count: Int, at place: UnsafeMutablePointer<Float>) throws
+    /// Takes values of the processor over.
+    /// - Parameter values: of the last call of `staging`.
+    func put(_ values: UnsafeMutablePointer<Float>, count: Int, at place: UnsafeMutablePointer<Float>) throws
 
     /// Lends values to the processor, when all steps before are done: valid during the call.
     func read<Value>(
@@ -27,7 +28,7 @@ package protocol ForwardLane: AnyObject {
     /// Packs one of a matrix's pieces; lanes may pack different ones at the same time.
     /// - Parameters:
     ///   - rows: one of `matrix.pieces`.
-    ///   - values: [rows.count, inputs], of `staging`.
+    ///   - values: [rows.count, inputs], of the last call of `staging`.
     func pack(_ matrix: any WeightMatrix, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws
 
     /// result = input·Wᵀ.
@@ -60,6 +61,9 @@ package protocol ForwardLane: AnyObject {
     ) throws
 
     // MARK: Rows
+
+    /// Sums over rows without gaps, when all steps before are done.
+    func moments(_ rows: UnsafeMutablePointer<Float>, width: Int, count: Int) throws -> RowMoments
 
     func clear(_ values: UnsafeMutablePointer<Float>, count: Int) throws
     func copy(_ rows: Rows, to target: Rows, width: Int, count: Int) throws

@@ -16,7 +16,7 @@ final class ProcessorLane: ForwardLane {
     func take(_ use: RowUse, _ count: Int) -> UnsafeMutablePointer<Float> { workspace.take(.rows(use), count) }
     func staging(_ count: Int) -> UnsafeMutablePointer<Float> { workspace.take(.decoded, count) }
 
-    func put(_ values: UnsafePointer<Float>, count: Int, at place: UnsafeMutablePointer<Float>) {
+    func put(_ values: UnsafeMutablePointer<Float>, count: Int, at place: UnsafeMutablePointer<Float>) {
         place.update(from: values, count: count)
     }
 
@@ -69,6 +69,10 @@ final class ProcessorLane: ForwardLane {
     }
 
     // MARK: Rows
+
+    func moments(_ rows: UnsafeMutablePointer<Float>, width: Int, count: Int) -> RowMoments {
+        RowMoments(of: UnsafeBufferPointer(start: rows, count: count * width), columns: width)
+    }
 
     func clear(_ values: UnsafeMutablePointer<Float>, count: Int) { values.update(repeating: 0, count: count) }
 
