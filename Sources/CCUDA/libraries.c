@@ -25,6 +25,10 @@ static void *open_library(const char *library, const char *symbol, char *place, 
 
 #define NVRTC_FUNCTIONS(apply) QUERN_NVRTC_FUNCTIONS(apply) apply(nvrtcGetErrorString, )
 
+#define CUBLASLT_FUNCTIONS(apply)                                                                                     \
+    QUERN_CUBLASLT_FUNCTIONS(apply)                                                                                   \
+    apply(cublasLtGetVersion, ) apply(cublasLtGetStatusName, ) apply(cublasLtGetStatusString, )
+
 /// - symbol: one of the library's, by which its place is found.
 #define OPENER(name, table, symbol, LIST)                                                                             \
     const table *name(const char *library, char *place, char *reason, size_t capacity) {                              \
@@ -44,3 +48,4 @@ static void *open_library(const char *library, const char *symbol, char *place, 
 
 OPENER(quern_cuda_open_driver, quern_cuda_driver, "cuInit", QUERN_CUDA_DRIVER_FUNCTIONS)
 OPENER(quern_cuda_open_nvrtc, quern_nvrtc, "nvrtcVersion", NVRTC_FUNCTIONS)
+OPENER(quern_cuda_open_cublaslt, quern_cublaslt, "cublasLtCreate", CUBLASLT_FUNCTIONS)

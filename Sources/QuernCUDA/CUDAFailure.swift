@@ -1,6 +1,6 @@
 import QuernFormats
 
-/// A call of the driver that failed.
+/// A call of the driver, or of a library beside it, that failed.
 package struct CUDAFailure: Error, Sendable, Equatable {
     package enum Kind: Sendable {
         /// The card has not enough memory left: what was to be done there is done elsewhere, and the card goes on.
@@ -12,10 +12,15 @@ package struct CUDAFailure: Error, Sendable, Equatable {
     }
 
     package let kind: Kind
-    /// The driver's number for it (`CUresult`).
+    /// The driver's number for it (`CUresult`), or the library's.
     package let status: Int
     /// What to tell the user: the call, the driver's name for the failure, the card, and what to do.
     package let error: QuernError
+
+    /// - Parameter error: what `init(call:status:name:text:card:)` would tell, in a library's words.
+    init(kind: Kind, status: Int, error: QuernError) {
+        (self.kind, self.status, self.error) = (kind, status, error)
+    }
 
     /// - Parameters:
     ///   - name: the driver's, such as `CUDA_ERROR_OUT_OF_MEMORY`.

@@ -22,6 +22,14 @@ struct Rig {
         try CUDAModule(context, CUDAImage(kind: .cubin, bytes: [1])).function(name)
     }
 
+    /// Products on the first card.
+    func products(
+        workspaceLimit: Int = CardProducts.usualWorkspaceLimit
+    ) throws -> CardProducts {
+        try CardProducts(
+            try CUDAProducts(CUDALibraries(folders: [cards.path])), context, workspaceLimit: workspaceLimit)
+    }
+
     /// A card's sums of numbers that it is given.
     func sums(_ a: [Float], _ b: [Float]) throws -> [Float] {
         let memory = try [a, b, a].map { try DeviceMemory(context, count: $0.count * 4) }

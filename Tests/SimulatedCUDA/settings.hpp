@@ -12,7 +12,8 @@ std::string text(const char *name, const char *usual);
 long long number(const char *name, long long usual);
 
 /// QUERN_SIMULATED_FAILURES: `CALL:N:CODE`, joined by commas: the Nth call of that function gives the code; `N+` for
-/// that call and all later ones.
+/// that call and all later ones. Functions of cuBLASLt give a `cublasStatus_t`, and lose the card with
+/// EXECUTION_FAILED (13) and INTERNAL_ERROR (14).
 /// - Returns: 0 where this call is to succeed.
 int failure(const std::string &call);
 

@@ -1,8 +1,8 @@
 import Foundation
 import QuernFormats
 
-/// NVIDIA's driver, simulated: a folder with a library of its name, whose cards run kernels on the host. What its
-/// variables do is said in `Tests/SimulatedCUDA/settings.hpp`.
+/// NVIDIA's driver and cuBLASLt, simulated: a folder with libraries of their names, whose cards run kernels and products
+/// on the host. What variables do is said in `Tests/SimulatedCUDA/settings.hpp`.
 public final class SimulatedCards: Sendable {
     private let folder: TemporaryFolder
 
@@ -14,6 +14,8 @@ public final class SimulatedCards: Sendable {
         folder = try TemporaryFolder()
         // A copy: the loader takes two links to one file for the same library.
         try FileManager.default.copyItem(atPath: Self.build("release/libSimulatedCUDA.so"), toPath: library)
+        // A link, for the opposite reason: products are computed by the cards of that driver.
+        try folder.link("libcublasLt.so.12", to: library)
         for (name, value) in settings { try set(name, value) }
     }
 

@@ -1,14 +1,15 @@
-/// NVIDIA's driver (libcuda) and run-time compiler (NVRTC), opened when they are asked for: machines that build Quern
-/// have neither headers nor libraries of CUDA. Declared here is what Quern calls, as NVIDIA's reference manuals give
-/// it: https://docs.nvidia.com/cuda/cuda-driver-api and https://docs.nvidia.com/cuda/nvrtc. Names are those of the
-/// symbols, with the version that the headers of CUDA 12 and 13 choose.
+/// NVIDIA's driver (libcuda), run-time compiler (NVRTC) and library for products of matrices (cuBLASLt), opened when
+/// they are asked for: machines that build Quern have neither headers nor libraries of CUDA. Declared here is what
+/// Quern calls, as NVIDIA's reference manuals give it: https://docs.nvidia.com/cuda/cuda-driver-api,
+/// https://docs.nvidia.com/cuda/nvrtc and https://docs.nvidia.com/cuda/cublas. Names are those of the symbols, with the
+/// version that the headers of CUDA 12 and 13 choose.
 #ifndef CCUDA_H
 #define CCUDA_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/// `CUresult`, `nvrtcResult`: 0 for success.
+/// `CUresult`, `nvrtcResult`, `cublasStatus_t`: 0 for success.
 typedef int quern_cuda_status;
 /// `CUdevice`.
 typedef int quern_cuda_device;
@@ -20,6 +21,10 @@ typedef struct quern_cuda_function_s *quern_cuda_function;
 typedef struct quern_cuda_stream_s *quern_cuda_stream;
 typedef struct quern_cuda_event_s *quern_cuda_event;
 typedef struct quern_nvrtc_program_s *quern_nvrtc_program;
+typedef struct quern_cublaslt_handle_s *quern_cublaslt_handle;
+typedef struct quern_cublaslt_operation_s *quern_cublaslt_operation;
+typedef struct quern_cublaslt_layout_s *quern_cublaslt_layout;
+typedef struct quern_cublaslt_preference_s *quern_cublaslt_preference;
 
 /// `CUuuid`.
 typedef struct {
@@ -44,6 +49,59 @@ enum {
     QUERN_CUDA_EVENT_WITHOUT_TIME = 2,
     QUERN_CUDA_HOST_PORTABLE = 1,
 };
+
+/// Of cuBLASLt's enumerations, what is used here.
+enum {
+    /// `CUBLAS_STATUS_` …
+    QUERN_CUBLAS_NOT_INITIALIZED = 1,
+    QUERN_CUBLAS_ALLOC_FAILED = 3,
+    QUERN_CUBLAS_INVALID_VALUE = 7,
+    QUERN_CUBLAS_ARCH_MISMATCH = 8,
+    QUERN_CUBLAS_EXECUTION_FAILED = 13,
+    QUERN_CUBLAS_INTERNAL_ERROR = 14,
+    QUERN_CUBLAS_NOT_SUPPORTED = 15,
+
+    /// `CUDA_R_32F`, `CUDA_R_16BF`, `CUBLAS_COMPUTE_32F`, `CUBLAS_OP_N`, `CUBLAS_OP_T`.
+    QUERN_CUBLAS_FLOAT = 0,
+    QUERN_CUBLAS_BFLOAT16 = 14,
+    QUERN_CUBLAS_COMPUTE_FLOAT = 68,
+    QUERN_CUBLAS_AS_IT_LIES = 0,
+    QUERN_CUBLAS_TRANSPOSED = 1,
+
+    /// Attributes of an operation (`CUBLASLT_MATMUL_DESC_TRANSA`, `…_TRANSB`): an int32_t.
+    QUERN_CUBLASLT_TRANSPOSE_A = 3,
+    QUERN_CUBLASLT_TRANSPOSE_B = 4,
+
+    /// Of a layout (`CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT`, `…_STRIDED_BATCH_OFFSET`): an int32_t; elements, an int64_t.
+    QUERN_CUBLASLT_BATCH_COUNT = 5,
+    QUERN_CUBLASLT_BATCH_STRIDE = 6,
+
+    /// Of a preference (`CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES`, `…_REDUCTION_SCHEME_MASK`,
+    /// `…_MIN_ALIGNMENT_A_BYTES` and so on): a uint64_t; uint32_t.
+    QUERN_CUBLASLT_WORKSPACE_BYTES = 1,
+    QUERN_CUBLASLT_REDUCTIONS = 3,
+    QUERN_CUBLASLT_ALIGNMENT_A = 5,
+    QUERN_CUBLASLT_ALIGNMENT_B = 6,
+    QUERN_CUBLASLT_ALIGNMENT_C = 7,
+    QUERN_CUBLASLT_ALIGNMENT_D = 8,
+
+    /// `CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE`. No reduction at all is always among what the mask allows.
+    QUERN_CUBLASLT_REDUCED_APART = 2,
+};
+
+/// `cublasLtMatmulAlgo_t`.
+typedef struct {
+    uint64_t data[8];
+} quern_cublaslt_algorithm;
+
+/// `cublasLtMatmulHeuristicResult_t`.
+typedef struct {
+    quern_cublaslt_algorithm algorithm;
+    size_t workspace_bytes;
+    quern_cuda_status state;
+    float waves;
+    int reserved[4];
+} quern_cublaslt_choice;
 
 /// Every function of the driver: its symbol, and its parameters.
 #define QUERN_CUDA_DRIVER_FUNCTIONS(apply)                                                                            \
@@ -109,6 +167,34 @@ enum {
     apply(nvrtcGetPTXSize, (quern_nvrtc_program program, size_t *bytes))                                              \
     apply(nvrtcGetPTX, (quern_nvrtc_program program, char *image))
 
+/// Those of cuBLASLt that give a status. Matrices of an operation are by column; D = alpha · op(A) · op(B) + beta · C.
+#define QUERN_CUBLASLT_FUNCTIONS(apply)                                                                               \
+    apply(cublasLtCreate, (quern_cublaslt_handle * handle))                                                           \
+    apply(cublasLtDestroy, (quern_cublaslt_handle handle))                                                            \
+    apply(cublasLtMatmulDescCreate, (quern_cublaslt_operation * operation, int compute_type, int scale_type))         \
+    apply(cublasLtMatmulDescDestroy, (quern_cublaslt_operation operation))                                            \
+    apply(cublasLtMatmulDescSetAttribute,                                                                             \
+          (quern_cublaslt_operation operation, int attribute, const void *value, size_t bytes))                       \
+    apply(cublasLtMatrixLayoutCreate,                                                                                 \
+          (quern_cublaslt_layout * layout, int type, uint64_t rows, uint64_t columns, int64_t leading_dimension))     \
+    apply(cublasLtMatrixLayoutDestroy, (quern_cublaslt_layout layout))                                                \
+    apply(cublasLtMatrixLayoutSetAttribute,                                                                           \
+          (quern_cublaslt_layout layout, int attribute, const void *value, size_t bytes))                             \
+    apply(cublasLtMatmulPreferenceCreate, (quern_cublaslt_preference * preference))                                   \
+    apply(cublasLtMatmulPreferenceDestroy, (quern_cublaslt_preference preference))                                    \
+    apply(cublasLtMatmulPreferenceSetAttribute,                                                                       \
+          (quern_cublaslt_preference preference, int attribute, const void *value, size_t bytes))                     \
+    apply(cublasLtMatmulAlgoGetHeuristic,                                                                             \
+          (quern_cublaslt_handle handle, quern_cublaslt_operation operation, quern_cublaslt_layout a,                 \
+           quern_cublaslt_layout b, quern_cublaslt_layout c, quern_cublaslt_layout d,                                 \
+           quern_cublaslt_preference preference, int asked, quern_cublaslt_choice *choices, int *count))              \
+    apply(cublasLtMatmul,                                                                                             \
+          (quern_cublaslt_handle handle, quern_cublaslt_operation operation, const void *alpha, const void *a,        \
+           quern_cublaslt_layout a_layout, const void *b, quern_cublaslt_layout b_layout, const void *beta,           \
+           const void *c, quern_cublaslt_layout c_layout, void *d, quern_cublaslt_layout d_layout,                    \
+           const quern_cublaslt_algorithm *algorithm, void *workspace, size_t workspace_bytes,                        \
+           quern_cuda_stream stream))
+
 #define QUERN_CUDA_MEMBER(name, parameters) quern_cuda_status (*name) parameters;
 
 /// The functions of an opened driver. All of them may be called by several threads at a time; which context is current
@@ -123,11 +209,21 @@ typedef struct {
     const char *(*nvrtcGetErrorString)(quern_cuda_status status);
 } quern_nvrtc;
 
+/// The functions of an opened cuBLASLt. All of them may be called by several threads at a time, with one handle.
+typedef struct {
+    QUERN_CUBLASLT_FUNCTIONS(QUERN_CUDA_MEMBER)
+    /// 120903 for 12.9.3.
+    size_t (*cublasLtGetVersion)(void);
+    const char *(*cublasLtGetStatusName)(quern_cuda_status status);
+    const char *(*cublasLtGetStatusString)(quern_cuda_status status);
+} quern_cublaslt;
+
 /// Opens a library and finds its functions. What is open stays so until the process ends.
 /// - library: a path, or a name that the loader looks for in its own places.
 /// - reason: where NULL is returned, why, in at most `capacity` bytes with the last one 0.
 /// - place: where it was found, in as many.
 const quern_cuda_driver *quern_cuda_open_driver(const char *library, char *place, char *reason, size_t capacity);
 const quern_nvrtc *quern_cuda_open_nvrtc(const char *library, char *place, char *reason, size_t capacity);
+const quern_cublaslt *quern_cuda_open_cublaslt(const char *library, char *place, char *reason, size_t capacity);
 
 #endif
