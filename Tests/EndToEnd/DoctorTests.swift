@@ -47,7 +47,8 @@ import Testing
         #expect(status == 0)
         #expect(
             findings.keys.sorted() == [
-                "NVIDIA driver", "NVRTC", "coordinator", "device", "memory", "oneDNN", "processor", "version",
+                "NVIDIA driver", "NVRTC", "coordinator", "cuBLASLt", "device", "memory", "oneDNN", "processor",
+                "version",
             ])
         #expect(findings["version"]?.state == "ok" && findings["version"]?.found.hasPrefix("quern ") == true)
         let processor = try #require(findings["processor"])
@@ -102,6 +103,11 @@ import Testing
             throw CocoaError(.coderReadCorrupt)
         }
         #expect(architectures.contains("9.0") && architectures.contains("10.0"))
+        let products = try #require(findings["cuBLASLt"])
+        #expect(products.state == "ok" && products.remedy == nil)
+        #expect(products.details["version"] == .text("12.9.3"))
+        #expect(products.found == "12.9.3, \(cards.path)/libcuda.so.1")
+        #expect(products.details["library"] == .text("\(cards.path)/libcuda.so.1"))
     }
 
     /// Cards that are missing are worth a word, and an error only to who asks for them.
@@ -184,6 +190,22 @@ import Testing
         let library = try #require(findings["oneDNN"])
         #expect(status == 0 && library.state == "notice")
         #expect(library.remedy == "Install it (Debian, Ubuntu: apt-get install libdnnl2)")
+    }
+
+    /// Without the library for products, cards encode: who asks for them has them.
+    @Test(arguments: [[], ["--device", "cuda"]]) func noProducts(arguments: [String]) async throws {
+        let cards = try SimulatedCards()
+        let folder = try TemporaryFolder()
+        try folder.write("no library", to: "libcublasLt.so.12")
+        var environment = try cards.environment()
+        environment["QUERN_CUDA_LIBRARIES"] = try "\(folder.path):\(cards.path):\(SimulatedCards.compilerFolder())"
+        let (status, findings) = try await examine(arguments, environment: environment)
+        let products = try #require(findings["cuBLASLt"])
+        #expect(status == 0 && products.state == "notice")
+        #expect(products.found.contains("cuBLASLt cannot be used: \(folder.path)/libcublasLt.so.12"), "\(products)")
+        #expect(products.found.hasSuffix("; the forward pass stays on the processor"))
+        #expect(products.remedy?.contains("nvidia-cublas-cu12") == true)
+        #expect(findings["device"]?.details["used"] == .text("cuda"))
     }
 
     @Test func unreachableCoordinator() async throws {

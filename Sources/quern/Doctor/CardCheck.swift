@@ -2,7 +2,8 @@ import Logging
 import QuernCUDA
 import QuernFormats
 
-/// NVIDIA's driver, its cards, the compiler for them, and what a worker would encode on.
+/// NVIDIA's driver, its cards, the compiler for them, their library for products of matrices, and what a
+/// worker would encode on.
 struct CardCheck: DoctorCheck {
     let request: DeviceSelection.Request
 
@@ -16,9 +17,9 @@ struct CardCheck: DoctorCheck {
             let found = Finding(
                 "NVIDIA driver", "CUDA \(driver.version), \(driver.place)",
                 ["cuda": .text("\(driver.version)"), "library": .text(driver.place)])
-            return [found] + cards(of: driver) + [compiler(for: driver.version)]
+            return [found] + cards(of: driver) + [compiler(for: driver.version), products(for: driver.version)]
         } catch {
-            return [Finding("NVIDIA driver", error, isWanted: isWanted), compiler(for: nil)]
+            return [Finding("NVIDIA driver", error, isWanted: isWanted), compiler(for: nil), products(for: nil)]
         }
     }
 
@@ -67,6 +68,21 @@ struct CardCheck: DoctorCheck {
                 ])
         } catch {
             return Finding("NVRTC", error, isWanted: isWanted)
+        }
+    }
+
+    private func products(for driver: CUDAVersion?) -> Finding {
+        do throws(QuernError) {
+            let library = try CUDAProducts(CUDALibraries(), driver: driver)
+            return Finding(
+                "cuBLASLt", "\(library.version), \(library.place)",
+                ["version": .text(library.version), "library": .text(library.place)])
+        } catch {
+            // Cards encode without it.
+            let consequence = QuernError(
+                error.code, "\(error.message); the forward pass stays on the processor", at: error.location,
+                remedy: error.remedy)
+            return Finding("cuBLASLt", consequence, isWanted: false)
         }
     }
 
