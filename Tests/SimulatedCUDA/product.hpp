@@ -27,7 +27,8 @@ struct Algorithm {
     uint64_t key;
     /// Bytes that addresses have to be multiples of.
     uint32_t alignments[4];
-    /// Into how many parts a sum is divided, and whether they are added to D as they come.
+    /// Into how many parts a sum is divided, and whether they are added in place, here in another order each time: who
+    /// lets that in is to notice.
     uint32_t parts;
     bool inPlace;
     uint64_t workspaceBytes;

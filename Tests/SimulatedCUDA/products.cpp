@@ -228,7 +228,7 @@ quern_cuda_status cublasLtMatmul(quern_cublaslt_handle handle, quern_cublaslt_op
     const void *const addresses[] = {a, b, c, d};
     for (int i = 0; i < 4; ++i)
         if (!isAligned(addresses[i], algorithm.alignments[i])) return QUERN_CUBLAS_INVALID_VALUE;
-    if (workspace_bytes < algorithm.workspaceBytes || !isAligned(workspace, 16)) return QUERN_CUBLAS_INVALID_VALUE;
+    if (workspace_bytes < algorithm.workspaceBytes || !isAligned(workspace, 256)) return QUERN_CUBLAS_INVALID_VALUE;
     const Product::Operands operands = {
         a, b, c, d, workspace, *static_cast<const float *>(alpha), *static_cast<const float *>(beta)};
     stream->stream.work.push_back([=, card = call.card] { return product.run(*card, algorithm, operands); });

@@ -5,14 +5,16 @@ import CCUDA
 ///
 /// The library's matrices are by column, and a matrix by row is the transpose of one by column, with the same strides.
 /// So Cᵀ = Bᵀ · Aᵀ is asked for: the library's first matrix is our B, its rows are our columns, and nothing is moved.
-/// There is an attribute by which matrices are by row, too; by column is what it takes without one, for all types and
-/// algorithms, and what it is used with nearly everywhere.
+/// Weights, whose rows are outputs, make of it a transposed first and an untransposed second matrix, for which the
+/// library has most kernels. An attribute would have it take matrices by row, but with that it can do less (cuBLAS,
+/// "cublasLtMatmul", notes to the tables of types).
 ///
 /// The same operands give the same bits each time. NVIDIA promises that for one version of the library on cards of one
 /// kind, with several streams only where each has memory of its own for intermediate results (cuBLAS, "Results
-/// Reproducibility"); that is what `multiply` is given. An algorithm is asked for once, so that it stays the same, and
-/// may divide a sum among threads only where it adds the parts in a step of its own: not in C, as they come. Another
-/// number of rows, or another alignment, may have another algorithm and other last bits.
+/// Reproducibility"): `multiply` is given that. Sums that are divided among threads are put together in a fixed order,
+/// too ("GEMM Algorithms Numerical Behavior"); to be sure of it, only algorithms are let in that keep the parts in F32
+/// and add them in a step of their own. An algorithm is asked for once, so that it stays the same. Another number of rows,
+/// or another alignment, may have another algorithm, and other last bits.
 package final class MatrixProduct: @unchecked Sendable {
     package let shape: ProductShape
     /// Bytes of memory that it needs for intermediate results. May be 0.
