@@ -12,7 +12,7 @@ public struct WorkerConfiguration: Sendable {
     /// The stages to offer; nil for all that the worker can run.
     public var stages: Set<Stage>?
     /// What encodes blocks.
-    package var engine: any EncodingEngine = ProcessorEngine()
+    package var engine: any ComputeEngine = ProcessorEngine()
     /// Where encoded spans go.
     public var parts: Parts
     /// Ends the worker after this long without work; nil: never.

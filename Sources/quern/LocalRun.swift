@@ -20,7 +20,7 @@ struct LocalRun: Sendable {
     /// Bytes for work in progress.
     let memory: Int64
     /// What encodes blocks.
-    let engine: any EncodingEngine
+    let engine: any ComputeEngine
     let progress: ProgressBar.Style
     /// Takes what is wanted from the results of a finished job, before the state goes.
     var collect: (@Sendable (JobRecord, any JobStore, any BlobStore) async throws -> Void)?

@@ -21,7 +21,7 @@ struct WorkerDevice {
     }
 
     /// What encodes, and why.
-    let engine: any EncodingEngine
+    let engine: any ComputeEngine
     let usesCards: Bool
     private let reason: String
 

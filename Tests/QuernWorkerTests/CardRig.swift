@@ -17,7 +17,7 @@ struct CardRig {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         engine = try CardEngine(
             try driver.devices(), of: driver,
-            compilers: CUDALibraries(folders: [try SimulatedCards.compilerFolder()]),
+            libraries: CUDALibraries(folders: [cards.path, try SimulatedCards.compilerFolder()]),
             cache: ProgramCache(folder: SimulatedCards.programs, logger: logger), logger: logger)
     }
 

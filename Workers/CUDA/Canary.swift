@@ -1,5 +1,6 @@
 import QuernFormats
 import QuernKernels
+import QuernModel
 
 /// What a card has to get right before it is given work.
 enum Canary {
@@ -32,6 +33,39 @@ enum Canary {
                     .corrupted, "it encodes \(type) to other bytes than the processor does", at: label,
                     remedy: "The card, its memory or its driver is faulty. Use --device cpu, and have the card checked")
             }
+        }
+    }
+
+    /// Multiplies small integers, whose products and sums are exact however they are added.
+    /// - Throws: `.corrupted` where anything is wrong.
+    static func checkProducts(of engine: CardForwardEngine, label: String) throws {
+        let (rows, outputs, inputs) = (40, 64, 96)
+        var random = SplitMix(state: 3)
+        func integers(_ count: Int) -> [Float] { (0..<count).map { _ in (random.unit() * 17).rounded(.down) - 8 } }
+        let (input, weights) = (integers(rows * inputs), integers(outputs * inputs))
+        let lane = try engine.makeLane()
+        let matrix = try engine.matrix(outputs: outputs, inputs: inputs, areBF16: false)
+        for piece in matrix.pieces {
+            let values = try lane.staging(piece.count * inputs)
+            values.update(
+                from: Array(weights[piece.lowerBound * inputs..<piece.upperBound * inputs]), count: piece.count * inputs
+            )
+            try lane.pack(matrix, piece, values)
+        }
+        let result = try engine.allocate(rows * outputs)
+        try lane.multiply(try engine.vector(input).base, by: matrix, rows: rows, into: result.base)
+        let isRight = try lane.read(result.base, count: rows * outputs) { found in
+            (0..<rows * outputs).allSatisfy { place in
+                let (row, output) = (place / outputs * inputs, place % outputs * inputs)
+                return found[place] == (0..<inputs).reduce(0) { $0 + input[row + $1] * weights[output + $1] }
+            }
+        }
+        guard isRight else {
+            throw QuernError(
+                .corrupted, "it multiplies matrices wrongly", at: label,
+                remedy:
+                    "The card, its memory, its driver or cuBLASLt is faulty. Use --device cpu, and have the card checked"
+            )
         }
     }
 

@@ -1,6 +1,7 @@
 import QuernCUDA
 import QuernFormats
 import QuernKernels
+import QuernModel
 import Synchronization
 
 /// A card with the programs that it was given so far.
@@ -20,6 +21,11 @@ final class Card: Sendable {
         var tables: [DeviceTable: DeviceMemory] = [:]
         /// Types of which the card has shown that it encodes them right.
         var proven: Set<ElementType> = []
+        /// Made when the first forward pass comes.
+        var products: CardProducts?
+        /// Whether the card has shown that it multiplies right; false where it cannot multiply at all; nil before it was
+        /// asked.
+        var multiplies: Bool?
         /// Lanes that nobody uses.
         var lanes: [CardLane] = []
         var isUsable = true
@@ -45,6 +51,9 @@ final class Card: Sendable {
     var isUsable: Bool { state.withLock(\.isUsable) }
     /// Calls that it works on.
     var load: Int { state.withLock(\.load) }
+
+    /// Whether it computes forward passes, as far as is known.
+    var mayMultiply: Bool { state.withLock { $0.isUsable && $0.multiplies != false } }
 
     /// - Returns: whether it was usable until now.
     func retire() -> Bool {
@@ -105,6 +114,38 @@ final class Card: Sendable {
             let loaded = try Loaded(module, program)
             state.withLock { $0.programs[program] = loaded }
             return loaded
+        }
+    }
+
+    /// Calls `body` with what computes a forward pass here. Its memory is free again when this returns.
+    /// - Throws: `CUDAFailure`; `ForwardObstacle` where it computes none, though it may encode; `QuernError` where it
+    ///   miscalculates; what `body` throws.
+    func withForwardEngine<Value>(
+        _ library: CUDAProducts, _ body: (any ForwardEngine) throws -> Value
+    ) throws -> Value {
+        state.withLock { $0.load += 1 }
+        defer { state.withLock { $0.load -= 1 } }
+        return try body(try forwardEngine(library))
+    }
+
+    /// Why a card computes no forward passes.
+    struct ForwardObstacle: Error { let error: QuernError }
+
+    private func forwardEngine(_ library: CUDAProducts) throws -> CardForwardEngine {
+        do {
+            let loaded = try program(.forward)
+            let products = try state.withLock(\.products) ?? CardProducts(library, context)
+            state.withLock { $0.products = products }
+            let engine = CardForwardEngine(context, products, version: library.version, program: loaded)
+            if state.withLock(\.multiplies) == nil {
+                try Canary.checkProducts(of: engine, label: label)
+                state.withLock { $0.multiplies = true }
+            }
+            return engine
+        } catch let failure as CUDAFailure where failure.kind == .other {
+            // Cards before Ampere have no BF16, and a library may know nothing of the latest.
+            state.withLock { $0.multiplies = false }
+            throw ForwardObstacle(error: failure.error)
         }
     }
 

@@ -15,8 +15,12 @@ struct CalibrateStage {
             .calibrate(CalibrateResult(statistics: $0))
         }
         if let nothing = group.beyondText { return nothing }
+        return try context.engine.withForwardEngine { try run(group, on: $0) }
+    }
+
+    private func run(_ group: ChunkGroup, on engine: any ForwardEngine) throws -> StageOutcome {
         let model = try work.model.open()
-        let decoder = try Decoder(model: model, threads: context.threads)
+        let decoder = try Decoder(model: model, threads: context.threads, engine: engine)
         let arithmetic = decoder.arithmetic
         let key = Digest.statisticsKey(work, of: group, arithmetic: arithmetic)
         if let known = try group.known(key) { return known }

@@ -16,13 +16,16 @@ struct EvaluateStage {
         let files = try work.candidates.map { try $0.files.map(assembled) }
         let source = try work.model.open()
         let candidates = try files.map { try SourceModel.open(path: try path(of: $0)) }
-        let evaluator = try Evaluator(reference: source, candidates: candidates, threads: context.threads)
-        let key = Digest.scoresKey(work, of: group, files: files, arithmetic: evaluator.arithmetic)
-        if let known = try group.known(key) { return known }
-        let scores = try evaluator.scores(
-            of: try group.tokens(), from: group.chunks.lowerBound, progress: group.report)
-        try work.model.checkUnchanged()
-        return try group.keep(scores.bytes(chunks: group.chunks.count), under: key)
+        return try context.engine.withForwardEngine { engine in
+            let evaluator = try Evaluator(
+                reference: source, candidates: candidates, threads: context.threads, engine: engine)
+            let key = Digest.scoresKey(work, of: group, files: files, arithmetic: evaluator.arithmetic)
+            if let known = try group.known(key) { return known }
+            let scores = try evaluator.scores(
+                of: try group.tokens(), from: group.chunks.lowerBound, progress: group.report)
+            try work.model.checkUnchanged()
+            return try group.keep(scores.bytes(chunks: group.chunks.count), under: key)
+        }
     }
 
     private func assembled(_ ordinal: Int) throws -> AssembleResult {

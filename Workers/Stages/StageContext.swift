@@ -7,8 +7,8 @@ struct StageContext: Sendable {
     let blobs: BlobAccess
     let control: WorkControl
     let scratch: ScratchPool
-    /// What encodes blocks.
-    let engine: any EncodingEngine
+    /// What encodes blocks, and computes forward passes.
+    let engine: any ComputeEngine
     /// Asks the coordinator for parts known under input hashes; nil where parts are not shared between jobs.
     let lookUp: (@Sendable ([Digest]) throws -> [Digest: Part])?
     /// Where the artifacts of the item's job go; nil where this worker makes none.

@@ -126,10 +126,12 @@ final class CardForwardLane: ForwardLane {
             $0.append(maxima)
         }
         return try withBytes(place, count: width * (2 * double + MemoryLayout<Float>.stride)) { bytes in
-            let sums = Array(UnsafeRawBufferPointer(rebasing: bytes[..<(2 * width * double)]).bindMemory(to: Double.self))
+            let sums = Array(
+                UnsafeRawBufferPointer(rebasing: bytes[..<(2 * width * double)]).bindMemory(to: Double.self))
             return RowMoments(
                 rows: count, squares: Array(sums[..<width]), magnitudes: Array(sums[width...]),
-                maxima: Array(UnsafeRawBufferPointer(rebasing: bytes[(2 * width * double)...]).bindMemory(to: Float.self)))
+                maxima: Array(
+                    UnsafeRawBufferPointer(rebasing: bytes[(2 * width * double)...]).bindMemory(to: Float.self)))
         }
     }
 

@@ -1,0 +1,155 @@
+import Foundation
+import QuernCUDA
+import QuernFormats
+import QuernModel
+import QuernPlanning
+import QuernWorker
+import TestSupport
+import Testing
+
+/// Forward passes on simulated cards: the steps' own source, and products as cuBLASLt is asked for them.
+@Suite struct CardForwardTests {
+    static let names = [
+        "llama", "mixtral", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "gemma2", "gemma3", "phi3", "deepseek2",
+        "gpt-oss", "olmo2", "granite", "glm4", "starcoder2",
+    ]
+    private static let tokens: [Int32] = [1, 11, 3, 9, 29, 31, 15, 13, 25, 19, 27, 17, 21, 7]
+    private static let chunks = [tokens, [3], Array(tokens[4...])]
+
+    private static func logits(_ decoder: Decoder) throws -> [[Float]] {
+        let states = try decoder.forward(chunks: chunks) { _ in }
+        return try chunks.indices.map { chunk in
+            var logits = [Float](repeating: .nan, count: chunks[chunk].count * decoder.graph.vocabularySize)
+            try logits.withUnsafeMutableBufferPointer {
+                try decoder.logits(of: states, chunk: chunk, rows: 0..<chunks[chunk].count, into: $0) { _ in }
+            }
+            return logits
+        }
+    }
+
+    private static func model(_ name: String) throws -> SourceModel {
+        try SourceModel.open(path: Fixtures.path("decoders/\(name).gguf"))
+    }
+
+    /// Norm of the difference over norm.
+    private static func error(_ found: [Float], _ expected: [Float]) -> Double {
+        guard found.count == expected.count else { return .infinity }
+        let difference = zip(found, expected).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
+        return (difference / expected.reduce(0.0) { $0 + pow(Double($1), 2) }).squareRoot()
+    }
+
+    /// As near as the processor with operands in two halves is to its single precision.
+    @Test(arguments: names) func computesTheProcessorsLogits(_ name: String) throws {
+        let rig = try CardRig()
+        let model = try Self.model(name)
+        let expected = try Self.logits(Decoder(model: model, threads: 1, engine: MatrixEngine(precision: .single)))
+        let (words, found) = try rig.engine.withForwardEngine { engine in
+            let decoder = try Decoder(model: model, threads: 2, engine: engine)
+            return (decoder.arithmetic, try Self.logits(decoder))
+        }
+        #expect(words == "BF16 halves, cuBLASLt 12.9.3 on Simulated GPU 0 (9.0)")
+        for chunk in Self.chunks.indices {
+            let error = Self.error(found[chunk], expected[chunk])
+            #expect(error > 0 && error < 1e-4, "chunk \(chunk): \(error)")
+        }
+    }
+
+    /// Sums over what linear layers read, of rows that the processor never sees.
+    @Test(arguments: ["llama", "qwen2moe", "deepseek2"]) func collectsStatistics(_ name: String) throws {
+        let rig = try CardRig()
+        let model = try Self.model(name)
+        func statistics(_ engine: any ForwardEngine, gram: Int?) throws -> [InputStatistics] {
+            let decoder = try Decoder(model: model, threads: 2, engine: engine)
+            let collector = StatisticsCollector(
+                inputs: decoder.graph.linearInputs, isTensor: { _ in true }, chunks: Self.chunks.count,
+                processOutput: true, gram: gram)
+            try decoder.observe(chunks: Self.chunks, by: collector) { _ in }
+            return collector.finish()
+        }
+        for gram in [nil, 64] {
+            let expected = try statistics(MatrixEngine(precision: .single), gram: gram)
+            let found = try rig.engine.withForwardEngine { try statistics($0, gram: gram) }
+            #expect(found.map(\.name) == expected.map(\.name) && found.map(\.counts) == expected.map(\.counts))
+            for (found, expected) in zip(found, expected) {
+                func isNear(_ a: [Double], _ b: [Double]) -> Bool {
+                    let largest = b.map(abs).max() ?? 0
+                    return a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= 1e-3 * largest }
+                }
+                #expect(isNear(found.squares, expected.squares), "\(found.name)")
+                #expect(isNear(found.magnitudes, expected.magnitudes), "\(found.name)")
+                #expect(isNear(found.maxima.map(Double.init), expected.maxima.map(Double.init)), "\(found.name)")
+                #expect((found.gram == nil) == (gram == nil))
+                // The diagonal of a Gram matrix is made of the rows, the squares of their sums: they are the same rows.
+                guard let matrices = found.gram, found.channels <= 64 else { continue }
+                let diagonal = (0..<found.channels).map { channel in
+                    matrices.values[channel * found.channels - channel * (channel - 1) / 2]
+                }
+                #expect(isNear(diagonal, Array(found.squares[..<found.channels])), "\(found.name)")
+            }
+        }
+    }
+
+    /// A model and itself: nothing lies between them, whatever computes.
+    @Test func evaluates() throws {
+        let rig = try CardRig()
+        let model = try Self.model("qwen2")
+        let chunks = [Self.tokens, Array(Self.tokens.reversed())]
+        let scores = try rig.engine.withForwardEngine {
+            try Evaluator(reference: model, candidates: [model], threads: 2, engine: $0).scores(of: chunks) { _ in }
+        }
+        let expected = try Evaluator(reference: model, candidates: [model], threads: 2).scores(of: chunks) { _ in }
+        let found = try scores.summary(names: ["same"], chunks: 2, chunkTokens: Self.tokens.count)
+        let wanted = try expected.summary(names: ["same"], chunks: 2, chunkTokens: Self.tokens.count)
+        #expect(found.candidates[0].divergence.mean.value == 0 && wanted.candidates[0].divergence.mean.value == 0)
+        #expect(abs(found.perplexity.value / wanted.perplexity.value - 1) < 1e-4)
+    }
+
+    /// What a card cannot do is done by another, or by the processor, from the start.
+    @Test(arguments: [
+        "cuMemAlloc_v2:12+:2", "cuMemHostAlloc:2+:2", "cuLaunchKernel:40:719", "cublasLtMatmul:9:13",
+        "cublasLtMatmul:9:3", "cuEventSynchronize:5:700", "cublasLtMatmulAlgoGetHeuristic:3:15",
+    ])
+    func fallsBack(_ failure: String) throws {
+        let rig = try CardRig()
+        let model = try Self.model("llama")
+        let processor = try Self.logits(Decoder(model: model, threads: 1))
+        try rig.cards.set("FAILURES", failure)
+        var calls: [String] = []
+        let found = try rig.engine.withForwardEngine { engine in
+            calls.append(engine.arithmetic)
+            return try Self.logits(Decoder(model: model, threads: 1, engine: engine))
+        }
+        #expect(calls.last == (try MatrixEngine().arithmetic), "\(calls)")
+        #expect(found == processor)
+    }
+
+    /// A card that multiplies wrongly takes no more work, and says so by doing none.
+    @Test func refusesCardsThatMultiplyWrongly() throws {
+        let rig = try CardRig()
+        try rig.cards.set("FLIPS", "1")
+        #expect(try rig.engine.withForwardEngine(\.arithmetic) == MatrixEngine().arithmetic)
+    }
+
+    /// Without BF16 a card goes on encoding.
+    @Test func olderCardsOnlyEncode() throws {
+        let rig = try CardRig(["CAPABILITY": "7.5"])
+        #expect(try rig.engine.withForwardEngine(\.arithmetic) == MatrixEngine().arithmetic)
+        try rig.cards.set("FLIPS", "1")
+        let (cards, processor) = try rig.both(.q4_K, (0..<512).map { Float(sin(Double($0))) }, columns: 512)
+        #expect(cards != processor)
+    }
+
+    /// Errors of the work itself are the work's: nothing is computed again.
+    @Test func errorsOfTheWorkAreItsOwn() throws {
+        let rig = try CardRig()
+        var calls = 0
+        #expect(throws: CancellationError.self) {
+            try rig.engine.withForwardEngine { engine in
+                calls += 1
+                let decoder = try Decoder(model: Self.model("llama"), threads: 2, engine: engine)
+                _ = try decoder.forward(chunks: Self.chunks) { _ in throw CancellationError() }
+            }
+        }
+        #expect(calls == 1)
+    }
+}
