@@ -27,10 +27,7 @@ struct GroupedAttentionPass {
         norms = try layer.attentionNorms.load(loader)
         queryNorm = try projections.queryNorm.map { try loader.norm($0) }
         keyNorm = try projections.keyNorm.map { try loader.norm($0) }
-        sinks = try attention.sinks.map { name in
-            let values = try loader.vector(name)
-            return LoadedSinks(values: values, buffer: try context.engine.vector(values))
-        }
+        sinks = try attention.sinks.map { try LoadedSinks(try loader.vector($0), on: context.engine) }
     }
 
     func apply(to chunk: ChunkState, rope: LoadedRope, _ lane: any ForwardLane) throws {

@@ -53,10 +53,9 @@ final class WeightLoader: Sendable {
     }
 
     func norm(_ norm: Norm) throws -> LoadedNorm {
-        let weight = try vector(norm.weight)
-        return LoadedNorm(
-            norm: norm, width: weight.count, weight: try engine.vector(weight),
-            bias: try norm.bias.map { try engine.vector(try vector($0)) })
+        try LoadedNorm(
+            norm.kind, epsilon: norm.epsilon, weight: try vector(norm.weight), bias: try norm.bias.map(vector),
+            on: engine)
     }
 
     /// A piece of weights to be read, decoded and packed: once, by any thread.

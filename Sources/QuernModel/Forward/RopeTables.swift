@@ -92,9 +92,8 @@ final class RopeTables {
         let key = Key(rope: rope, isLong: isLong)
         if let table = tables[key] { return table }
         let table = RopeTable(rope, factors: try name.map(loader.vector), positions: positions)
-        let loaded = LoadedRope(
-            pairing: rope.pairing, pairs: table.pairs, cosines: try engine.vector(table.cosines),
-            sines: try engine.vector(table.sines))
+        let loaded = try LoadedRope(
+            pairing: rope.pairing, pairs: table.pairs, cosines: table.cosines, sines: table.sines, on: engine)
         tables[key] = loaded
         return loaded
     }

@@ -27,7 +27,7 @@ extension CardForwardLane {
         let width = norm.width, stretches = parts * count
         let sums = try take(.sums, 2 * ForwardKernel.places * stretches).cardAddress
         let factors = try take(.factors, stretches).cardAddress
-        let means = norm.norm.kind == .layer ? try take(.means, stretches).cardAddress : 0
+        let means = norm.kind == .layer ? try take(.means, stretches).cardAddress : 0
         func sum(squares: Bool, means: UInt64) throws {
             try launch(.normSums, columns: stretches * ForwardKernel.places) {
                 $0.append(rows)
@@ -51,7 +51,7 @@ extension CardForwardLane {
             try divide(epsilon: -1, into: means)
         }
         try sum(squares: true, means: means)
-        try divide(epsilon: norm.norm.epsilon, into: factors)
+        try divide(epsilon: norm.epsilon, into: factors)
         try launch(.normApply, columns: width * parts, rows: count) {
             $0.append(rows)
             $0.append(target)

@@ -81,11 +81,11 @@ final class ProcessorLane: ForwardLane {
     }
 
     func normalize(_ rows: Rows, by norm: LoadedNorm, to target: Rows, parts: Int, count: Int) {
-        let (width, epsilon) = (norm.width, norm.norm.epsilon)
+        let (width, epsilon) = (norm.width, norm.epsilon)
         for part in 0..<parts {
             let from = rows.from(column: part * width), to = target.from(column: part * width)
             for row in 0..<count {
-                switch norm.norm.kind {
+                switch norm.kind {
                 case .rms: steps.rms_norm(from[row], width, norm.weight.base, epsilon, to[row])
                 case .layer: steps.layer_norm(from[row], width, norm.weight.base, norm.bias?.base, epsilon, to[row])
                 }

@@ -1,0 +1,158 @@
+import Foundation
+import QuernModel
+import QuernPlanning
+import QuernWorker
+import TestSupport
+import Testing
+
+/// Steps of forward passes on simulated cards: the processor's bits.
+@Suite struct CardStepTests {
+    /// Does the same on a card and on the processor, and expects the same rows from both.
+    private func compare(
+        _ values: [Float], _ step: (any ForwardEngine, any ForwardLane, UnsafeMutablePointer<Float>) throws -> Void
+    ) throws {
+        func result(_ engine: any ForwardEngine) throws -> [UInt32] {
+            let lane = try engine.makeLane()
+            let buffer = try engine.vector(values)
+            try step(engine, lane, buffer.base)
+            let bits = try lane.read(buffer.base, count: values.count) { $0.map(\.bitPattern) }
+            try lane.finish()
+            return bits
+        }
+        let expected = try result(MatrixEngine())
+        let found = try CardRig().engine.withForwardEngine { engine in
+            #expect(engine.arithmetic.contains("cuBLASLt"))
+            return try result(engine)
+        }
+        #expect(found == expected)
+        #expect(expected != values.map(\.bitPattern), "the step changed nothing")
+    }
+
+    private static func values(_ count: Int, seed: UInt64 = 1, in range: ClosedRange<Float> = -4...4) -> [Float] {
+        var random = SeededGenerator(seed: seed)
+        return (0..<count).map { _ in Float.random(in: range, using: &random) }
+    }
+
+    @Test(arguments: [Norm.Kind.rms, .layer], [(1, 5), (3, 16), (2, 100)])
+    func norms(_ kind: Norm.Kind, _ shape: (parts: Int, width: Int)) throws {
+        let (rows, stride) = (5, shape.parts * shape.width + 3)
+        let weight = Self.values(shape.width, seed: 2), bias = Self.values(shape.width, seed: 3)
+        try compare(Self.values(rows * stride)) { engine, lane, base in
+            let loaded = try LoadedNorm(
+                kind, epsilon: 1e-5, weight: weight, bias: kind == .layer ? bias : nil, on: engine)
+            let rows = Rows(base: base, stride: stride)
+            try lane.normalize(rows, by: loaded, to: rows, parts: shape.parts, count: 5)
+        }
+    }
+
+    @Test(arguments: [Rope.Pairing.halves, .neighbours], [1, 8, 19])
+    func rotations(_ pairing: Rope.Pairing, _ pairs: Int) throws {
+        let (rows, heads, length) = (4, 3, 2 * pairs + 1)
+        let angles = Self.values(rows * pairs, seed: 4)
+        try compare(Self.values(rows * heads * length)) { engine, lane, base in
+            let rope = try LoadedRope(
+                pairing: pairing, pairs: pairs, cosines: angles.map { cos($0) }, sines: angles.map { sin($0) },
+                on: engine)
+            try lane.rotate(
+                Rows(base: base, stride: heads * length), heads: heads, length: length, count: rows, by: rope)
+        }
+    }
+
+    @Test(arguments: [Activation.silu, .gelu, .clampedSilu(alpha: 1.702, limit: 2)], [true, false])
+    func activations(_ activation: Activation, _ isGated: Bool) throws {
+        guard isGated || activation == .gelu else { return }
+        let (rows, width) = (6, 37)
+        // Beyond what the exponential reaches, and where it is finest.
+        let wide = Self.values(rows * width, in: -120...120), fine = Self.values(rows * width, in: -0.01...0.01)
+        for gate in [wide, fine, Self.values(rows * width)] {
+            try compare(gate + Self.values(rows * width, seed: 5)) { _, lane, base in
+                let gate = Rows(base: base, stride: width)
+                try lane.activate(
+                    activation, gate: gate, up: isGated ? gate.from(row: rows) : nil, into: gate, width: width,
+                    count: rows)
+            }
+        }
+    }
+
+    @Test func scalesCapsAndSums() throws {
+        let (rows, width, stride) = (7, 21, 24)
+        try compare(Self.values(2 * rows * stride)) { _, lane, base in
+            let target = Rows(base: base, stride: stride), other = target.from(row: rows)
+            try lane.scale(target, by: 0.3, width: width, count: rows)
+            try lane.softCap(target, scale: 0.7, cap: 1.5, width: width, count: rows)
+            try lane.add(other, scale: -1.1, to: target, width: width, count: rows)
+            try lane.add(Rows(base: other.base, stride: 0), scale: 1, to: other.from(row: 1), width: width, count: 3)
+            try lane.copy(target, to: other.from(row: 4), width: width, count: 2)
+            try lane.clear(base + 5 * stride, count: 11)
+        }
+    }
+
+    @Test func gathersAndScatters() throws {
+        let width = 13
+        try compare(Self.values(12 * width)) { _, lane, base in
+            try lane.gather([3, 0, 5], of: base, into: base + 6 * width, width: width)
+            try lane.scatter(
+                base + 6 * width,
+                to: [
+                    RowPlacement(row: 4, weight: 0.25), RowPlacement(row: 1, weight: -3),
+                    RowPlacement(row: 2, weight: 0),
+                ], of: base, width: width)
+            // Lists of many calls, more than are kept at once.
+            for round in 0..<40 {
+                let placements = (0..<4096).map { _ in RowPlacement(row: Int32(round % 12), weight: 0.5) }
+                try lane.scatter(base + 6 * width, to: Array(placements.prefix(1)), of: base, width: width)
+                try lane.gather(
+                    placements.map(\.row), of: base, into: try lane.take(.gathered, 4096 * width), width: width)
+            }
+        }
+    }
+
+    /// Scores are single products, and values the identity: what comes out are the probabilities themselves.
+    @Test(arguments: [nil, 3], [nil, 1.5 as Float])
+    func probabilities(_ window: Int?, _ cap: Float?) throws {
+        let (positions, heads) = (37, 4)
+        let queries = Self.values(positions * heads), keys = Self.values(positions * 2, seed: 7, in: -9...9)
+        let identity = (0..<positions * positions * 2).map { place in
+            Float(place / (2 * positions) == place % positions ? 1 : 0)
+        }
+        let shape = AttentionHeads(
+            heads: heads, group: 2, keyLength: 1, valueLength: positions, softCap: cap, window: window)
+        let blank = [Float](repeating: 0, count: positions * positions * heads)
+        for (wanted, hasSinks) in [(0..<positions, true), (20..<positions, false)] {
+            try compare(blank + queries + keys + identity) { engine, lane, base in
+                let first = Rows(base: base + blank.count, stride: heads)
+                let second = Rows(base: first.base + queries.count, stride: 2)
+                try lane.attend(
+                    shape, queries: first, keys: second,
+                    values: Rows(base: second.base + keys.count, stride: 2 * positions),
+                    sinks: hasSinks ? try LoadedSinks([0.5, -1, 9, 0], on: engine) : nil,
+                    into: Rows(base: base, stride: heads * positions), positions: wanted)
+            }
+        }
+    }
+
+    @Test func moments() throws {
+        let (rows, width) = (50, 23)
+        let values = Self.values(rows * width)
+        let expected = values.withUnsafeBufferPointer { RowMoments(of: $0, columns: width) }
+        let found = try CardRig().engine.withForwardEngine { engine in
+            let lane = try engine.makeLane()
+            let buffer = try engine.vector(values)
+            defer { withExtendedLifetime(buffer) {} }
+            return try lane.moments(buffer.base, width: width, count: rows)
+        }
+        #expect(found == expected)
+    }
+
+    /// Lent rows stay as they are while others are lent.
+    @Test func lendsRowsWithinRows() throws {
+        try CardRig().engine.withForwardEngine { engine in
+            let lane = try engine.makeLane()
+            let (a, b) = (try engine.vector([1, 2, 3]), try engine.vector([4, 5, 6]))
+            let all = try lane.read(a.base, count: 3) { first in
+                try lane.read(b.base, count: 3) { second in Array(first) + Array(second) }
+            }
+            #expect(all == [1, 2, 3, 4, 5, 6])
+        }
+    }
+}
