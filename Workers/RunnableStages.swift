@@ -1,7 +1,6 @@
 import Logging
 import QuernFormats
 import QuernJobs
-import QuernModel
 
 extension Stage {
     /// Whether the stage computes on a model, which takes a library that not every machine has.
@@ -20,13 +19,12 @@ extension Stage {
         }
     }
 
-    /// Why this machine cannot run stages that compute on models; nil where it can.
-    public static var modelObstacle: QuernError? { MatrixEngine.obstacle }
-
-    /// Those of `stages` that this machine can run: what it cannot is for other workers. A line in the log says so.
-    public static func runnable(among stages: Set<Stage> = Set(allCases), logger: Logger) -> Set<Stage> {
+    /// Those of `stages` that can be run with an engine: what cannot is for other workers. A line in the log says so.
+    package static func runnable(
+        among stages: Set<Stage> = Set(allCases), with engine: any ForwardEngines = ProcessorEngine(), logger: Logger
+    ) -> Set<Stage> {
         let left = stages.filter { !$0.computesOnModels }
-        guard left.count < stages.count, let obstacle = modelObstacle else { return stages }
+        guard left.count < stages.count, let obstacle = engine.forwardObstacle else { return stages }
         logger.warning("this machine takes no part in calibration, measuring and evaluation: \(obstacle)")
         return left
     }

@@ -81,6 +81,9 @@ extension WorkerLoop {
         guard held[lease] != nil else { return }
         if error is CancellationError {
             await release(lease)
+        } else if let loss = error as? ForwardLoss {
+            await release(lease)
+            end(for: loss.error)
         } else {
             let failure = WorkFailure(error)
             logger.warning("item \(lease.item.ordinal) of job \(lease.item.job): \(failure.message)")

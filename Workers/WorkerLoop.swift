@@ -27,6 +27,8 @@ actor WorkerLoop {
     /// Fires, and is replaced, when an item has moved on.
     private var changed = Signal()
     private var lastActivity = ContinuousClock.now
+    /// Why the worker is to end, though nobody told it to.
+    private var loss: QuernError?
 
     init(
         service: any WorkerService, blobs: any BlobStore, artifacts: (@Sendable (JobID) -> any ArtifactPlace)?,
@@ -58,7 +60,13 @@ actor WorkerLoop {
         ended.fire()
         await heartbeats.value
         await closeSession()
-        if let failure { throw failure }
+        if let failure = failure ?? loss { throw failure }
+    }
+
+    /// Ends the worker, once it has finished what it holds: it cannot do any more what its session says it can.
+    func end(for error: QuernError) {
+        loss = loss ?? error
+        stop.fire()
     }
 
     /// Notes that an item has moved on, and begins what can begin.

@@ -19,7 +19,7 @@ struct LocalRun: Sendable {
     let slots: Int
     /// Bytes for work in progress.
     let memory: Int64
-    /// What encodes blocks.
+    /// What encodes blocks, and computes forward passes.
     let engine: any ComputeEngine
     let progress: ProgressBar.Style
     /// Takes what is wanted from the results of a finished job, before the state goes.
@@ -141,7 +141,7 @@ struct LocalRun: Sendable {
     /// Plans, and refuses what would never get the memory or the library it needs.
     @Sendable private func planForThisMachine(_ recipe: Recipe, costs: SensitivityFile?) throws -> Plan {
         let plan = try Coordinator.plan(recipe, costs: costs)
-        if plan.items.contains(where: { $0.payload.stage.computesOnModels }), let obstacle = Stage.modelObstacle {
+        if plan.items.contains(where: { $0.payload.stage.computesOnModels }), let obstacle = engine.forwardObstacle {
             throw obstacle
         }
         guard plan.peakMemory <= memory else {

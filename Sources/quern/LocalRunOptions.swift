@@ -22,6 +22,9 @@ struct LocalRunOptions<Help: LocalRunHelp>: ParsableArguments {
     @Option(help: "What encodes: cpu, which it is otherwise, cuda or auto.")
     var device: DeviceSelection.Request?
 
+    @Option(help: ForwardDevice.help)
+    var forward: ForwardDevice?
+
     @Option(help: Help.state, completion: .directory)
     var state: String?
 
@@ -41,12 +44,15 @@ struct LocalRunOptions<Help: LocalRunHelp>: ParsableArguments {
         let here = FileManager.default.currentDirectoryPath
         let kept = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
         let folder = kept ?? usualState
-        let device = try WorkerDevice.request(settings, flag: device, otherwise: .cpu)
+        let forward = try ForwardDevice.request(settings, flag: forward)
+        let device = try WorkerDevice.request(settings, flag: device, otherwise: forward == .cuda ? .cuda : .cpu)
         return LocalRun(
             recipe: recipe, output: output(folder), state: folder, keepsState: kept != nil,
             slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
             memory: try WorkMemory.resolve(settings, flag: memory),
-            engine: try WorkerDevice(device, logger: Log.logger("quern.worker")).engine,
+            engine: try WorkerDevice(
+                device, forward: forward, logger: Log.logger("quern.worker")
+            ).engine,
             progress: json ? .json : quiet ? .silent : .human)
     }
 }

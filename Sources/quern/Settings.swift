@@ -7,7 +7,7 @@ import Yams
 /// working folder (`coordinator: http://…`), or the file that `QUERN_CONFIG` names.
 struct Settings {
     enum Key: String, CaseIterable {
-        case coordinator, database, blobs, data, listen, workers, memory, state, slots, device
+        case coordinator, database, blobs, data, listen, workers, memory, state, slots, device, forward
         case tokenFile = "token_file"
         case authorities = "ca_file"
         case tlsCertificate = "tls_certificate"

@@ -20,7 +20,7 @@ struct WorkerDevice {
         return request
     }
 
-    /// What encodes, and why.
+    /// What encodes, and computes forward passes, and why.
     let engine: any ComputeEngine
     let usesCards: Bool
     private let reason: String
@@ -30,13 +30,21 @@ struct WorkerDevice {
 
     /// Chooses, and tries cards that are there.
     /// - Throws: `QuernError` where cards were asked for and cannot be had, or none of them can be used.
-    init(_ request: DeviceSelection.Request, logger: Logger) throws {
+    init(_ request: DeviceSelection.Request, forward: ForwardDevice = .cpu, logger: Logger) throws {
+        guard forward == .cpu || request != .cpu else {
+            throw QuernError(
+                .usage, "cards are to compute models, and none are to be used", at: "--forward cuda",
+                remedy: "Leave --device cpu away, or say --forward cpu")
+        }
+        let request = forward == .cuda ? .cuda : request
         let selection = try DeviceSelection.choose(request)
         var reason = selection.reason
         if case .cuda(let cards) = selection.device {
             do {
                 let cache = ProgramCache(folder: ProgramCache.usualFolder(), logger: logger)
-                engine = try CardEngine(cards, of: CUDADriver.shared(), cache: cache, logger: logger)
+                engine = try CardEngine(
+                    cards, of: CUDADriver.shared(), computesForward: forward == .cuda, cache: cache, logger: logger)
+                if forward == .cuda { reason += "; computes models there, too" }
                 (usesCards, self.reason) = (true, reason)
                 return
             } catch {

@@ -10,14 +10,17 @@ struct CardRig {
     let cards: SimulatedCards
     let engine: CardEngine
 
-    /// - Parameter settings: see `SimulatedCards`.
-    init(_ settings: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - settings: see `SimulatedCards`.
+    ///   - computesForward: see `CardEngine`.
+    init(_ settings: [String: String] = [:], computesForward: Bool = false) throws {
         cards = try SimulatedCards(settings)
         let driver = try CUDADriver(CUDALibraries(folders: [cards.path]))
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         engine = try CardEngine(
             try driver.devices(), of: driver,
             libraries: CUDALibraries(folders: [cards.path, try SimulatedCards.compilerFolder()]),
+            computesForward: computesForward,
             cache: ProgramCache(folder: SimulatedCards.programs, logger: logger), logger: logger)
     }
 

@@ -38,7 +38,7 @@ enum Canary {
 
     /// Multiplies small integers, whose products and sums are exact however they are added.
     /// - Throws: `.corrupted` where anything is wrong.
-    static func checkProducts(of engine: CardForwardEngine, label: String) throws {
+    static func checkProducts(of engine: any ForwardEngine, label: String) throws {
         let (rows, outputs, inputs) = (40, 64, 96)
         var random = SplitMix(state: 3)
         func integers(_ count: Int) -> [Float] { (0..<count).map { _ in (random.unit() * 17).rounded(.down) - 8 } }

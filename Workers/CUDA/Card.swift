@@ -1,3 +1,4 @@
+import Logging
 import QuernCUDA
 import QuernFormats
 import QuernKernels
@@ -23,9 +24,6 @@ final class Card: Sendable {
         var proven: Set<ElementType> = []
         /// Made when the first forward pass comes.
         var products: CardProducts?
-        /// Whether the card has shown that it multiplies right; false where it cannot multiply at all; nil before it was
-        /// asked.
-        var multiplies: Bool?
         /// Lanes that nobody uses.
         var lanes: [CardLane] = []
         var isUsable = true
@@ -52,15 +50,13 @@ final class Card: Sendable {
     /// Calls that it works on.
     var load: Int { state.withLock(\.load) }
 
-    /// Whether it computes forward passes, as far as is known.
-    var mayMultiply: Bool { state.withLock { $0.isUsable && $0.multiplies != false } }
-
-    /// - Returns: whether it was usable until now.
-    func retire() -> Bool {
-        state.withLock { state in
+    /// Gives it no more work, and says so, once.
+    func retire(for error: any Error, _ logger: Logger) {
+        let wasUsable = state.withLock { state in
             defer { state.isUsable = false }
             return state.isUsable
         }
+        if wasUsable { logger.error("\(label) takes no more work: \(error)") }
     }
 
     /// See `EncodingEngine.encode`.
@@ -118,35 +114,16 @@ final class Card: Sendable {
     }
 
     /// Calls `body` with what computes a forward pass here. Its memory is free again when this returns.
-    /// - Throws: `CUDAFailure`; `ForwardObstacle` where it computes none, though it may encode; `QuernError` where it
-    ///   miscalculates; what `body` throws.
+    /// - Throws: `CUDAFailure`, `QuernError` where the program cannot be had, and what `body` throws.
     func withForwardEngine<Value>(
         _ library: CUDAProducts, _ body: (any ForwardEngine) throws -> Value
     ) throws -> Value {
         state.withLock { $0.load += 1 }
         defer { state.withLock { $0.load -= 1 } }
-        return try body(try forwardEngine(library))
-    }
-
-    /// Why a card computes no forward passes.
-    struct ForwardObstacle: Error { let error: QuernError }
-
-    private func forwardEngine(_ library: CUDAProducts) throws -> CardForwardEngine {
-        do {
-            let loaded = try program(.forward)
-            let products = try state.withLock(\.products) ?? CardProducts(library, context)
-            state.withLock { $0.products = products }
-            let engine = CardForwardEngine(context, products, version: library.version, program: loaded)
-            if state.withLock(\.multiplies) == nil {
-                try Canary.checkProducts(of: engine, label: label)
-                state.withLock { $0.multiplies = true }
-            }
-            return engine
-        } catch let failure as CUDAFailure where failure.kind == .other {
-            // Cards before Ampere have no BF16, and a library may know nothing of the latest.
-            state.withLock { $0.multiplies = false }
-            throw ForwardObstacle(error: failure.error)
-        }
+        let loaded = try program(.forward)
+        let products = try state.withLock(\.products) ?? CardProducts(library, context)
+        state.withLock { $0.products = products }
+        return try body(CardForwardEngine(context, products, version: library.version, program: loaded))
     }
 
     /// Puts a table on the card, where it stays.

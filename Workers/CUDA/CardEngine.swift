@@ -5,12 +5,12 @@ import QuernKernels
 import QuernModel
 import Synchronization
 
-/// Encodes on NVIDIA cards, and computes forward passes there. A call goes to the card that has the least to do; what no
-/// card can take, for lack of memory or because it has failed, the processor does: the bytes of blocks are the same.
+/// Encodes on NVIDIA cards. A call goes to the card that has the least to do; what no card can take, for lack of memory or
+/// because it has failed, the processor does: the bytes are the same.
 package final class CardEngine: ComputeEngine {
     private let cards: [Card]
     private let processor = ProcessorEngine()
-    private let products: Result<CUDAProducts, QuernError>
+    private let forwards: CardForwards?
     private let logger: Logger
     private let toldOfMemory = Mutex(false)
 
@@ -24,17 +24,17 @@ package final class CardEngine: ComputeEngine {
     /// - Parameters:
     ///   - driver: that of the devices.
     ///   - libraries: where the compiler and cuBLASLt are looked for.
+    ///   - computesForward: whether forward passes are computed on the cards, too, and not by the processor.
     /// - Throws: where no card can be used, what is wrong with the first.
     package init(
         _ devices: [CUDADevice], of driver: CUDADriver, libraries: CUDALibraries = CUDALibraries(),
-        cache: ProgramCache, logger: Logger
+        computesForward: Bool = false, cache: ProgramCache, logger: Logger
     ) throws {
         self.logger = logger
         let compiler = Result { () throws(QuernError) in
             try CUDACompiler(libraries, driver: driver.version)
         }
-        products = Result { () throws(QuernError) in try CUDAProducts(libraries, driver: driver.version) }
-        if case .failure(let error) = products { logger.notice("forward passes stay on the processor: \(error)") }
+        let products = computesForward ? try CUDAProducts(libraries, driver: driver.version) : nil
         var cards: [Card] = []
         var failures: [(label: String, error: any Error)] = []
         for device in devices {
@@ -49,6 +49,7 @@ package final class CardEngine: ComputeEngine {
         if cards.isEmpty, let first = failures.first { throw first.error }
         for failure in failures { logger.error("\(failure.label) takes no work: \(failure.error)") }
         self.cards = cards
+        forwards = try products.map { try CardForwards(cards, $0, logger: logger) }
     }
 
     package func encode(
@@ -65,46 +66,27 @@ package final class CardEngine: ComputeEngine {
                 return try card.encode(
                     type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error)
             } catch let failure as CUDAFailure where failure.kind == .outOfMemory {
-                tell(of: failure, on: card)
+                let isNew = toldOfMemory.withLock { told in
+                    defer { told = true }
+                    return !told
+                }
+                if isNew {
+                    logger.warning("the processor takes over what \(card.label) has no memory for: \(failure.error)")
+                }
                 break
             } catch {
                 // Whatever it was, it is not the item's fault.
-                retire(card, for: (error as? CUDAFailure)?.error ?? error)
+                card.retire(for: (error as? CUDAFailure)?.error ?? error, logger)
             }
         }
         try processor.encode(
             type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
     }
 
+    package var forwardObstacle: QuernError? { forwards == nil ? processor.forwardObstacle : nil }
+
     package func withForwardEngine<Value>(_ body: (any ForwardEngine) throws -> Value) throws -> Value {
-        guard case .success(let library) = products else { return try processor.withForwardEngine(body) }
-        while let card = cards.filter(\.mayMultiply).min(by: { $0.load < $1.load }) {
-            do {
-                return try card.withForwardEngine(library, body)
-            } catch let failure as CUDAFailure where failure.kind == .outOfMemory {
-                tell(of: failure, on: card)
-                break
-            } catch let failure as CUDAFailure {
-                retire(card, for: failure.error)
-            } catch let obstacle as Card.ForwardObstacle {
-                logger.notice("\(card.label) computes no forward passes: \(obstacle.error)")
-            } catch let error as QuernError where error.code == .corrupted && error.location == card.label {
-                retire(card, for: error)
-            }
-        }
-        return try processor.withForwardEngine(body)
-    }
-
-    private func tell(of failure: CUDAFailure, on card: Card) {
-        let isNew = toldOfMemory.withLock { told in
-            defer { told = true }
-            return !told
-        }
-        guard isNew else { return }
-        logger.warning("the processor takes over what \(card.label) has no memory for: \(failure.error)")
-    }
-
-    private func retire(_ card: Card, for error: any Error) {
-        if card.retire() { logger.error("\(card.label) takes no more work: \(error)") }
+        guard let forwards else { return try processor.withForwardEngine(body) }
+        return try forwards.withEngine(body)
     }
 }

@@ -41,15 +41,19 @@ public struct TextEvaluation: Sendable {
     }
 
     /// Blocking: not for Swift's cooperative pool.
-    /// - Parameter progress: told several times a second; what it throws ends the work and is thrown.
+    /// - Parameters:
+    ///   - engine: what computes.
+    ///   - progress: told several times a second; what it throws ends the work and is thrown.
     /// - Throws: `QuernError` for models that cannot be computed or do not fit together, and for texts that are too
     ///   short or too long.
-    public func run(progress: (Progress) throws -> Void) throws -> EvaluationSummary {
+    package func run(
+        on engine: any ForwardEngine, progress: (Progress) throws -> Void
+    ) throws -> EvaluationSummary {
         // One commit for the model and its tokenizer.
         let reference = try SourcePlace.pinned(reference)
         let evaluator = try Evaluator(
             reference: try SourceModel.open(path: reference), candidates: try candidates.map(SourceModel.open),
-            threads: threads)
+            threads: threads, engine: engine)
         let tokenizer = try Tokenizer.open(path: reference)
         let bytes = try FileByteSource(path: text)
         try TextBounds.check(size: bytes.size, at: text)

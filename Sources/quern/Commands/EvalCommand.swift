@@ -4,6 +4,7 @@ import QuernFormats
 import QuernJobs
 import QuernModel
 import QuernPlanning
+import QuernWorker
 
 struct EvalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,6 +31,8 @@ struct EvalCommand: AsyncParsableCommand {
 
     @Option(help: "Threads that compute; all cores otherwise.") var workers: Int?
 
+    @Option(help: ForwardDevice.help) var forward: ForwardDevice?
+
     @Flag(help: "Say nothing but the result.") var quiet = false
 
     @Flag(help: "Print the result as one JSON object on standard output.") var json = false
@@ -48,20 +51,23 @@ struct EvalCommand: AsyncParsableCommand {
         let evaluation = TextEvaluation(
             reference: reference, candidates: candidate.map { [$0] } ?? [], text: text, chunkTokens: chunkTokens,
             chunks: chunks, threads: threads)
+        let engines = try ForwardDevice.request(settings, flag: forward).engines()
         let style: ProgressBar.Style = quiet || json ? .silent : .human
         let summary = try await Interruption.computed("eval") { check in
             // One for each, so that the time of the first does not count as speed of the second.
             let reading = ProgressBar(style)
             var scoring: ProgressBar?
             defer { (scoring ?? reading).finish() }
-            return try evaluation.run { progress in
-                try check()
-                switch progress {
-                case .tokenizing(let fraction): try reading.show(fraction, of: "tokenizing the text")
-                case .scoring(let fraction, let chunks):
-                    let bar = scoring ?? ProgressBar(style)
-                    scoring = bar
-                    try bar.show(fraction, of: "\(chunks) chunks")
+            return try engines.computing { engine in
+                try evaluation.run(on: engine) { progress in
+                    try check()
+                    switch progress {
+                    case .tokenizing(let fraction): try reading.show(fraction, of: "tokenizing the text")
+                    case .scoring(let fraction, let chunks):
+                        let bar = scoring ?? ProgressBar(style)
+                        scoring = bar
+                        try bar.show(fraction, of: "\(chunks) chunks")
+                    }
                 }
             }
         }

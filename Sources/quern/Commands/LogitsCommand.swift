@@ -3,6 +3,7 @@ import Foundation
 import QuernFormats
 import QuernModel
 import QuernPlanning
+import QuernWorker
 
 struct LogitsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,6 +20,7 @@ struct LogitsCommand: AsyncParsableCommand {
     @Option(help: "A JSON file with a list of sequences of token ids.", completion: .file()) var tokens: String
     @Option(help: "The safetensors file to write.", completion: .file()) var output: String
     @Option(help: "Threads that compute. Default: one for each processor.") var threads: Int?
+    @Option(help: ForwardDevice.help) var forward: ForwardDevice?
     @Flag(help: "Say nothing but errors.") var quiet = false
 
     func validate() throws {
@@ -28,8 +30,11 @@ struct LogitsCommand: AsyncParsableCommand {
     func run() async throws {
         let work = LogitsWork(
             source: source, tokens: tokens, output: output,
-            threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
-        try await Interruption.computed("logits") { try work.run($0) }
+            threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+            engines: try ForwardDevice.request(Settings.load(), flag: forward).engines())
+        try await Interruption.computed("logits") { check in
+            try work.engines.computing { try work.run(on: $0, check) }
+        }
         if !quiet { Console.error("\(output): written") }
     }
 }
@@ -40,6 +45,7 @@ private struct LogitsWork: Sendable {
     let tokens: String
     let output: String
     let threads: Int
+    let engines: any ForwardEngines
 
     /// Positions whose logits are made at once.
     private static let rows = 512
@@ -48,12 +54,12 @@ private struct LogitsWork: Sendable {
     /// Tokens of sequences that go together, unless a single one has more: what passes from layer to layer is in memory.
     private static let tokensTogether = 1 << 16
 
-    func run(_ check: () throws -> Void) throws {
+    func run(on engine: any ForwardEngine, _ check: () throws -> Void) throws {
         let sequences = try readSequences()
         let length = sequences.first?.count ?? 0
         let model = try SourceModel.open(path: source)
         try checkLength(length, model)
-        let decoder = try Decoder(model: model, threads: threads)
+        let decoder = try Decoder(model: model, threads: threads, engine: engine)
         let vocabulary = decoder.graph.vocabularySize
         let header = try SafetensorsWriter.header(tensors: [
             SafetensorsTensorInfo(

@@ -28,6 +28,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "What encodes: auto, cpu or cuda.")
     var device: DeviceSelection.Request?
 
+    @Option(help: ForwardDevice.help)
+    var forward: ForwardDevice?
+
     @Option(help: ArgumentHelp("End after this long without work.", valueName: "seconds"))
     var exitWhenIdle: Double?
 
@@ -37,17 +40,19 @@ struct WorkerCommand: AsyncParsableCommand {
             throw QuernError(.usage, "no coordinator given", remedy: "Say --coordinator URL or set QUERN_COORDINATOR")
         }
         let device = try WorkerDevice.request(settings, flag: device)
+        let forward = try ForwardDevice.request(settings, flag: forward)
         let slots = try settings.integer(.slots, flag: slots) ?? ProcessInfo.processInfo.activeProcessorCount
         guard slots > 0 else { throw QuernError(.usage, "must be at least 1", at: "--slots") }
         let logger = Log.logger("quern.worker")
         let (token, authorities) = try address.resolve(settings, url: url)
         let client = try CoordinatorClient(url: url, token: token, authorities: authorities)
+        let chosen = try WorkerDevice(device, forward: forward, logger: logger)
+        logger.info("encodes on \(chosen.summary)")
         var configuration = WorkerConfiguration(
             node: ProcessInfo.processInfo.hostName, slots: slots,
-            memory: try WorkMemory.resolve(settings, flag: memory), stages: Stage.runnable(logger: logger),
-            exitWhenIdle: exitWhenIdle.map { .seconds($0) })
-        let chosen = try WorkerDevice(device, logger: logger)
-        logger.info("encodes on \(chosen.summary)")
+            memory: try WorkMemory.resolve(settings, flag: memory),
+            stages: Stage.runnable(with: chosen.engine, logger: logger), exitWhenIdle: exitWhenIdle.map { .seconds($0) }
+        )
         configuration.engine = chosen.engine
         let worker = Worker(
             service: client,

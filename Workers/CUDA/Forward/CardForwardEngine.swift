@@ -22,7 +22,10 @@ final class CardForwardEngine: ForwardEngine {
                 program.functions[kernel.rawValue].map { (kernel, $0) }
             })
         let device = context.device
-        arithmetic = "BF16 halves, cuBLASLt \(version) on \(device.name) (\(device.capability))"
+        // Of one version, NVIDIA promises the same bits on cards of one architecture with as many multiprocessors
+        // (cuBLAS, "Results Reproducibility").
+        arithmetic =
+            "BF16 halves, cuBLASLt \(version) for \(device.capability) with \(device.multiprocessors) multiprocessors"
     }
 
     func function(_ kernel: ForwardKernel) -> CUDAFunction {

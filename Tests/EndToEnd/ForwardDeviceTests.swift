@@ -1,0 +1,130 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Models computed on cards, which are simulated: by commands, and by workers.
+@Suite(.serialized) struct ForwardDeviceTests {
+    private struct Summary: Decodable {
+        struct Estimate: Decodable { let value: Double }
+        let perplexity: Estimate
+    }
+
+    /// Nearly what the processor computes, and not quite.
+    @Test func evaluatesOnCards() async throws {
+        let cards = try SimulatedCards()
+        var found: [Double] = []
+        for device in ["cpu", "cuda"] {
+            let outcome = try await QuernProcess.run(
+                [
+                    "eval", Fixtures.sample, "--text", Fixtures.sample + "/evaluation.txt", "--chunks", "2",
+                    "--chunk-tokens", "64", "--json", "--forward", device,
+                ], environment: cards.environment())
+            try #require(outcome.status == 0, "\(outcome.errors)")
+            found.append(try JSONDecoder().decode(Summary.self, from: Data(outcome.output.utf8)).perplexity.value)
+        }
+        #expect(found[0] != found[1] && abs(found[1] / found[0] - 1) < 1e-3, "\(found)")
+    }
+
+    /// Logits of a checkpoint, and the same file from each run.
+    @Test func writesLogitsOfCards() async throws {
+        let folder = try TemporaryFolder()
+        let cards = try SimulatedCards()
+        let tokens = try folder.write("[[1, 11, 3, 9, 29, 31], [1, 7, 5, 2, 8, 4]]", to: "tokens.json")
+        var files: [Data?] = []
+        for (name, device) in [("a", "cuda"), ("b", "cuda"), ("c", "cpu")] {
+            let output = folder.path(name)
+            let outcome = try await QuernProcess.run(
+                [
+                    "logits", Fixtures.path("decoders/qwen3moe.gguf"), "--tokens", tokens, "--output", output,
+                    "--forward", device,
+                ], environment: cards.environment())
+            try #require(outcome.status == 0, "\(outcome.errors)")
+            files.append(FileManager.default.contents(atPath: output))
+        }
+        #expect(files[0] == files[1] && files[0] != files[2] && files[0]?.count == files[2]?.count)
+    }
+
+    private static let job = [
+        "--to", "Q4_K_M,IQ2_M", "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "6",
+        "--chunk-tokens", "64",
+    ]
+
+    /// - Parameters:
+    ///   - workers: settings of the cards of each.
+    ///   - inTurn: whether each worker starts when the one before has ended.
+    private func run(
+        on folder: TemporaryFolder, _ workers: [[String: String]], inTurn: Bool = false
+    ) async throws -> (made: [String: String], workers: [QuernProcess.Outcome]) {
+        let cards = try SimulatedCards()
+        let cluster = try Cluster(database: folder.path("jobs.sqlite"), folder: folder)
+        try await cluster.start(workers: 0)
+        let submitted = try await cluster.ask(["submit", Fixtures.sample] + Self.job)
+        let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        var processes: [QuernProcess] = []
+        for settings in workers {
+            if inTurn, let last = processes.last { _ = await last.outcome() }
+            processes.append(
+                try await cluster.startWorker(
+                    environment: try cards.environment(settings).merging([
+                        "QUERN_DEVICE": "cuda", "QUERN_FORWARD": "cuda",
+                    ]) { $1 }))
+        }
+        let watched = try await cluster.ask(["watch", id])
+        try #require(watched.status == 0, "\(watched.errors)")
+        let output = folder.path("downloaded")
+        let downloaded = try await cluster.ask(["download", id, "--output", output])
+        try #require(downloaded.status == 0, "\(downloaded.errors)")
+        _ = await cluster.stop()
+        var outcomes: [QuernProcess.Outcome] = []
+        for process in processes { outcomes.append(await process.outcome()) }
+        return (try FolderDigests.of(output), outcomes)
+    }
+
+    /// What one process makes that computes on cards.
+    private func alone(_ folder: TemporaryFolder) async throws -> [String: String] {
+        let output = folder.path("alone")
+        let cards = try SimulatedCards()
+        let outcome = try await QuernProcess.run(
+            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--forward", "cuda"] + Self.job,
+            environment: cards.environment())
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        return try FolderDigests.of(output)
+    }
+
+    /// One worker or three, some with several cards: the same statistics, and so the same files.
+    @Test func anyNumberOfCardsMakesTheSame() async throws {
+        let folder = try TemporaryFolder()
+        let found = try await run(on: folder, [[:], ["CARDS": "2"], [:]])
+        for worker in found.workers {
+            #expect(worker.status == 0)
+            #expect(worker.errors.contains("; computes models there, too"), "\(worker.errors)")
+        }
+        #expect(try await found.made == alone(folder))
+    }
+
+    /// A card that falls off the bus while it computes: its worker gives the item back and ends, another goes on.
+    @Test func aLostCardEndsItsWorker() async throws {
+        let folder = try TemporaryFolder()
+        let found = try await run(on: folder, [["FAILURES": "cublasLtMatmul:30:13"], [:]], inTurn: true)
+        #expect(found.workers[0].status == 1, "\(found.workers[0].errors)")
+        #expect(found.workers[0].errors.contains("quern: error: card 0 (Simulated GPU 0"), "\(found.workers[0].errors)")
+        #expect(found.workers[1].status == 0)
+        #expect(try await found.made == alone(folder))
+    }
+
+    @Test(arguments: [
+        (["--device", "cpu"], [:], 2, "--forward cuda: cards are to compute models, and none are to be used"),
+        ([], ["CARDS": "0"], 1, "the NVIDIA driver finds no card"),
+        ([], ["FAILURES": "cublasLtCreate:1:1"], 1, "cublasLtCreate failed with CUBLAS_STATUS_NOT_INITIALIZED"),
+        ([], ["CAPABILITY": "7.5"], 1, "cublasLtMatmulAlgoGetHeuristic for F32"),
+    ])
+    func cannotBeHad(_ arguments: [String], _ settings: [String: String], _ status: Int32, _ words: String) async throws
+    {
+        let cards = try SimulatedCards()
+        let outcome = try await QuernProcess.run(
+            ["worker", "--coordinator", "http://127.0.0.1:\(try freePort())", "--forward", "cuda"] + arguments,
+            environment: cards.environment(settings))
+        #expect(outcome.status == status)
+        #expect(outcome.errors.contains("quern: error: ") && outcome.errors.contains(words), "\(outcome.errors)")
+    }
+}
