@@ -124,12 +124,13 @@ final class RowCounter: ActivationObserver, @unchecked Sendable {
     private(set) var rows: [String: [Int: [Float]]] = [:]
     private(set) var repeated = 0
 
-    func observe(_ input: LinearInput, matrix: Int, rows: UnsafeBufferPointer<Float>, chunk: Int) {
+    func observe(_ input: LinearInput, matrix: Int, rows: ObservedRows, chunk: Int) throws {
+        let values = try rows.withValues { Array($0) }
         lock.withLock {
             let key = "\(input.name) \(matrix) \(chunk)"
             if counts[key] != nil { repeated += 1 }
-            counts[key] = rows.count / input.channels
-            if input.matrices == 1 { self.rows[input.name, default: [:]][chunk] = Array(rows) }
+            counts[key] = values.count / input.channels
+            if input.matrices == 1 { self.rows[input.name, default: [:]][chunk] = values }
         }
     }
 

@@ -64,7 +64,7 @@ import Testing
                 inputs: decoder.graph.linearInputs, isTensor: { _ in true }, chunks: Self.chunks.count,
                 processOutput: true, gram: gram)
             try decoder.observe(chunks: Self.chunks, by: collector) { _ in }
-            return collector.finish()
+            return try collector.finish()
         }
         for gram in [nil, 64] {
             let expected = try statistics(MatrixEngine(precision: .single), gram: gram)

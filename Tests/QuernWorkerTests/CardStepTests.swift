@@ -144,6 +144,33 @@ import Testing
         #expect(found == expected)
     }
 
+    /// Blocks along the diagonal, more rows than are multiplied at once, chunks that overtake each other or do not come.
+    @Test(arguments: [100, 40, 7]) func grams(widest: Int) throws {
+        let layout = GramLayout(channels: 100, widest: widest)
+        let counts = [530, 1, 0, 64, 9]
+        let chunks = counts.enumerated().map { Self.values($0.element * 100, seed: UInt64($0.offset + 1)) }
+        func sums(_ engine: any ForwardEngine, order: [Int]) throws -> [Double] {
+            let gram = try engine.makeLane().makeGram(layout)
+            for chunk in order {
+                let (lane, buffer) = (try engine.makeLane(), try engine.vector(chunks[chunk]))
+                try gram.add(
+                    ObservedRows(buffer.base, count: counts[chunk], channels: 100, lane: lane), chunk: chunk)
+                try lane.finish()
+                withExtendedLifetime(buffer) {}
+            }
+            return try gram.finish()
+        }
+        let expected = try sums(MatrixEngine(), order: [0, 1, 2, 3, 4])
+        try CardRig(computesForward: true).engine.withForwardEngine { engine in
+            let found = try sums(engine, order: [0, 1, 2, 3, 4])
+            #expect(found.count == layout.values && expected.count == layout.values)
+            let largest = expected.map(abs).max() ?? 0
+            #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-6 * largest })
+            #expect(try sums(engine, order: [4, 1, 3, 0, 2]) == found)
+            #expect(try sums(engine, order: [3, 4, 0, 1]) == found)
+        }
+    }
+
     /// Lent rows stay as they are while others are lent.
     @Test func lendsRowsWithinRows() throws {
         try CardRig(computesForward: true).engine.withForwardEngine { engine in

@@ -15,6 +15,7 @@ const simulated_kernel forward_kernels[] = {
     KERNEL_NAMED(quern_forward_rotate),
     KERNEL_NAMED(quern_forward_activate),
     KERNEL_NAMED(quern_forward_split),
+    KERNEL_NAMED(quern_forward_add_products),
     KERNEL_NAMED(quern_forward_moments),
     KERNEL_NAMED(quern_forward_norm_sums),
     KERNEL_NAMED(quern_forward_norm_factors),

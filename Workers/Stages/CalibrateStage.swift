@@ -35,7 +35,7 @@ struct CalibrateStage {
             origin: ModelStatistics.Origin(
                 architecture: model.architecture, files: model.files.map { "\($0.size) \($0.name)" },
                 text: group.text.text, chunkTokens: work.chunkTokens),
-            arithmetic: [arithmetic], chunks: group.chunks.count, inputs: collector.finish())
+            arithmetic: [arithmetic], chunks: group.chunks.count, inputs: try collector.finish())
         try statistics.checkFinite()
         return try group.keep(StatisticsFile.bytes(statistics), under: key)
     }

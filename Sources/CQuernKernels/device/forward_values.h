@@ -126,6 +126,12 @@ extern "C" __global__ void quern_forward_split(const float *from, size_t width, 
     }
 }
 
+/// Adds products in single precision to sums in double precision.
+extern "C" __global__ void quern_forward_add_products(const float *products, double *sums, size_t count) {
+    const size_t place = quern_thread();
+    if (place < count) sums[place] = sums[place] + (double)products[place];
+}
+
 /// Σx², Σ|x| and max|x| of each column, from the first row to the last.
 extern "C" __global__ void quern_forward_moments(const float *from, size_t width, size_t rows, double *squares,
                                                  double *magnitudes, float *maxima) {

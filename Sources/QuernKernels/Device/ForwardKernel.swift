@@ -10,6 +10,7 @@ public enum ForwardKernel: String, CaseIterable, Sendable {
     case rotate = "quern_forward_rotate"
     case activate = "quern_forward_activate"
     case split = "quern_forward_split"
+    case addProducts = "quern_forward_add_products"
     case moments = "quern_forward_moments"
     case normSums = "quern_forward_norm_sums"
     case normFactors = "quern_forward_norm_factors"

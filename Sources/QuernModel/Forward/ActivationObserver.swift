@@ -2,11 +2,8 @@ import QuernPlanning
 
 /// Sees what linear layers read.
 public protocol ActivationObserver: AnyObject, Sendable {
-    /// Whether anything of an input is wanted; asked before anything is computed only for its sake.
+    /// Whether the rows of an input are wanted; asked before anything is computed only for its sake.
     func wants(_ input: LinearInput) -> Bool
-
-    /// What is wanted of it.
-    func form(of input: LinearInput) -> ObservedForm
 
     /// Called once for each input, matrix and chunk that has rows, and for a chunk without rows where one with rows may
     /// come after it, so that nobody waits for it; at the same time only for different chunks, or for
@@ -15,25 +12,34 @@ public protocol ActivationObserver: AnyObject, Sendable {
     /// - Parameters:
     ///   - input: one of `DecoderGraph.linearInputs`.
     ///   - matrix: expert or head, below `input.matrices`.
-    ///   - rows: [n, input.channels], in the order of positions; valid during the call.
+    ///   - rows: in the order of positions; valid during the call.
     ///   - chunk: index into the chunks given to `Decoder.forward`.
-    func observe(_ input: LinearInput, matrix: Int, rows: UnsafeBufferPointer<Float>, chunk: Int)
-
-    /// Called likewise where sums are wanted, after the rows where both are, for chunks that have rows.
-    func observe(_ input: LinearInput, matrix: Int, moments: RowMoments, chunk: Int)
-}
-
-/// What an observer is given of rows.
-public enum ObservedForm: Sendable {
-    /// The rows themselves, which the processor has to be given where another engine computes.
-    case rows
-    /// Sums over them, which every engine makes where the rows are.
-    case moments
-    case rowsAndMoments
+    /// - Throws: what ends the pass.
+    func observe(_ input: LinearInput, matrix: Int, rows: ObservedRows, chunk: Int) throws
 }
 
 extension ActivationObserver {
     public func wants(_ input: LinearInput) -> Bool { true }
-    public func form(of input: LinearInput) -> ObservedForm { .rows }
-    public func observe(_ input: LinearInput, matrix: Int, moments: RowMoments, chunk: Int) {}
+}
+
+/// Rows that a linear layer reads, where they were computed.
+public struct ObservedRows {
+    /// [count, channels] without gaps, in the memory of the lane's engine.
+    package let values: UnsafeMutablePointer<Float>
+    /// May be 0.
+    public let count: Int
+    public let channels: Int
+    package let lane: any ForwardLane
+
+    package init(_ values: UnsafeMutablePointer<Float>, count: Int, channels: Int, lane: any ForwardLane) {
+        (self.values, self.count, self.channels, self.lane) = (values, count, channels, lane)
+    }
+
+    /// Lends the rows to the processor, [count, channels], valid during the call.
+    public func withValues<Value>(_ body: (UnsafeBufferPointer<Float>) throws -> Value) throws -> Value {
+        try lane.read(values, count: count * channels, body)
+    }
+
+    /// Sums over the rows, which are made where they are.
+    public func moments() throws -> RowMoments { try lane.moments(values, width: channels, count: count) }
 }

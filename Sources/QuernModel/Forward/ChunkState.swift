@@ -56,16 +56,9 @@ struct PassContext: Sendable {
         _ lane: any ForwardLane
     ) throws {
         guard let observer, observer.wants(input) else { return }
-        let form = observer.form(of: input)
-        if form != .moments {
-            try lane.read(rows, count: count * input.channels) {
-                observer.observe(input, matrix: matrix, rows: $0, chunk: chunk)
-            }
-        }
-        if form != .rows, count > 0 {
-            let moments = try lane.moments(rows, width: input.channels, count: count)
-            observer.observe(input, matrix: matrix, moments: moments, chunk: chunk)
-        }
+        try observer.observe(
+            input, matrix: matrix, rows: ObservedRows(rows, count: count, channels: input.channels, lane: lane),
+            chunk: chunk)
     }
 
     /// The normed rows of a chunk from one on, or the rows themselves where there is no norm.

@@ -50,22 +50,18 @@ public final class StatisticsCollector: ActivationObserver {
         }
         self.indices = indices
         self.gram = gram.map { gram in
-            GramCollector(layouts: statistics.map { GramLayout(channels: $0.channels, widest: gram) })
+            GramCollector(layouts: statistics.map { GramLayout(channels: $0.channels, widest: gram) }, chunks: chunks)
         }
         state = Mutex(State(inputs: statistics, reached: Array(repeating: 0, count: chunks)))
     }
 
     public func wants(_ input: LinearInput) -> Bool { indices[input.name] != nil }
 
-    public func form(of input: LinearInput) -> ObservedForm { gram == nil ? .moments : .rowsAndMoments }
-
-    public func observe(_ input: LinearInput, matrix: Int, rows: UnsafeBufferPointer<Float>, chunk: Int) {
+    public func observe(_ input: LinearInput, matrix: Int, rows: ObservedRows, chunk: Int) throws {
         guard let index = indices[input.name] else { return }
-        gram?.add(rows, input: index, matrix: matrix, chunk: chunk)
-    }
-
-    public func observe(_ input: LinearInput, matrix: Int, moments sums: RowMoments, chunk: Int) {
-        guard let index = indices[input.name] else { return }
+        try gram?.add(rows, input: index, matrix: matrix, chunk: chunk)
+        guard rows.count > 0 else { return }
+        let sums = try rows.moments()
         // The head comes after all layers.
         let layer = input.layer ?? Int.max
         state.withLock { state in
@@ -81,14 +77,15 @@ public final class StatisticsCollector: ActivationObserver {
     }
 
     /// The sums over all chunks; to be called once.
-    public func finish() -> [InputStatistics] {
+    /// - Throws: what fails where the sums are.
+    public func finish() throws -> [InputStatistics] {
         var inputs = state.withLock { state in
             for layer in state.waiting.keys.sorted() { state.settle(layer) }
             return state.inputs
         }
         guard let gram else { return inputs }
         for index in inputs.indices {
-            inputs[index].gram = gram.finish(input: index, matrices: inputs[index].matrices)
+            inputs[index].gram = try gram.finish(input: index, matrices: inputs[index].matrices)
         }
         return inputs
     }

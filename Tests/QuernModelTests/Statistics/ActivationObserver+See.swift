@@ -3,10 +3,14 @@ import QuernPlanning
 
 extension ActivationObserver {
     /// Shows rows as a decoder does that computes on the processor.
-    func see(_ rows: UnsafeBufferPointer<Float>, of input: LinearInput, matrix: Int, chunk: Int) {
-        let form = form(of: input)
-        if form != .moments { observe(input, matrix: matrix, rows: rows, chunk: chunk) }
-        guard form != .rows, !rows.isEmpty else { return }
-        observe(input, matrix: matrix, moments: RowMoments(of: rows, columns: input.channels), chunk: chunk)
+    func see(_ rows: [Float], of input: LinearInput, matrix: Int, chunk: Int) throws {
+        let engine = try MatrixEngine()
+        let buffer = engine.vector(rows)
+        try observe(
+            input, matrix: matrix,
+            rows: ObservedRows(
+                buffer.base, count: rows.count / input.channels, channels: input.channels, lane: engine.makeLane()),
+            chunk: chunk)
+        withExtendedLifetime(buffer) {}
     }
 }

@@ -91,5 +91,5 @@ extension CardForwardLane {
     }
 
     /// The largest power of two up to 16 that divides all addresses: no algorithm asks for more.
-    private static func alignment(of addresses: UInt64) -> Int { 1 << min(4, addresses.trailingZeroBitCount) }
+    static func alignment(of addresses: UInt64) -> Int { 1 << min(4, addresses.trailingZeroBitCount) }
 }

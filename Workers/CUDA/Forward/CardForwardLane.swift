@@ -23,7 +23,7 @@ final class CardForwardLane: ForwardLane {
     /// What the lane's buffers are for.
     enum Use: Hashable {
         case rows(RowUse)
-        case weights, high, low, sums, means, factors, maxima, moments
+        case weights, high, low, sums, means, factors, maxima, moments, products
     }
 
     init(_ engine: CardForwardEngine) throws {

@@ -65,6 +65,9 @@ package protocol ForwardLane: AnyObject {
     /// Sums over rows without gaps, when all steps before are done.
     func moments(_ rows: UnsafeMutablePointer<Float>, width: Int, count: Int) throws -> RowMoments
 
+    /// Where products of the columns of rows are summed up, by lanes of the same engine.
+    func makeGram(_ layout: GramLayout) throws -> any GramSums
+
     func clear(_ values: UnsafeMutablePointer<Float>, count: Int) throws
     func copy(_ rows: Rows, to target: Rows, width: Int, count: Int) throws
 
@@ -97,6 +100,17 @@ package protocol ForwardLane: AnyObject {
         _ rows: UnsafeMutablePointer<Float>, to placements: [RowPlacement], of target: UnsafeMutablePointer<Float>,
         width: Int
     ) throws
+}
+
+/// XᵀX of the rows X that one matrix reads: products in single precision, chunk by chunk, added up in double precision,
+/// chunks in their order.
+package protocol GramSums: AnyObject, Sendable {
+    /// To be called once for each chunk, in any order, from any thread; chunks that are left out have no rows.
+    func add(_ rows: ObservedRows, chunk: Int) throws
+
+    /// To be called when nothing more is added, once.
+    /// - Returns: the values of the layout.
+    func finish() throws -> [Double]
 }
 
 /// Where a row goes, and how much of it.

@@ -18,6 +18,9 @@ package final class MatrixEngine: ForwardEngine {
     let steps: quern_forward_kernels
     /// For packed weights.
     let buffers = BufferPool()
+    /// For rows whose columns are multiplied with each other, and for these products.
+    let gramBuffers = BufferPool()
+    let gramWorkspaces = WorkspacePool()
     private let products = Mutex<[Key: Product]>([:])
 
     /// - Parameter precision: nil for what is fastest here: split operands where the processor has tiles for BF16, single

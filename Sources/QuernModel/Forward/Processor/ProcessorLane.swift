@@ -74,6 +74,10 @@ final class ProcessorLane: ForwardLane {
         RowMoments(of: UnsafeBufferPointer(start: rows, count: count * width), columns: width)
     }
 
+    func makeGram(_ layout: GramLayout) -> any GramSums {
+        GramAccumulator(layout: layout, buffers: engine.gramBuffers, workspaces: engine.gramWorkspaces)
+    }
+
     func clear(_ values: UnsafeMutablePointer<Float>, count: Int) { values.update(repeating: 0, count: count) }
 
     func copy(_ rows: Rows, to target: Rows, width: Int, count: Int) {

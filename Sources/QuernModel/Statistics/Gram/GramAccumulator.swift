@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Each strip takes the chunks in their order, so that sums do not depend on which thread brings which chunk, or when.
 /// Whoever brings rows works on any strips that can go on, also with rows that others brought.
-final class GramAccumulator: Sendable {
+final class GramAccumulator: GramSums {
     private struct State {
         /// Rows by chunk, until all strips have them; nil for a chunk without any.
         var waiting: [Int: GramRows?] = [:]
@@ -40,11 +40,13 @@ final class GramAccumulator: Sendable {
     private let channels: Int
     private let strips: [GramStrip]
     private let buffers: BufferPool
+    private let workspaces: WorkspacePool
     private let state: Mutex<State>
 
     /// - Parameter buffers: of rows.
-    init(layout: GramLayout, buffers: BufferPool) {
+    init(layout: GramLayout, buffers: BufferPool, workspaces: WorkspacePool) {
         self.buffers = buffers
+        self.workspaces = workspaces
         channels = layout.channels
         var panels: [Range<Int>] = []
         var ends: [Int] = []
@@ -59,25 +61,26 @@ final class GramAccumulator: Sendable {
             State(next: panels.map { _ in 0 }, isBusy: panels.map { _ in false }))
     }
 
-    /// To be called once for each chunk.
-    /// - Parameter rows: [n, channels]; may be none.
-    func add(_ rows: UnsafeBufferPointer<Float>, chunk: Int, _ workspace: Workspace) {
-        let made = rows.isEmpty ? nil : GramRows(rows, channels: channels, buffers: buffers)
+    func add(_ rows: ObservedRows, chunk: Int) throws {
+        let made = try rows.withValues { values in
+            values.isEmpty ? nil : GramRows(values, channels: channels, buffers: buffers)
+        }
         state.withLock { _ = $0.waiting.updateValue(made, forKey: chunk) }
-        work(workspace)
+        work()
     }
 
-    /// Appends all values, strip after strip, when nothing more is added.
-    func finish(_ workspace: Workspace, into values: inout [Double]) {
+    func finish() -> [Double] {
         state.withLock { $0.closeGaps() }
-        work(workspace)
-        for strip in strips { values += strip.values }
+        work()
+        return strips.flatMap(\.values)
     }
 
-    private func work(_ workspace: Workspace) {
-        while let (strip, rows) = state.withLock({ $0.take() }) {
-            defer { state.withLock { $0.finish(strip) } }
-            if let rows { strips[strip].add(rows, workspace) }
+    private func work() {
+        workspaces.withWorkspace { workspace in
+            while let (strip, rows) = state.withLock({ $0.take() }) {
+                defer { state.withLock { $0.finish(strip) } }
+                if let rows { strips[strip].add(rows, workspace) }
+            }
         }
     }
 }

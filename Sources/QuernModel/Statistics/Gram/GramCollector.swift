@@ -1,7 +1,7 @@
 import QuernPlanning
 import Synchronization
 
-/// The Gram matrices of all inputs of a model while they are collected.
+/// The Gram matrices of all inputs of a model while they are collected, where the rows are computed.
 final class GramCollector: Sendable {
     private struct Key: Hashable {
         let input: Int
@@ -10,42 +10,57 @@ final class GramCollector: Sendable {
 
     private struct State {
         /// Those that have had rows.
-        var accumulators: [Key: GramAccumulator] = [:]
+        var sums: [Key: any GramSums] = [:]
+        /// Chunks that came to each.
+        var chunks: [Key: Int] = [:]
+        /// Values of those to which all chunks came.
+        var done: [Key: [Double]] = [:]
     }
 
     private let layouts: [GramLayout]
-    private let workspaces = WorkspacePool()
-    private let buffers = BufferPool()
+    private let chunks: Int
     private let state = Mutex(State())
 
-    /// - Parameter layouts: of each input.
-    init(layouts: [GramLayout]) { self.layouts = layouts }
+    /// - Parameters:
+    ///   - layouts: of each input.
+    ///   - chunks: how many there will be at the most.
+    init(layouts: [GramLayout], chunks: Int) {
+        self.layouts = layouts
+        self.chunks = chunks
+    }
 
     /// Once for each input, matrix and chunk, from any thread.
-    /// - Parameter rows: [n, channels]; may be none.
-    func add(_ rows: UnsafeBufferPointer<Float>, input: Int, matrix: Int, chunk: Int) {
-        let accumulator = state.withLock { state in
-            let key = Key(input: input, matrix: matrix)
-            if let known = state.accumulators[key] { return known }
-            let made = GramAccumulator(layout: layouts[input], buffers: buffers)
-            state.accumulators[key] = made
+    func add(_ rows: ObservedRows, input: Int, matrix: Int, chunk: Int) throws {
+        let key = Key(input: input, matrix: matrix)
+        let sums = try state.withLock { state in
+            if let known = state.sums[key] { return known }
+            let made = try rows.lane.makeGram(layouts[input])
+            state.sums[key] = made
             return made
         }
-        workspaces.withWorkspace { accumulator.add(rows, chunk: chunk, $0) }
+        try sums.add(rows, chunk: chunk)
+        let isDone = state.withLock { state in
+            state.chunks[key, default: 0] += 1
+            return state.chunks[key] == chunks
+        }
+        guard isDone else { return }
+        // Layers that are behind are not to take a card's memory.
+        let values = try sums.finish()
+        state.withLock { state in
+            state.sums[key] = nil
+            state.done[key] = values
+        }
     }
 
     /// The matrices of an input, once; they are forgotten here.
-    func finish(input: Int, matrices: Int) -> GramMatrices {
+    func finish(input: Int, matrices: Int) throws -> GramMatrices {
         let layout = layouts[input]
         var values: [Double] = []
         values.reserveCapacity(matrices * layout.values)
         for matrix in 0..<matrices {
-            let accumulator = state.withLock { $0.accumulators.removeValue(forKey: Key(input: input, matrix: matrix)) }
-            if let accumulator {
-                workspaces.withWorkspace { accumulator.finish($0, into: &values) }
-            } else {
-                values += repeatElement(0, count: layout.values)
-            }
+            let key = Key(input: input, matrix: matrix)
+            let (sums, done) = state.withLock { ($0.sums.removeValue(forKey: key), $0.done.removeValue(forKey: key)) }
+            values += try done ?? sums?.finish() ?? [Double](repeating: 0, count: layout.values)
         }
         return GramMatrices(layout: layout, values: values)
     }
