@@ -148,7 +148,11 @@ import Testing
     @Test(arguments: [100, 40, 7]) func grams(widest: Int) throws {
         let layout = GramLayout(channels: 100, widest: widest)
         let counts = [530, 1, 0, 64, 9]
-        let chunks = counts.enumerated().map { Self.values($0.element * 100, seed: UInt64($0.offset + 1)) }
+        // Of sizes so different that sums show in which order they were added.
+        let sizes: [Float] = [1, 1e5, 1, 1e-4, 3e4]
+        let chunks = counts.indices.map { chunk in
+            Self.values(counts[chunk] * 100, seed: UInt64(chunk + 1)).map { $0 * sizes[chunk] }
+        }
         func sums(_ engine: any ForwardEngine, order: [Int]) throws -> [Double] {
             let gram = try engine.makeLane().makeGram(layout)
             for chunk in order {
