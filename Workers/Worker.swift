@@ -28,7 +28,7 @@ public struct Worker: Sendable {
 
     /// Works until the task is cancelled, or until nothing came for `exitWhenIdle`. After a cancellation no item is
     /// begun; those in work are finished within `drainLimit` or given back, and the call returns without an error.
-    /// - Throws: what makes work impossible: `.unauthorized`, `.usage`.
+    /// - Throws: what makes work impossible: `.unauthorized`, `.usage`, and why cards that computed models do not any more.
     public func run() async throws {
         MemoryPolicy.apply()
         let stop = Signal()

@@ -52,14 +52,15 @@ enum Canary {
             )
             try lane.pack(matrix, piece, values)
         }
-        let result = try engine.allocate(rows * outputs)
-        try lane.multiply(try engine.vector(input).base, by: matrix, rows: rows, into: result.base)
+        let (values, result) = (try engine.vector(input), try engine.allocate(rows * outputs))
+        try lane.multiply(values.base, by: matrix, rows: rows, into: result.base)
         let isRight = try lane.read(result.base, count: rows * outputs) { found in
             (0..<rows * outputs).allSatisfy { place in
                 let (row, output) = (place / outputs * inputs, place % outputs * inputs)
                 return found[place] == (0..<inputs).reduce(0) { $0 + input[row + $1] * weights[output + $1] }
             }
         }
+        withExtendedLifetime((values, result)) {}
         guard isRight else {
             throw QuernError(
                 .corrupted, "it multiplies matrices wrongly", at: label,

@@ -1,19 +1,11 @@
 import QuernCUDA
-import QuernFormats
 import QuernKernels
 import QuernModel
 
 /// Products with weights, and of operands that are used once.
 extension CardForwardLane {
-    private func own(_ matrix: any WeightMatrix) throws -> CardMatrix {
-        guard let own = matrix as? CardMatrix else {
-            throw QuernError(.internalFault, "the weights are those of another engine", at: "forward pass")
-        }
-        return own
-    }
-
     func pack(_ matrix: any WeightMatrix, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws {
-        let matrix = try own(matrix)
+        let matrix: CardMatrix = try own(matrix)
         let count = rows.count * matrix.inputs
         let place = try take(.weights, count)
         try put(values, count: count, at: place)
@@ -41,7 +33,7 @@ extension CardForwardLane {
         into result: UnsafeMutablePointer<Float>
     ) throws {
         guard rows > 0 else { return }
-        let matrix = try own(matrix)
+        let matrix: CardMatrix = try own(matrix)
         let count = rows * matrix.inputs
         let high = try take(.high, (count + 1) / 2), low = try take(.low, (count + 1) / 2)
         try split(input, count: count, high: high.cardAddress, low: low.cardAddress)

@@ -80,9 +80,9 @@ final class CardForwardLane: ForwardLane {
     private func withBytes<Value>(
         _ address: UInt64, count: Int, _ body: (UnsafeRawBufferPointer) throws -> Value
     ) throws -> Value {
-        var memory = returned.popLast()
-        if memory.map({ $0.count < count }) ?? true { memory = try PinnedMemory(engine.context, count: max(count, 1)) }
-        guard let memory else { preconditionFailure("memory was just made") }
+        let memory =
+            try returned.popLast().flatMap { $0.count < count ? nil : $0 }
+            ?? PinnedMemory(engine.context, count: max(count, 1))
         let bytes = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<count])
         try stream.copy(address, to: bytes)
         isBusy = true
@@ -103,14 +103,19 @@ final class CardForwardLane: ForwardLane {
     /// - Returns: its address.
     func list<Element: BitwiseCopyable>(_ elements: [Element]) throws -> UInt64 {
         try elements.withUnsafeBytes { bytes in
-            if lists.map({ !$0.hasRoom(for: bytes.count) }) ?? true {
-                try finish()
-                lists = try CardLists(engine.context, count: bytes.count)
-            }
-            guard let lists else { preconditionFailure("lists were just made") }
+            let lists = try lists(for: bytes.count)
             isBusy = true
             return try lists.put(bytes, on: stream)
         }
+    }
+
+    private func lists(for count: Int) throws -> CardLists {
+        if let lists, lists.hasRoom(for: count) { return lists }
+        try finish()
+        if let lists, lists.hasRoom(for: count) { return lists }
+        let made = try CardLists(engine.context, count: count)
+        lists = made
+        return made
     }
 
     func moments(_ rows: UnsafeMutablePointer<Float>, width: Int, count: Int) throws -> RowMoments {

@@ -1,5 +1,4 @@
 import QuernCUDA
-import QuernFormats
 import QuernModel
 import QuernPlanning
 import Synchronization
@@ -60,7 +59,7 @@ final class CardGram: GramSums {
     }
 
     func add(_ rows: ObservedRows, chunk: Int) throws {
-        let lane = try own(rows.lane)
+        let lane: CardForwardLane = try rows.lane.own(rows.lane)
         var kept: KeptRows?
         if rows.count > 0 {
             let copy = try engine.pool.take(rows.count * rows.channels)
@@ -90,19 +89,14 @@ final class CardGram: GramSums {
         return values
     }
 
-    private func own(_ lane: any ForwardLane) throws -> CardForwardLane {
-        guard let own = lane as? CardForwardLane else {
-            throw QuernError(.internalFault, "the rows are those of another engine", at: "forward pass")
-        }
-        return own
-    }
-
     private func work(_ lane: CardForwardLane) throws {
         while let rows = state.withLock({ $0.take() }) {
             if let rows {
-                try add(rows, lane)
-                // The next chunk may be another lane's, and the rows go.
-                try lane.finish()
+                try withExtendedLifetime(rows.values) {
+                    try add(rows, lane)
+                    // The next chunk may be another lane's, and the rows go.
+                    try lane.finish()
+                }
             }
             state.withLock { $0.finish() }
         }

@@ -1,4 +1,4 @@
-import QuernPlanning
+import QuernFormats
 
 /// What computes forward passes: a processor, or a card.
 ///
@@ -20,6 +20,17 @@ package protocol ForwardEngine: AnyObject, Sendable {
 
     /// What one thread at a time computes with.
     func makeLane() throws -> any ForwardLane
+}
+
+extension ForwardLane {
+    /// What an engine of this kind has made.
+    /// - Throws: `.internalFault` for what another has made.
+    package func own<Own>(_ object: AnyObject) throws -> Own {
+        guard let own = object as? Own else {
+            throw QuernError(.internalFault, "\(type(of: object)) is another engine's", at: "forward pass")
+        }
+        return own
+    }
 }
 
 /// Values of an engine.

@@ -1,5 +1,4 @@
 import CQuernKernels
-import QuernFormats
 import QuernPlanning
 
 /// Steps on the calling thread, done when they return.
@@ -30,22 +29,17 @@ final class ProcessorLane: ForwardLane {
 
     // MARK: Products
 
-    private func packed(_ matrix: any WeightMatrix) throws -> PackedMatrix {
-        guard let packed = matrix as? PackedMatrix else {
-            throw QuernError(.internalFault, "the weights are those of another engine", at: "forward pass")
-        }
-        return packed
-    }
-
     func pack(_ matrix: any WeightMatrix, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws {
-        try packed(matrix).pack(rows, values, workspace)
+        let packed: PackedMatrix = try own(matrix)
+        try packed.pack(rows, values, workspace)
     }
 
     func multiply(
         _ input: UnsafeMutablePointer<Float>, by matrix: any WeightMatrix, rows: Int,
         into result: UnsafeMutablePointer<Float>
     ) throws {
-        try packed(matrix).multiply(input, rows: rows, into: result, workspace)
+        let packed: PackedMatrix = try own(matrix)
+        try packed.multiply(input, rows: rows, into: result, workspace)
     }
 
     func multiply(
