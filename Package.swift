@@ -119,6 +119,14 @@ let package = Package(
             ],
             path: "Benchmarks/Kernels"),
         .executableTarget(
+            name: "quern-card-benchmark",
+            dependencies: [
+                "QuernCUDA", "QuernFormats", "QuernKernels", "QuernModel", "QuernPlanning", "QuernWorker",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Cards"),
+        .executableTarget(
             name: "quern-coordinator-benchmark",
             dependencies: [
                 "QuernClient", "QuernCoordinator", "QuernFormats", "QuernJobs", "QuernStore", "TestSupport",
