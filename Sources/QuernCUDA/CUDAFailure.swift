@@ -64,8 +64,8 @@ package struct CUDAFailure: Error, Sendable, Equatable {
         case (_, 100), (_, 101):
             "nvidia-smi shows the cards that the driver has"
         case (.deviceLost, _):
-            "Look for Xid messages in the kernel's log, and at nvidia-smi; the card may need a reset. Start again, or use "
-                + "--device cpu: the bytes are the same"
+            "Look for Xid messages in the kernel's log, and at nvidia-smi; the card may need a reset. Start again, or leave "
+                + "cards alone (--device cpu --forward cpu)"
         case (_, 200), (_, 209), (_, 222):
             "The driver is older than the compiler: update it, or use an NVRTC of its CUDA version"
         case (_, 803), (_, 804):

@@ -53,9 +53,12 @@ struct LocalRun: Sendable {
         let record: JobRecord
         do {
             record = try await Interruption.watched {
-                try await withThrowingTaskGroup(of: Void.self) { group in
+                try await withThrowingTaskGroup(of: JobRecord?.self) { group in
                     defer { group.cancelAll() }
-                    group.addTask { try await coordinator.run() }
+                    group.addTask {
+                        try await coordinator.run()
+                        return nil
+                    }
                     try await setAside(.of(idempotencyKey: key), in: coordinator, folder)
                     let submitted = try await submit(recipe, key, to: coordinator)
                     if submitted.state == .done { return submitted }
@@ -66,8 +69,16 @@ struct LocalRun: Sendable {
                     let worker = Worker(
                         service: coordinator, blobs: blobs, artifacts: { _ in folder }, configuration: configuration,
                         logger: logger)
-                    group.addTask { try await worker.run() }
-                    return try await follow(submitted.id, in: coordinator)
+                    group.addTask {
+                        try await worker.run()
+                        return nil
+                    }
+                    group.addTask { try await follow(submitted.id, in: coordinator) }
+                    // A worker that ends by itself has failed, and nobody would do the rest.
+                    while let ended = try await group.next() {
+                        if let record = ended { return record }
+                    }
+                    throw QuernError(.internalFault, "the job was left alone", at: submitted.id.description)
                 }
             }
         } catch {

@@ -112,6 +112,21 @@ import Testing
         #expect(try await found.made == alone(folder))
     }
 
+    /// The same in one process: an error, and the same command goes on from there.
+    @Test func aLostCardEndsARun() async throws {
+        let folder = try TemporaryFolder()
+        let cards = try SimulatedCards()
+        let output = folder.path("out")
+        let arguments =
+            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--forward", "cuda"] + Self.job
+        let lost = try await QuernProcess.run(
+            arguments, environment: cards.environment(["FAILURES": "cublasLtMatmul:50:13"]))
+        #expect(lost.status == 1 && lost.errors.contains("quern: error: card 0 (Simulated GPU 0"), "\(lost.errors)")
+        let outcome = try await QuernProcess.run(arguments, environment: cards.environment())
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(try await FolderDigests.of(output) == alone(folder))
+    }
+
     @Test(arguments: [
         (["--device", "cpu"], [:], 2, "--forward cuda: cards are to compute models, and none are to be used"),
         ([], ["CARDS": "0"], 1, "the NVIDIA driver finds no card"),

@@ -29,7 +29,7 @@ extension CUDAFailure {
             (
                 .deviceLost, .io,
                 "Look for Xid messages in the kernel's log, and at nvidia-smi; the card may need a reset. Start again, "
-                    + "or use --device cpu"
+                    + "or use --forward cpu"
             )
         case QUERN_CUBLAS_NOT_INITIALIZED:
             (
@@ -37,7 +37,7 @@ extension CUDAFailure {
                 "cuBLASLt may be newer than the driver, or the card's memory taken: nvidia-smi shows both"
             )
         case QUERN_CUBLAS_ARCH_MISMATCH, QUERN_CUBLAS_NOT_SUPPORTED:
-            (.other, .unsupported, "Install another version of cuBLASLt, or use --device cpu")
+            (.other, .unsupported, "Install another version of cuBLASLt, or use --forward cpu")
         default: (.other, .internalFault, "")
         }
     }
