@@ -7,11 +7,15 @@
 struct quern_cuda_context_s {
     simulated::Card *card;
 };
-struct quern_cuda_module_s {
-    simulated::Card *card;
-};
 struct quern_cuda_function_s {
     const simulated_kernel *kernel;
+    std::shared_ptr<std::vector<unsigned char>> tables;
+};
+struct quern_cuda_module_s {
+    simulated::Card *card;
+    /// The module's own variable, for as long as anything reads it.
+    std::shared_ptr<std::vector<unsigned char>> tables;
+    std::map<const simulated_kernel *, quern_cuda_function_s> functions;
 };
 struct quern_cuda_stream_s {
     simulated::Stream stream;

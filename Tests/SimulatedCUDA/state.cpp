@@ -57,7 +57,7 @@ int Card::release(uintptr_t address) {
 }
 
 bool Card::contains(uintptr_t address, size_t bytes) const {
-    if (address == reinterpret_cast<uintptr_t>(device_tables)) return bytes <= device_table_bytes;
+    if (const auto variable = variables.find(address); variable != variables.end()) return bytes <= variable->second;
     auto after = allocations.upper_bound(address);
     if (after == allocations.begin()) return false;
     const auto &[start, allocation] = *--after;

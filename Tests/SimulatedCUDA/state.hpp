@@ -64,6 +64,8 @@ struct Card {
     /// What all calls give since the card was lost; 0 while it works.
     int lost = 0;
     std::map<uintptr_t, Allocation> allocations;
+    /// Bytes of the variables of modules.
+    std::map<uintptr_t, size_t> variables;
     std::vector<Stream *> streams;
 
     int allocate(size_t bytes, uintptr_t *address);

@@ -104,35 +104,39 @@ quern_cuda_status cuModuleLoadData(quern_cuda_module *module, const void *image)
     const Call call("cuModuleLoadData", Call::context);
     if (call.status) return call.status;
     if (!image) return invalidValue;
-    *module = new quern_cuda_module_s{call.card};
+    auto tables = std::make_shared<std::vector<unsigned char>>(device_table_bytes);
+    call.card->variables[reinterpret_cast<uintptr_t>(tables->data())] = tables->size();
+    *module = new quern_cuda_module_s{call.card, std::move(tables), {}};
     return success;
 }
 
 quern_cuda_status cuModuleUnload(quern_cuda_module module) {
     const Call call("cuModuleUnload", Call::context);
     if (call.status) return call.status;
+    if (!module) return invalidHandle;
+    module->card->variables.erase(reinterpret_cast<uintptr_t>(module->tables->data()));
     delete module;
     return success;
 }
 
-quern_cuda_status cuModuleGetFunction(quern_cuda_function *function, quern_cuda_module, const char *name) {
+quern_cuda_status cuModuleGetFunction(quern_cuda_function *function, quern_cuda_module module, const char *name) {
     const Call call("cuModuleGetFunction", Call::context);
     if (call.status) return call.status;
-    // One for each kernel, for as long as the process lasts: real ones belong to the module, and are not freed either.
-    static auto &functions = *new std::map<const simulated_kernel *, quern_cuda_function_s>;
+    if (!module) return invalidHandle;
     const simulated_kernel *const kernel = simulated_kernel_named(name);
     if (!kernel) return notFound;
-    *function = &(functions[kernel] = {kernel});
+    *function = &(module->functions[kernel] = {kernel, module->tables});
     return success;
 }
 
-quern_cuda_status cuModuleGetGlobal_v2(quern_cuda_address *address, size_t *bytes, quern_cuda_module,
+quern_cuda_status cuModuleGetGlobal_v2(quern_cuda_address *address, size_t *bytes, quern_cuda_module module,
                                        const char *name) {
     const Call call("cuModuleGetGlobal_v2", Call::context);
     if (call.status) return call.status;
+    if (!module) return invalidHandle;
     if (std::strcmp(name, "quern_tables") != 0) return notFound;
-    *address = reinterpret_cast<uintptr_t>(device_tables);
-    *bytes = device_table_bytes;
+    *address = reinterpret_cast<uintptr_t>(module->tables->data());
+    *bytes = module->tables->size();
     return success;
 }
 
@@ -160,9 +164,12 @@ quern_cuda_status cuLaunchKernel(quern_cuda_function function, unsigned grid_x, 
         const auto *start = static_cast<const unsigned char *>(parameters[i]);
         values.emplace_back(start, start + kernel->argument_bytes[i]);
     }
-    stream->stream.work.push_back([launch, kernel, values = std::move(values), card = call.card]() mutable {
+    stream->stream.work.push_back([launch, kernel, values = std::move(values), card = call.card,
+                                   tables = function->tables]() mutable {
         std::vector<void *> arguments;
         for (auto &value : values) arguments.push_back(value.data());
+        // Nothing else runs meanwhile.
+        std::memcpy(device_tables, tables->data(), tables->size());
         kernel->run(&launch, arguments.data());
         return card->isDamaged() ? illegalAddress : success;
     });
