@@ -132,7 +132,7 @@ import Testing
         try #require(submitted.status == 0, "\(submitted.errors)")
         let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
         var status = ""
-        for _ in 0..<200 where !status.contains("HF_TOKEN") {
+        for _ in 0..<2000 where !status.contains("HF_TOKEN") {
             try await Task.sleep(for: .milliseconds(50))
             status = try await cluster.ask(["status", id]).output
         }

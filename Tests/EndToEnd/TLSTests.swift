@@ -26,7 +26,7 @@ import Testing
         let environment = ["QUERN_COORDINATOR": url, "QUERN_CA_FILE": authority.certificate]
         func ask(_ arguments: [String]) async throws -> QuernProcess.Outcome {
             var outcome = try await QuernProcess.run(arguments, environment: environment)
-            for _ in 0..<200 where outcome.status == 3 {
+            for _ in 0..<2000 where outcome.status == 3 {
                 try await Task.sleep(for: .milliseconds(50))
                 outcome = try await QuernProcess.run(arguments, environment: environment)
             }

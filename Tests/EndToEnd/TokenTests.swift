@@ -35,7 +35,7 @@ import Testing
         func ask(_ arguments: [String]) async throws -> QuernProcess.Outcome {
             let environment = ["QUERN_TOKEN": user, "QUERN_COORDINATOR": cluster.url]
             var outcome = try await QuernProcess.run(arguments, environment: environment)
-            for _ in 0..<200 where outcome.status == 3 {
+            for _ in 0..<2000 where outcome.status == 3 {
                 try await Task.sleep(for: .milliseconds(50))
                 outcome = try await QuernProcess.run(arguments, environment: environment)
             }

@@ -51,7 +51,7 @@ import Testing
         return try await HTTPClient.withHTTPClient(configuration: configuration) { client in
             do {
                 let request = HTTPClientRequest(url: "https://127.0.0.1:\(port)/healthz")
-                return try await client.execute(request, timeout: .seconds(20)).status == .ok
+                return try await client.execute(request, timeout: .seconds(120)).status == .ok
             } catch is NIOSSLError {
                 return false
             }
@@ -80,7 +80,7 @@ import Testing
             configuration.tlsConfiguration = tls
             try await HTTPClient.withHTTPClient(configuration: configuration) { http in
                 let request = HTTPClientRequest(url: "\(url)/v1/blobs/\(digest.hex)")
-                let response = try await http.execute(request, timeout: .seconds(60))
+                let response = try await http.execute(request, timeout: .seconds(300))
                 var received = 0
                 var pieces = response.body.makeAsyncIterator()
                 received += try await pieces.next()?.readableBytes ?? 0

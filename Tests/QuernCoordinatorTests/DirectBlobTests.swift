@@ -202,7 +202,7 @@ import Testing
         try await store.put(Self.bytes)
         let running = Task { try await rig.coordinator.run() }
         defer { running.cancel() }
-        for _ in 0..<200 where try await store.contains(Self.digest) {
+        for _ in 0..<2000 where try await store.contains(Self.digest) {
             try await time.advance(by: 86_401)
             try await Task.sleep(for: .milliseconds(50))
         }

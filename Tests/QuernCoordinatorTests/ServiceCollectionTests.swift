@@ -24,7 +24,7 @@ import Testing
 
     /// Lets days go by until something has come about.
     private func until(_ time: StoreRig, _ condition: () async throws -> Bool) async throws {
-        for _ in 0..<200 {
+        for _ in 0..<2000 {
             if try await condition() { return }
             try await time.advance(by: 3 * Self.day)
             try await Task.sleep(for: .milliseconds(50))

@@ -17,7 +17,7 @@ import Testing
         #expect(artifacts.allSatisfy { $0.sha256 != nil })
         let running = Task { try await rig.coordinator.run() }
         defer { running.cancel() }
-        for _ in 0..<200 where try await time.number("SELECT count(*) FROM work_items_history") < 5 {
+        for _ in 0..<2000 where try await time.number("SELECT count(*) FROM work_items_history") < 5 {
             try await time.advance(by: 1)
             try await Task.sleep(for: .milliseconds(20))
         }

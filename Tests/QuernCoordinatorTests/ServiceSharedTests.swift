@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Several coordinators on one database.
-@Suite(.timeLimit(.minutes(2))) struct ServiceSharedTests {
+@Suite(.timeLimit(.minutes(10))) struct ServiceSharedTests {
     /// Two stores on one database, as two processes would have them; SQLite lets only one process in.
     private func stores(_ kind: StoreKind) async throws -> (first: any JobStore, second: any JobStore) {
         guard kind == .postgres else {

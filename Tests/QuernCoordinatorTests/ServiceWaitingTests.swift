@@ -10,7 +10,7 @@ import ServiceLifecycle
 import Testing
 
 /// Long polls, event streams and shutting down.
-@Suite(.timeLimit(.minutes(2))) struct ServiceWaitingTests {
+@Suite(.timeLimit(.minutes(10))) struct ServiceWaitingTests {
     /// A claim that waits far longer than the test may take comes back because a job was submitted.
     @Test func submissionWakesAClaim() async throws {
         let rig = try await ServiceRig.make {

@@ -117,7 +117,7 @@ import Testing
     }
 
     /// What was claimed ahead cannot be given back: it expires.
-    @Test(.timeLimit(.minutes(1))) func drainDoesNotWaitForACoordinatorThatIsAway() async throws {
+    @Test(.timeLimit(.minutes(10))) func drainDoesNotWaitForACoordinatorThatIsAway() async throws {
         let blobs = MemoryBlobStore()
         blobs.close()
         let service = MemoryService(try ["a.bin", "b.bin"].map { try heldItem(blobs, source: $0) })
@@ -133,7 +133,7 @@ import Testing
     }
 
     /// A full disk below the coordinator's database, for one.
-    @Test(.timeLimit(.minutes(1)), arguments: [QuernError.Code.outOfSpace, .io, .internalFault])
+    @Test(.timeLimit(.minutes(10)), arguments: [QuernError.Code.outOfSpace, .io, .internalFault])
     func troublesOfTheCoordinatorAreWaitedOut(trouble: QuernError.Code) async throws {
         let service = MemoryService([])
         await service.goAway(for: 20, trouble)
@@ -147,7 +147,7 @@ import Testing
     }
 
     /// Such as a disk that fails to read or write for a moment.
-    @Test(.timeLimit(.minutes(1)), arguments: [QuernError.Code.io, .unavailable])
+    @Test(.timeLimit(.minutes(10)), arguments: [QuernError.Code.io, .unavailable])
     func troublesOfTheBlobStoreCostNoAttempt(trouble: QuernError.Code) async throws {
         let blobs = MemoryBlobStore()
         let service = MemoryService([try heldItem(blobs)])
