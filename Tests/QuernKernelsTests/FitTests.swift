@@ -141,8 +141,11 @@ import Testing
         var draw = OddRows(salt: 9600 + columns)
         let gram = Self.gram(&draw, columns: columns)
         let upper = Self.upper(gram, columns: columns)
-        let block = try Feedback.Block(gram: upper, count: columns, first: 0, with: set)
-        #expect(try block == Feedback.Block(gram: upper, count: columns, first: 0, with: .plain))
+        let block = try Feedback.Block(
+            gram: upper, count: columns, first: 0, factoring: { Kernels.factor($0, count: $1, with: set) })
+        let plain = try Feedback.Block(
+            gram: upper, count: columns, first: 0, factoring: { Kernels.factor($0, count: $1, with: .plain) })
+        #expect(block == plain)
         #expect(block.order.sorted() == (0..<UInt32(columns)).map { $0 })
         let place = { (index: Int) in Int(block.order[index]) * columns + Int(block.order[index]) }
         #expect((1..<max(columns, 2)).allSatisfy { $0 >= columns || gram[place($0 - 1)] >= gram[place($0)] })

@@ -9,7 +9,7 @@ import Testing
 /// The programs for cards, by NVIDIA's compiler. It needs no card.
 @Suite struct CardProgramTests {
     private static let programs =
-        [.rows, .forward] + EncodingFixture.types.filter(\.isQuantized).map(DeviceProgram.blocks)
+        [.rows, .forward, .weights] + EncodingFixture.types.filter(\.isQuantized).map(DeviceProgram.blocks)
 
     @Test(arguments: programs, [ComputeCapability(8, 0), ComputeCapability(9, 0), ComputeCapability(10, 0)])
     func compiles(_ program: DeviceProgram, _ card: ComputeCapability) throws {

@@ -28,5 +28,7 @@ const simulated_kernel *simulated_kernel_named(const char *name) {
         if (std::strcmp(name, device_kernels[i].name) == 0) return &device_kernels[i];
     for (size_t i = 0; i < forward_kernel_count; ++i)
         if (std::strcmp(name, forward_kernels[i].name) == 0) return &forward_kernels[i];
+    for (size_t i = 0; i < weight_kernel_count; ++i)
+        if (std::strcmp(name, weight_kernels[i].name) == 0) return &weight_kernels[i];
     return nullptr;
 }

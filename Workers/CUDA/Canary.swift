@@ -36,6 +36,73 @@ enum Canary {
         }
     }
 
+    /// Rounds some rows to the numbers of a format on the card and on the processor, to the nearest and with scales that
+    /// are searched.
+    /// - Throws: `.corrupted` where bytes or sums differ.
+    static func check(_ rounding: WeightRounding, label: String, on lane: CardLane) throws {
+        let group = rounding.format.group ?? 1
+        let columns = (1024 + group - 1) / group * group
+        let rows = Self.rows(columns: columns)
+        let isSearched = rounding.format != .nf4 && rounding.format != .absmax8
+        let searches = isSearched ? [nil, WeightRounding.Search(importance: importance(columns: columns))] : [nil]
+        for search in searches {
+            let rounding = WeightRounding(
+                rounding.format, source: rounding.source, columns: columns, globalScale: rounding.globalScale,
+                search: search)
+            let components = rounding.format.rowComponents
+            func numbers(
+                _ round: (
+                    UnsafeBufferPointer<Float>, [WeightComponent: UnsafeMutableRawBufferPointer], inout EncodingError
+                ) throws -> Void
+            ) throws -> ([[UInt8]], EncodingError) {
+                let outputs = Dictionary(
+                    uniqueKeysWithValues: components.map {
+                        let count = rounding.bytes(of: $0, rows: rows.count / columns)
+                        return ($0, UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16))
+                    })
+                defer { for memory in outputs.values { memory.deallocate() } }
+                var error = EncodingError()
+                try rows.withUnsafeBufferPointer { try round($0, outputs, &error) }
+                return (components.map { outputs[$0].map { Array($0) } ?? [] }, error)
+            }
+            let wanted = try numbers {
+                try ProcessorEngine().round($0, by: rounding, original: $0, into: $1, error: &$2, Scratch())
+            }
+            let found = try numbers { try lane.round($0, by: rounding, original: $0, into: $1, error: &$2) }
+            guard found == wanted else {
+                throw QuernError(
+                    .corrupted, "it rounds weights to other numbers than the processor does", at: label,
+                    remedy: "The card, its memory or its driver is faulty. Use --device cpu, and have the card checked")
+            }
+        }
+    }
+
+    /// Factors a matrix of two strips on the card and on the processor.
+    /// - Throws: `.corrupted` where they are not the same.
+    static func checkFactor(label: String, _ factor: (UnsafeMutableBufferPointer<Float>, Int) throws -> Bool) throws {
+        let width = WeightKernel.strip, count = width + 30
+        var random = SplitMix(state: 4)
+        var strips = [Float](repeating: 0, count: 3 * width * width)
+        for column in 0..<count {
+            let start = column / width * width * width + column % width
+            for row in 0...column {
+                strips[start + row * width] = row == column ? Float(count) : random.unit() * 2 - 1
+            }
+        }
+        var wanted = strips
+        let isFactored = wanted.withUnsafeMutableBufferPointer { Kernels.factor($0, count: count) }
+        let isFound = try strips.withUnsafeMutableBufferPointer { try factor($0, count) }
+        let isEqual = (0..<count).allSatisfy { column in
+            let start = column / width * width * width + column % width
+            return (0...column).allSatisfy { strips[start + $0 * width] == wanted[start + $0 * width] }
+        }
+        guard isFactored == isFound, isEqual else {
+            throw QuernError(
+                .corrupted, "it factors matrices otherwise than the processor does", at: label,
+                remedy: "The card, its memory or its driver is faulty. Use --device cpu, and have the card checked")
+        }
+    }
+
     /// Multiplies small integers, whose products and sums are exact however they are added.
     /// - Throws: `.corrupted` where anything is wrong.
     static func checkProducts(of engine: any ForwardEngine, label: String) throws {

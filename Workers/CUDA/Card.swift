@@ -15,6 +15,12 @@ final class Card: Sendable {
             functions = Dictionary(
                 uniqueKeysWithValues: try program.kernels.map { ($0, try module.function($0)) })
         }
+
+        /// - Parameter name: one of the program's `kernels`.
+        func function(_ name: String) -> CUDAFunction {
+            guard let function = functions[name] else { preconditionFailure("the program has no \(name)") }
+            return function
+        }
     }
 
     private struct State {
@@ -22,6 +28,10 @@ final class Card: Sendable {
         var tables: [DeviceTable: DeviceMemory] = [:]
         /// Types of which the card has shown that it encodes them right.
         var proven: Set<ElementType> = []
+        /// Likewise numbers that weights are rounded to.
+        var provenFormats: Set<WeightFormat> = []
+        /// Likewise factors.
+        var hasProvenFactors = false
         /// Made when the first forward pass comes.
         var products: CardProducts?
         /// Lanes that nobody uses.
@@ -79,6 +89,32 @@ final class Card: Sendable {
         guard !state.withLock({ $0.proven.contains(type) }) else { return }
         try withLane { try Canary.check(type, label: label, on: $0) }
         state.withLock { _ = $0.proven.insert(type) }
+    }
+
+    /// See `WeightEngine.round`.
+    /// - Throws: as `encode`.
+    func round(
+        _ rows: UnsafeBufferPointer<Float>, by rounding: WeightRounding, original: UnsafeBufferPointer<Float>,
+        into outputs: [WeightComponent: UnsafeMutableRawBufferPointer], error: inout EncodingError
+    ) throws {
+        if !state.withLock({ $0.provenFormats.contains(rounding.format) }) {
+            try withLane { try Canary.check(rounding, label: label, on: $0) }
+            state.withLock { _ = $0.provenFormats.insert(rounding.format) }
+        }
+        try withLane { try $0.round(rows, by: rounding, original: original, into: outputs, error: &error) }
+    }
+
+    /// See `WeightEngine.factor`.
+    /// - Throws: as `encode`.
+    func factor(_ strips: UnsafeMutableBufferPointer<Float>, count: Int) throws -> Bool {
+        state.withLock { $0.load += 1 }
+        defer { state.withLock { $0.load -= 1 } }
+        let factor = try CardFactor(context: context, program: program(.weights))
+        if !state.withLock(\.hasProvenFactors) {
+            try Canary.checkFactor(label: label, factor.factor)
+            state.withLock { $0.hasProvenFactors = true }
+        }
+        return try factor.factor(strips, count: count)
     }
 
     /// Lanes with buffers are handed on. One that failed is not.

@@ -57,14 +57,39 @@ package final class CardEngine: ComputeEngine {
         importance: UnsafeBufferPointer<Float>?, into encoded: UnsafeMutableRawBufferPointer,
         error: inout EncodingError?, _ scratch: Scratch
     ) throws {
-        guard DeviceProgram.types.contains(type) else {
-            return try processor.encode(
-                type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
-        }
+        let isDone =
+            DeviceProgram.types.contains(type)
+            && withCard { card in
+                try card.encode(
+                    type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error)
+            } != nil
+        guard !isDone else { return }
+        try processor.encode(
+            type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
+    }
+
+    package func round(
+        _ rows: UnsafeBufferPointer<Float>, by rounding: WeightRounding, original: UnsafeBufferPointer<Float>,
+        into outputs: [WeightComponent: UnsafeMutableRawBufferPointer], error: inout EncodingError, _ scratch: Scratch
+    ) throws {
+        let isDone =
+            withCard { card in
+                try card.round(rows, by: rounding, original: original, into: outputs, error: &error)
+            } != nil
+        guard !isDone else { return }
+        try processor.round(rows, by: rounding, original: original, into: outputs, error: &error, scratch)
+    }
+
+    package func factor(_ strips: UnsafeMutableBufferPointer<Float>, count: Int) -> Bool {
+        withCard { try $0.factor(strips, count: count) } ?? processor.factor(strips, count: count)
+    }
+
+    /// Gives something to the card that has the least to do, and to the next where that fails.
+    /// - Returns: nil where no card can take it; nothing has come of it then.
+    private func withCard<Value>(_ body: (Card) throws -> Value) -> Value? {
         while let card = cards.filter(\.isUsable).min(by: { $0.load < $1.load }) {
             do {
-                return try card.encode(
-                    type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error)
+                return try body(card)
             } catch let failure as CUDAFailure where failure.kind == .outOfMemory {
                 let isNew = toldOfMemory.withLock { told in
                     defer { told = true }
@@ -73,14 +98,13 @@ package final class CardEngine: ComputeEngine {
                 if isNew {
                     logger.warning("the processor takes over what \(card.label) has no memory for: \(failure.error)")
                 }
-                break
+                return nil
             } catch {
                 // Whatever it was, it is not the item's fault.
                 card.retire(for: (error as? CUDAFailure)?.error ?? error, logger)
             }
         }
-        try processor.encode(
-            type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
+        return nil
     }
 
     package var forwardObstacle: QuernError? { forwards == nil ? processor.forwardObstacle : nil }

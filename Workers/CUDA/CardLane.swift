@@ -19,6 +19,8 @@ final class CardLane: @unchecked Sendable {
     private var sums: DeviceMemory?
     private var toCard: PinnedMemory?
     private var fromCard: PinnedMemory?
+    /// Made when the first weights come.
+    private var weights: CardWeights?
 
     /// Threads of a block: few, for each has a frame of kilobytes.
     private static let threads = 64
@@ -31,7 +33,7 @@ final class CardLane: @unchecked Sendable {
     }
 
     /// Σ(x − x̂)² and Σx² of a row, as the kernel writes them.
-    private struct RowSums: BitwiseCopyable {
+    struct RowSums: BitwiseCopyable {
         let error, norm: Double
     }
 
@@ -99,12 +101,19 @@ final class CardLane: @unchecked Sendable {
         try stream.record(done)
         try done.synchronize()
         target.copyMemory(from: UnsafeRawBufferPointer(blockPlace))
-        guard var total = error else { return }
-        for row in sumPlace.bindMemory(to: RowSums.self) {
-            total.squaredError += row.error
-            total.squaredNorm += row.norm
-        }
-        error = total
+        error?.add(UnsafeRawBufferPointer(sumPlace).bindMemory(to: RowSums.self))
+    }
+
+    /// See `WeightEngine.round`.
+    func round(
+        _ rows: UnsafeBufferPointer<Float>, by rounding: WeightRounding, original: UnsafeBufferPointer<Float>,
+        into outputs: [WeightComponent: UnsafeMutableRawBufferPointer], error: inout EncodingError
+    ) throws {
+        let weights =
+            try self.weights
+            ?? CardWeights(context, stream, program: card.program(.weights), rowProgram: card.program(.rows))
+        self.weights = weights
+        try weights.round(rows, by: rounding, original: original, into: outputs, error: &error)
     }
 
     private func launch(
@@ -112,11 +121,8 @@ final class CardLane: @unchecked Sendable {
     ) throws {
         var list = LaunchArguments()
         arguments(&list)
-        guard let function = program.functions[name] else {
-            preconditionFailure("the program has no \(name)")
-        }
         try stream.launch(
-            function, grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
+            program.function(name), grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
             block: LaunchSize(Self.threads), arguments: list)
     }
 
@@ -127,5 +133,15 @@ final class CardLane: @unchecked Sendable {
         let made = try Memory(context, count: count)
         memory = made
         return made
+    }
+}
+
+extension EncodingError {
+    /// Adds what was lost of rows, one after the other.
+    mutating func add(_ rows: UnsafeBufferPointer<CardLane.RowSums>) {
+        for row in rows {
+            squaredError += row.error
+            squaredNorm += row.norm
+        }
     }
 }

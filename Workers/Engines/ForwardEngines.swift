@@ -30,4 +30,4 @@ extension ProcessorEngine: ForwardEngines {
 }
 
 /// What a worker computes with.
-package typealias ComputeEngine = EncodingEngine & ForwardEngines
+package typealias ComputeEngine = EncodingEngine & WeightEngine & ForwardEngines

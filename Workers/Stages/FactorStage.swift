@@ -32,7 +32,7 @@ struct FactorStage {
                 return try Feedback.Block(
                     gram: gram.triangle(block: index), count: columns.count,
                     dividedBy: balance.map { Array($0[columns]) }, first: columns.lowerBound, unit: work.unit,
-                    run: work.run)
+                    run: work.run, factoring: context.engine.factor)
             } catch {
                 throw error.located(in: work.input.tensor)
             }

@@ -11,7 +11,7 @@ struct SpanEncoder {
     let blobs: BlobAccess
     let control: WorkControl
     let findings: Findings
-    let engine: any EncodingEngine
+    let engine: any ComputeEngine
     let makeWriter: (EncodeOutput) throws -> PartWriter
 
     /// An output on its way.
@@ -104,7 +104,7 @@ struct SpanEncoder {
                 if place == weights.count {
                     let rescaler = try Rescaler(output.rescalings, columns: span.columns, findings)
                     let aid = try aid(of: weight, output, rescaler)
-                    weights.append((try WeightEncoder(weight, columns: span.columns, aid: aid), rescaler))
+                    weights.append((try WeightEncoder(weight, columns: span.columns, aid: aid, on: engine), rescaler))
                 }
                 try weights[place].encoder.add(component, output: index, try makeWriter(output), of: span)
             }

@@ -13,9 +13,10 @@ struct WeightEncoder {
     }
 
     let weight: QuantizedWeight
-    private let aid: Aid
+    private let engine: any WeightEngine
+    private let rounding: WeightRounding
+    private let magnitudes: ScanResult?
     private let columns: Int
-    private let globalScale: Float?
     private var stored: StoredRows
     /// A writer for each tensor that is wanted of them, with its place among the outputs of the span.
     private var writers: [WeightComponent: (output: Int, writer: PartWriter)] = [:]
@@ -23,10 +24,11 @@ struct WeightEncoder {
     private var error = EncodingError()
 
     /// - Throws: `.invalidInput` where a scale hangs on magnitudes that nobody has found, and for what no plan asks for.
-    init(_ weight: QuantizedWeight, columns: Int, aid: Aid) throws {
+    init(_ weight: QuantizedWeight, columns: Int, aid: Aid, on engine: any WeightEngine = ProcessorEngine()) throws {
         self.weight = weight
         self.columns = columns
-        self.aid = aid
+        self.engine = engine
+        magnitudes = aid.magnitudes
         let numbers = weight.storage.numbers
         guard weight.storage.fits(rows: weight.rows, columns: columns),
             !weight.rounding.searches || weight.storage.layout != .bitsandbytes
@@ -38,9 +40,12 @@ struct WeightEncoder {
         else {
             throw QuernError(.invalidInput, "\(numbers) and the magnitudes found do not go together")
         }
-        globalScale =
-            numbers == .nvfp4
-            ? aid.magnitudes.map { Kernels.globalScale(largest: $0.weights, source: weight.source) } : nil
+        rounding = WeightRounding(
+            numbers, source: weight.scaleType, columns: columns,
+            globalScale: numbers == .nvfp4
+                ? aid.magnitudes.map { Kernels.globalScale(largest: $0.weights, source: weight.source) } : nil,
+            search: weight.rounding.searches
+                ? WeightRounding.Search(importance: aid.importance, feedback: aid.feedback) : nil)
         stored = StoredRows(weight.storage, columns: columns, offset: aid.magnitudes?.groupMean ?? 0)
     }
 
@@ -62,19 +67,11 @@ struct WeightEncoder {
     /// Encodes rows, appends them to all parts and adds up what was lost.
     /// - Parameter values: whole rows; a multiple of the format's `rowMultiple`, or the last of the matrix.
     mutating func encode(_ values: UnsafeBufferPointer<Float>, _ scratch: Scratch) throws {
-        let step = weight.rounding.searches ? Kernels.fittedRows * columns : max(values.count, 1)
-        for first in stride(from: 0, to: values.count, by: step) {
-            try encodeRows(
-                UnsafeBufferPointer(rebasing: values[first..<min(first + step, values.count)]), scratch)
-        }
-    }
-
-    private mutating func encodeRows(_ values: UnsafeBufferPointer<Float>, _ scratch: Scratch) throws {
-        let outputs = try numbers(of: values, scratch)
+        let outputs = try weight.memory(rows: values.count / columns, columns: columns, scratch)
+        try engine.round(
+            brought(values, scratch), by: rounding, original: values, into: outputs, error: &error, scratch)
+        if weight.scaleType == .f16 && !error.squaredError.isFinite { throw Self.beyondHalfPrecision }
         try stored.add(outputs, rows: values.count / columns) { [writers] in try writers[$0]?.writer.append($1) }
-        let decoded = try self.values(of: outputs, count: values.count, scratch)
-        error = Kernels.error(
-            original: values, decoded: UnsafeBufferPointer(decoded), columns: columns, after: error)
     }
 
     /// What loaders make of rows in a storage that keeps numbers as they are.
@@ -82,36 +79,9 @@ struct WeightEncoder {
     func rounded(
         _ values: UnsafeBufferPointer<Float>, _ scratch: Scratch
     ) throws -> UnsafeMutableBufferPointer<Float> {
-        try self.values(of: numbers(of: values, scratch), count: values.count, scratch)
-    }
-
-    private func numbers(
-        of values: UnsafeBufferPointer<Float>, _ scratch: Scratch
-    ) throws -> [WeightComponent: UnsafeMutableRawBufferPointer] {
         let outputs = try weight.memory(rows: values.count / columns, columns: columns, scratch)
-        if weight.rounding.searches {
-            let room = Kernels.fittingScratch(
-                weight.storage.numbers, source: weight.scaleType, columns: columns, globalScale: globalScale)
-            Kernels.fit(
-                weight.storage.numbers, source: weight.scaleType, rows: values, columns: columns,
-                globalScale: globalScale, importance: aid.importance, feedback: aid.feedback,
-                scratch: try scratch.working.floats(room), into: outputs)
-        } else {
-            Kernels.quantize(
-                weight.storage.numbers, source: weight.scaleType, rows: try brought(values, scratch), columns: columns,
-                globalScale: globalScale, into: outputs)
-        }
-        return outputs
-    }
-
-    private func values(
-        of numbers: [WeightComponent: UnsafeMutableRawBufferPointer], count: Int, _ scratch: Scratch
-    ) throws -> UnsafeMutableBufferPointer<Float> {
-        let decoded = try scratch.decoded.floats(count)
-        Kernels.dequantize(
-            weight.storage.numbers, source: weight.scaleType,
-            components: numbers.mapValues { UnsafeRawBufferPointer($0) }, columns: columns, globalScale: globalScale,
-            into: decoded)
+        try ProcessorEngine.numbers(of: brought(values, scratch), by: rounding, into: outputs, scratch)
+        let decoded = try ProcessorEngine.values(of: outputs, by: rounding, count: values.count, scratch)
         if weight.scaleType == .f16 { try checkFinite(decoded) }
         return decoded
     }
@@ -131,12 +101,12 @@ struct WeightEncoder {
 
     /// Weights and scales in half precision have a range.
     private func checkFinite(_ values: UnsafeMutableBufferPointer<Float>) throws {
-        guard Kernels.firstNonFinite(in: UnsafeBufferPointer(values)) == nil else {
-            throw QuernError(
-                .invalidInput, "it has weights beyond half precision, which they or their scales would be stored in",
-                remedy: "Ignore the layer, or take a scheme with other scales")
-        }
+        guard Kernels.firstNonFinite(in: UnsafeBufferPointer(values)) == nil else { throw Self.beyondHalfPrecision }
     }
+
+    private static let beyondHalfPrecision = QuernError(
+        .invalidInput, "it has weights beyond half precision, which they or their scales would be stored in",
+        remedy: "Ignore the layer, or take a scheme with other scales")
 
     /// - Returns: the parts with their places among the outputs of the span; what was lost stands with the weights.
     mutating func finish() throws -> [(output: Int, part: Part, writer: PartWriter)] {
@@ -160,9 +130,9 @@ struct WeightEncoder {
         }
         switch component {
         case .shape: return [weight.rows, columns].flatMap { littleEndian(Int64($0)) }
-        case .globalScale: return littleEndian((globalScale ?? 1).bitPattern)
+        case .globalScale: return littleEndian((rounding.globalScale ?? 1).bitPattern)
         case .inputGlobalScale:
-            return littleEndian(Kernels.globalScale(largest: aid.magnitudes?.input ?? 0, source: .f32).bitPattern)
+            return littleEndian(Kernels.globalScale(largest: magnitudes?.input ?? 0, source: .f32).bitPattern)
         case .state: return weight.state(columns: columns, offset: stored.offset)
         default: return weight.storage.constant(component, columns: columns) ?? []
         }

@@ -140,8 +140,8 @@ KERNEL fit_choice fit_search_powers(const float *weights, const float *importanc
     for (size_t i = 0; i < columns; ++i) largest = row_larger_magnitudes(largest, row_load(weights + i * fit_lanes));
     fit_choice best = {0, 0};
     fit_sums least = {__builtin_inff(), 0, 0};
-    float usual[16];
-    for (int lane = 0; lane < 16; ++lane) {
+    float usual[ROW];
+    for (int lane = 0; lane < ROW; ++lane) {
         float inverse;
         mxfp4_scale(float_from_bits((uint32_t)largest[lane]), kind.source, &inverse);
         // Powers of which both neighbours are normal numbers.
@@ -152,4 +152,19 @@ KERNEL fit_choice fit_search_powers(const float *weights, const float *importanc
         fit_keep(&best, &least, choice, fit_try(weights, importance, columns, choice, kind));
     }
     return best;
+}
+
+/// Bits of a code.
+KERNEL size_t fit_bits(fit_kind kind) {
+    return kind.numbers == quern_weight_packed4 || kind.numbers == quern_weight_nvfp4
+            || kind.numbers == quern_weight_mxfp4
+        ? 4
+        : 8;
+}
+
+/// The code as it is stored: integers with their offset, or in two's complement.
+KERNEL uint8_t fit_stored(uint8_t code, fit_kind kind) {
+    return kind.numbers == quern_weight_packed4       ? (code + 8) & 15
+        : kind.numbers == quern_weight_packed8 ? (uint8_t)(code + 128)
+                                               : code;
 }

@@ -60,7 +60,7 @@ static void fit_blocks(const quern_weight_layout *layout, const fit_space *space
         for (size_t tile = 0; tile < space->tiles; ++tile)
             largest = row_group_magnitudes(
                 largest, space->weights + (tile * space->columns + first) * fit_lanes, count * fit_lanes);
-        const float step = float_scale(largest, layout->source);
+        const float step = float_scale(largest_of(largest), layout->source);
         for (size_t tile = 0; tile < space->tiles; ++tile)
             for (size_t lane = 0; lane < fit_lanes; ++lane)
                 space->scales[(tile * space->groups + group) * fit_lanes + lane] = step;
@@ -130,21 +130,6 @@ KERNEL void fit_feed_back(const fit_space *space, size_t tile, const quern_feedb
         }
         panel += (first + width) * width;
     }
-}
-
-/// Bits of a code.
-KERNEL size_t fit_bits(fit_kind kind) {
-    return kind.numbers == quern_weight_packed4 || kind.numbers == quern_weight_nvfp4
-            || kind.numbers == quern_weight_mxfp4
-        ? 4
-        : 8;
-}
-
-/// The code as it is stored: integers with their offset, or in two's complement.
-KERNEL uint8_t fit_stored(uint8_t code, fit_kind kind) {
-    return kind.numbers == quern_weight_packed4       ? (code + 8) & 15
-        : kind.numbers == quern_weight_packed8 ? (uint8_t)(code + 128)
-                                               : code;
 }
 
 KERNEL void fit_store_codes(const fit_space *space, size_t row, uint8_t *to, size_t bytes, fit_kind kind) {

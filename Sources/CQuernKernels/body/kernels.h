@@ -45,6 +45,7 @@
 #include "search_split.h"
 #include "search_ternary.h"
 
+#include "row_halves.h"
 #include "floats.h"
 #include "q8_0.h"
 #include "q4_0_q5_0.h"
@@ -75,6 +76,7 @@
 #include "forward_activations.h"
 #include "source_type.h"
 #include "small_floats.h"
+#include "weight_numbers.h"
 #include "weight_groups.h"
 #include "weights_integer.h"
 #include "weights_float.h"

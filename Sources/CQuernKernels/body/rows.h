@@ -1,19 +1,7 @@
 // Sixteen neighbouring values at a time, for kernels bound by memory rather than arithmetic.
 
-typedef VECTOR(float, 16) row_float;
-typedef VECTOR(int32_t, 16) row_int;
-typedef VECTOR(uint32_t, 16) row_word;
-typedef VECTOR(uint16_t, 16) row_short;
-typedef VECTOR(uint8_t, 16) row_byte;
-typedef VECTOR(int8_t, 16) row_signed_byte;
-
-KERNEL row_float row_load(const float *from) {
-    row_float values;
-    memcpy(&values, from, sizeof values);
-    return values;
-}
-
-KERNEL void row_save(float *to, row_float values) { memcpy(to, &values, sizeof values); }
+#define ROW 16
+#include "row_types.h"
 
 /// Four consecutive values from each of sixteen places: to[i] receives value i of every place.
 /// - offset: of the values, from each place.

@@ -22,11 +22,6 @@ KERNEL row_int row_from_nibbles(row_nibble_byte bytes) {
     return __builtin_convertvector(codes, row_int);
 }
 
-/// The bits of the largest magnitude among values and those before them.
-KERNEL row_int row_larger_magnitudes(row_int largest, row_float values) {
-    return __builtin_elementwise_max(largest, (row_int)values & 0x7fffffff);
-}
-
 /// The bits of magnitudes of which the largest is the group's.
 KERNEL row_int row_group_magnitudes(row_int largest, const float *from, size_t count) {
     row_int second = largest;

@@ -1,12 +1,6 @@
 // compressed-tensors `float-quantized`: FP8 E4M3 under a scale for each row, or for each block of rows and columns,
 // which at the edges may be smaller.
 
-/// The scale under which the largest of magnitudes becomes the largest number.
-KERNEL float float_scale(row_int magnitudes, uint32_t source) {
-    const float scale = in_source(largest_of(magnitudes) / 448.0f, source);
-    return scale == 0 ? source_epsilon(source) : scale;
-}
-
 KERNEL void quantize_float_segment(const float *from, size_t count, float scale, uint32_t source, uint8_t *to) {
     for (; count >= 16; count -= 16, from += 16, to += 16)
         row_save_bytes(to, row_e4m3(row_in_source(row_load(from) / scale, source)));
@@ -26,7 +20,7 @@ KERNEL void quantize_float_rows(const quern_weight_layout *layout, const float *
             row_int magnitudes = 0;
             for (size_t row = top; row < bottom; ++row)
                 magnitudes = row_group_magnitudes(magnitudes, from + row * columns + left, count);
-            const float step = float_scale(magnitudes, source);
+            const float step = float_scale(largest_of(magnitudes), source);
             store_source(scale, step, source);
             for (size_t row = top; row < bottom; ++row) {
                 const size_t place = row * columns + left;

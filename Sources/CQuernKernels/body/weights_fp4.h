@@ -12,19 +12,6 @@ KERNEL row_float load_fp4(const uint8_t *from) {
     return row_from_e2m1(row_from_nibbles(bytes));
 }
 
-/// Scales as they are stored: one eighth stands in for zero.
-KERNEL row_byte nvfp4_stored(row_float scales) {
-    const row_byte rounded = row_e4m3(scales), eighth = 0x20;
-    return rounded | ((row_byte)(rounded == 0) & eighth);
-}
-
-/// The scales of up to sixteen groups, whose largest magnitudes are given.
-/// - Returns: what values are divided by.
-KERNEL row_float nvfp4_scales(row_float largest, float global_scale, uint32_t source, row_byte *codes) {
-    *codes = nvfp4_stored(row_in_source(largest / 6.0f, source) * global_scale);
-    return row_from_e4m3(*codes) / global_scale;
-}
-
 KERNEL void quantize_nvfp4_groups(const float *from, size_t groups, float global_scale, uint32_t source,
                                   uint8_t *weight, uint8_t *scale) {
     for (size_t first = 0; first < groups; first += 16, from += 256, weight += 128) {
@@ -49,24 +36,6 @@ ENCODER void quantize_nvfp4(const quern_weight_layout *layout, const float *from
     default:
         return quantize_nvfp4_groups(from, groups, layout->global_scale, quern_type_f32, to->weight, to->scale);
     }
-}
-
-/// The exponent of a group's scale, with a bias of 127. Mantissas from 1.75 on count as the next power of two.
-/// - inverse: becomes what values are multiplied by; a power of two loses nothing.
-KERNEL uint8_t mxfp4_scale(float largest, uint32_t source, float *inverse) {
-    uint32_t exponent = (float_bits(largest) + 0x200000) >> 23;
-    if (source == quern_type_f16) {
-        // Subnormals of half precision have no exponent, and what goes beyond its range is infinite.
-        if (largest < 0x1p-14f) exponent = largest < 0x1.8p-15f ? 0 : 127 - 14;
-        if (exponent > 127 + 15) exponent = 255;
-        // No power of two is small enough to go with nothing: one stands in for it.
-        if (exponent == 0) exponent = 127 + 2;
-    }
-    *inverse = 0;
-    if (exponent >= 255) return 127;
-    const uint32_t code = exponent < 2 ? 0 : exponent - 2;
-    *inverse = float_from_bits((254 - code) << 23);
-    return (uint8_t)code;
 }
 
 KERNEL void quantize_mxfp4_groups(const float *from, size_t groups, uint32_t source, uint8_t *weight, uint8_t *scale) {
@@ -109,8 +78,7 @@ static void dequantize_nvfp4(const quern_weight_layout *layout, const quern_weig
 
 static void dequantize_mxfp4(const quern_weight_parts *from, size_t groups, float *to) {
     for (size_t i = 0; i < groups; ++i, to += 32) {
-        const uint32_t code = from->scale[i];
-        const float step = float_from_bits(code ? code << 23 : 0x00400000);
+        const float step = mxfp4_step(from->scale[i]);
         row_save(to, load_fp4(from->weight + 16 * i) * step);
         row_save(to + 16, load_fp4(from->weight + 16 * i + 8) * step);
     }

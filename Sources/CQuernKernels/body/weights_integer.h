@@ -2,17 +2,6 @@
 //
 // Codes are unsigned: the integer + 2^(bits − 1) where they are packed, two's complement in bytes of their own.
 
-typedef struct {
-    /// 4 or 8, a constant.
-    int bits;
-    /// Whether groups have zero points; a constant.
-    bool has_zero_points;
-    /// A constant.
-    uint32_t source;
-    /// What is added to integers.
-    int offset;
-} integer_kind;
-
 /// Groups whose scales are computed side by side: one for each place of a row of values.
 enum { scale_chunk = 16 };
 
@@ -22,15 +11,9 @@ typedef struct {
     float zero_points[scale_chunk];
 } integer_scales;
 
-KERNEL row_float row_or_epsilon(row_float scales, uint32_t source) {
-    return CHOOSE(scales == 0, (row_float)source_epsilon(source), scales);
-}
-
-/// The range is half a step wider below zero than above.
 KERNEL void integer_symmetric(const float *from, size_t group, size_t groups, integer_kind kind, integer_scales *to) {
     for (size_t i = 0; i < groups; ++i) to->scales[i] = largest_of(row_group_magnitudes(0, from + i * group, group));
-    const row_float steps = row_load(to->scales) / (kind.bits == 4 ? 7.5f : 127.5f);
-    row_save(to->scales, row_or_epsilon(row_in_source(steps, kind.source), kind.source));
+    row_save(to->scales, integer_scales_around_zero(row_load(to->scales), kind));
 }
 
 KERNEL void integer_asymmetric(const float *from, size_t group, size_t groups, integer_kind kind, integer_scales *to) {
@@ -46,23 +29,9 @@ KERNEL void integer_asymmetric(const float *from, size_t group, size_t groups, i
         lows[i] = -largest_of((row_int)low & 0x7fffffff);
         highs[i] = largest_of((row_int)high);
     }
-    const float most = kind.bits == 4 ? 7 : 127, least = -most - 1;
-    const row_float range = row_in_source(row_load(highs) - row_load(lows), kind.source);
-    const row_float scales = row_in_source(range / (most - least), kind.source);
-    const row_float quotients = row_load(lows) / scales;
-    row_float zeros = row_in_source(least - row_in_source(quotients, kind.source), kind.source);
-    zeros = (row_least(row_most(zeros, least), most) + ROUNDING) - ROUNDING;
-    // Where the scale is zero, so is the zero point, or as far as it goes where the group has negative values.
-    row_save(to->zero_points, (row_float)((row_int)zeros & (quotients == quotients)));
-    row_save(to->scales, row_or_epsilon(scales, kind.source));
-}
-
-KERNEL row_int row_integers(row_float values, float scale, float zero_point, integer_kind kind) {
-    const float least = kind.bits == 4 ? -8 : -128, most = kind.bits == 4 ? 7 : 127;
-    row_float quotient = row_in_source(values / scale, kind.source);
-    if (kind.has_zero_points) quotient = row_in_source(quotient + zero_point, kind.source);
-    quotient = row_least(row_most(quotient, least), most);
-    return (row_int)(quotient + (ROUNDING + (float)kind.offset)) & ((1 << kind.bits) - 1);
+    row_float zero_points;
+    row_save(to->scales, integer_scales_between(row_load(lows), row_load(highs), kind, &zero_points));
+    row_save(to->zero_points, zero_points);
 }
 
 /// - to: 2 · bits bytes for 16 values.

@@ -37,6 +37,42 @@ static const quern_device_file files[] = {
     {"forward_attention.h", (const char[]){
 #embed "forward_attention.h"
         , 0}},
+    {"weight_program.h", (const char[]){
+#embed "weight_program.h"
+        , 0}},
+    {"weight_layout.h", (const char[]){
+#embed "weight_layout.h"
+        , 0}},
+    {"weight_kernels.h", (const char[]){
+#embed "weight_kernels.h"
+        , 0}},
+    {"fit_kernels.h", (const char[]){
+#embed "fit_kernels.h"
+        , 0}},
+    {"factor_kernels.h", (const char[]){
+#embed "factor_kernels.h"
+        , 0}},
+    {"../body/half.h", (const char[]){
+#embed "../body/half.h"
+        , 0}},
+    {"../body/row_types.h", (const char[]){
+#embed "../body/row_types.h"
+        , 0}},
+    {"../body/row_halves.h", (const char[]){
+#embed "../body/row_halves.h"
+        , 0}},
+    {"../body/source_type.h", (const char[]){
+#embed "../body/source_type.h"
+        , 0}},
+    {"../body/small_floats.h", (const char[]){
+#embed "../body/small_floats.h"
+        , 0}},
+    {"../body/weight_numbers.h", (const char[]){
+#embed "../body/weight_numbers.h"
+        , 0}},
+    {"../body/fit_scales.h", (const char[]){
+#embed "../body/fit_scales.h"
+        , 0}},
     {"../body/rounding.h", (const char[]){
 #embed "../body/rounding.h"
         , 0}},
@@ -69,6 +105,15 @@ static const quern_device_file files[] = {
         , 0}},
     {"rounding.h", (const char[]){
 #embed "../body/rounding.h"
+        , 0}},
+    {"row_types.h", (const char[]){
+#embed "../body/row_types.h"
+        , 0}},
+    {"row_halves.h", (const char[]){
+#embed "../body/row_halves.h"
+        , 0}},
+    {"weight_numbers.h", (const char[]){
+#embed "../body/weight_numbers.h"
         , 0}},
     {"rows.h", (const char[]){
 #embed "../body/rows.h"

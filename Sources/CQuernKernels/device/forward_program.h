@@ -3,14 +3,12 @@
 //
 // It is to be compiled as `program.h` is.
 #define QUERN_DEVICE 1
+#define ROW 1
 #include "CQuernKernels.h"
 #include "../device/prelude.h"
 #include "thread.h"
 
-typedef VECTOR(float, 1) row_float;
-typedef VECTOR(int32_t, 1) row_int;
-typedef VECTOR(uint32_t, 1) row_word;
-
+#include "../body/row_types.h"
 #include "../body/rounding.h"
 #include "../body/exponential.h"
 #include "../body/forward_functions.h"

@@ -13,6 +13,8 @@ public enum DeviceProgram: Hashable, Sendable {
     case blocks(ElementType)
     /// The steps of a forward pass between its matrix products, `ForwardKernel`.
     case forward
+    /// Weights as loaders of safetensors store them, `WeightKernel`.
+    case weights
 
     /// Types whose blocks devices encode. The others are copies of a kind, which only memory holds up.
     public static let types: Set<ElementType> = Set(EncodableTypes.all.filter(\.isQuantized))
@@ -35,13 +37,14 @@ public enum DeviceProgram: Hashable, Sendable {
         switch self {
         case .rows, .blocks: "program.h"
         case .forward: "forward_program.h"
+        case .weights: "weight_program.h"
         }
     }
 
     /// Macros that make this program of the source.
     public var definitions: [String: String] {
         switch self {
-        case .rows, .forward: [:]
+        case .rows, .forward, .weights: [:]
         case .blocks(let type): ["QUERN_TYPE": String(type.rawValue)]
         }
     }
@@ -58,6 +61,7 @@ public enum DeviceProgram: Hashable, Sendable {
         case .rows: [Self.rowMeans, Self.rowErrors]
         case .blocks(let type): [Self.encoder(type), Self.decoder(type)]
         case .forward: ForwardKernel.allCases.map(\.rawValue)
+        case .weights: WeightKernel.allCases.map(\.rawValue)
         }
     }
 

@@ -18,7 +18,10 @@ struct FactorStrips {
     ///   - order: in which the inputs are rounded.
     ///   - damping: what is added to the diagonal.
     /// - Returns: nil where the matrix is not positive definite.
-    init?(_ gram: ArraySlice<Double>, _ factors: [Double], _ order: [Int], damping: Double, with set: InstructionSet) {
+    init?(
+        _ gram: ArraySlice<Double>, _ factors: [Double], _ order: [Int], damping: Double,
+        factoring: Feedback.Factoring
+    ) {
         let (count, width) = (order.count, Self.width)
         let columns = (0..<count).map { column in
             let strip = column / width
@@ -45,7 +48,7 @@ struct FactorStrips {
                     next += count - row
                 }
             }
-            isFactored = quern_factor(set.rawValue, strips.baseAddress, count) == count
+            isFactored = factoring(strips, count)
         }
         guard isFactored else { return nil }
         self.count = count

@@ -34,11 +34,31 @@ public struct Feedback: Sendable, Equatable {
     }
 }
 
+extension Feedback {
+    /// Finds Cholesky's factor U of a symmetric matrix UᵀU in its place, as `Kernels.factor` does.
+    public typealias Factoring = (_ strips: UnsafeMutableBufferPointer<Float>, _ count: Int) -> Bool
+}
+
+extension Kernels {
+    /// Cholesky's factor U of a symmetric matrix UᵀU, in its place: the upper triangle; the rest has no meaning
+    /// afterwards. The bits are the same on every instruction set.
+    /// - Parameters:
+    ///   - strips: for each strip of columns, `WeightKernel.strip` wide, the rows above its end; all of the last strip,
+    ///     too: zero in columns and rows from `count` on.
+    ///   - count: of rows.
+    /// - Returns: whether the matrix is positive definite.
+    public static func factor(
+        _ strips: UnsafeMutableBufferPointer<Float>, count: Int, with set: InstructionSet = .best
+    ) -> Bool {
+        quern_factor(set.rawValue, strips.baseAddress, count) == count
+    }
+}
+
 extension Feedback.Block {
     /// How much is added to the diagonal, as a share of its mean: as GPTQ does.
     public static let usualDamping = 0.01
 
-    /// Factors a block of H. Equal matrices give equal bits on every instruction set.
+    /// Factors a block of H. Equal matrices give equal bits on every instruction set, and on devices.
     /// - Parameters:
     ///   - gram: its upper triangle, row by row; zero rows belong to inputs that are never used.
     ///   - count: of its rows.
@@ -48,10 +68,11 @@ extension Feedback.Block {
     ///     first of them comes up; a divisor of `count`.
     ///   - run: neighbours within a unit that follow each other as they are, so that they can be rounded together; a
     ///     divisor of `unit`.
+    ///   - factoring: what factors it.
     /// - Throws: `QuernError` `.invalidInput` where the matrix is not that of any inputs.
     public init(
         gram: ArraySlice<Double>, count: Int, dividedBy divisors: [Float]? = nil, first: Int, unit: Int = 1,
-        run: Int = 1, with set: InstructionSet = .best
+        run: Int = 1, factoring: Feedback.Factoring = { Kernels.factor($0, count: $1) }
     ) throws(QuernError) {
         precondition(gram.count == count * (count + 1) / 2 && count % unit == 0, "a square matrix of whole units")
         precondition(unit % run == 0, "units of whole runs")
@@ -69,7 +90,7 @@ extension Feedback.Block {
         var damping = mean > 0 ? mean * Self.usualDamping : 1
         // Rounding may leave a matrix without a factor that in truth has one.
         for _ in 0..<3 {
-            if let strips = FactorStrips(gram, inverse, order, damping: damping, with: set) {
+            if let strips = FactorStrips(gram, inverse, order, damping: damping, factoring: factoring) {
                 self.init(
                     first: first, order: order.map(UInt32.init), panels: strips.panels, variances: strips.variances)
                 return

@@ -1,0 +1,70 @@
+import QuernCUDA
+import QuernKernels
+
+/// Factors matrices on a card: see `Kernels.factor`.
+struct CardFactor {
+    let context: CUDAContext
+    let program: Card.Loaded
+
+    private static let threads = 128
+    /// What stands for no row.
+    private static let none = UInt32.max
+
+    /// - Returns: whether the matrix is positive definite.
+    /// - Throws: `CUDAFailure`; the strips are as they were then.
+    func factor(_ strips: UnsafeMutableBufferPointer<Float>, count: Int) throws -> Bool {
+        let width = WeightKernel.strip, square = width * width
+        let wholes = (count + width - 1) / width
+        guard wholes > 0 else { return true }
+        let stream = try CUDAStream(context)
+        let matrix = try DeviceMemory(context, count: strips.count * 4)
+        let squares = try DeviceMemory(context, count: wholes * square * 8)
+        let finished = try DeviceMemory(context, count: square * 8)
+        let failed = try DeviceMemory(context, count: 4)
+        try stream.fill(failed, with: 0xff)
+        try stream.copy(UnsafeRawBufferPointer(strips), to: matrix)
+        for strip in 0..<wholes {
+            let rows = min(width, count - strip * width)
+            try launch(.factorSquares, threads: (wholes - strip) * square, on: stream) {
+                $0.append(matrix)
+                $0.append(UInt64(strip))
+                $0.append(UInt64(wholes))
+                $0.append(squares)
+            }
+            for row in 0..<rows {
+                try launch(.factorRow, threads: width, on: stream) {
+                    $0.append(matrix)
+                    $0.append(UInt64(strip))
+                    $0.append(UInt64(row))
+                    $0.append(squares)
+                    $0.append(finished)
+                    $0.append(failed)
+                }
+            }
+            try launch(.factorColumns, threads: (wholes - strip - 1) * width, on: stream) {
+                $0.append(matrix)
+                for number in [strip, wholes, rows] { $0.append(UInt64(number)) }
+                $0.append(finished)
+                $0.append(squares)
+            }
+        }
+        var first = Self.none
+        try withUnsafeMutableBytes(of: &first) { try stream.copy(failed, to: $0) }
+        try stream.synchronize()
+        guard first == Self.none else { return false }
+        try stream.copy(matrix, to: UnsafeMutableRawBufferPointer(strips))
+        try stream.synchronize()
+        return true
+    }
+
+    private func launch(
+        _ kernel: WeightKernel, threads: Int, on stream: CUDAStream, _ arguments: (inout LaunchArguments) -> Void
+    ) throws {
+        guard threads > 0 else { return }
+        var list = LaunchArguments()
+        arguments(&list)
+        try stream.launch(
+            program.function(kernel.rawValue), grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
+            block: LaunchSize(Self.threads), arguments: list)
+    }
+}
