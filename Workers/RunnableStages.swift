@@ -3,14 +3,6 @@ import QuernFormats
 import QuernJobs
 
 extension Stage {
-    /// Whether the stage computes on a model, which takes a library that not every machine has.
-    public var computesOnModels: Bool {
-        switch self {
-        case .calibrate, .measure, .evaluate: true
-        case .digest, .tokenize, .merge, .scan, .balance, .factor, .collect, .encode, .assemble, .publish: false
-        }
-    }
-
     /// Whether the stage reads or writes artifacts, which only workers beside their folder can.
     var needsArtifacts: Bool {
         switch self {
@@ -24,7 +16,9 @@ extension Stage {
         among stages: Set<Stage> = Set(allCases), with engine: any ForwardEngines = ProcessorEngine(), logger: Logger
     ) -> Set<Stage> {
         let left = stages.filter { !$0.computesOnModels }
-        guard left.count < stages.count, let obstacle = engine.forwardObstacle else { return stages }
+        guard left.count < stages.count, engine.forwardDevices.isEmpty,
+            let obstacle = engine.forwardObstacle(on: .cpu)
+        else { return stages }
         logger.warning("this machine takes no part in calibration, measuring and evaluation: \(obstacle)")
         return left
     }

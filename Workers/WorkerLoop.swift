@@ -95,7 +95,8 @@ extension WorkerLoop {
         let possible = Stage.allCases.filter { artifacts != nil || !$0.needsArtifacts }
         let stages = possible.filter { configuration.stages?.contains($0) ?? true }
         let request = SessionRequest(
-            node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages)
+            node: configuration.node, slots: configuration.slots, memory: configuration.memory, stages: stages,
+            forward: configuration.engine.forwardDevices)
         let task = Task { [retry, service, stop, faults] in
             try await retry.call("open a session", until: stop, waitingOut: faults) {
                 try await service.openSession(request)

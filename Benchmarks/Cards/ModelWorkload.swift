@@ -24,7 +24,7 @@ struct ModelWorkload {
     func measure(_ setup: Setup) throws -> ModelFigures {
         let model = try SourceModel.open(path: path)
         let tokens = chunks * Self.chunkTokens
-        let card = try setup.engine.withForwardEngine { try seconds(model, on: $0) }
+        let card = try setup.engine.withForwardEngine(on: .cuda) { try seconds(model, on: $0) }
         let processor = try seconds(model, on: MatrixEngine())
         let weights = model.tensors.filter { $0.shape.count > 1 }.reduce(0) { $0 + $1.rows * $1.columns }
         return ModelFigures(

@@ -4,7 +4,7 @@ import QuernJobs
 /// A work item as its row has it.
 struct ItemRow {
     var life: ItemLife
-    let stage: Stage
+    let capability: Capability
     /// Whether the resolver makes it ready, so that its count of dependencies is not kept in the row.
     let isFanIn: Bool
     let session: SessionID?
@@ -38,7 +38,7 @@ extension JobTransaction {
             notBefore: try row.integer(11), resultDigest: try row.optionalText(12),
             lastError: try row.optionalText(13))
         return ItemRow(
-            life: life, stage: try decodeState(try row.text(14)), isFanIn: try row.int(2) == 1,
+            life: life, capability: try decodeCapability(try row.text(14)), isFanIn: try row.int(2) == 1,
             session: try row.optionalText(15).map(SessionID.init(rawValue:)), forgivenAttempts: try row.int(16),
             now: try row.integer(18))
     }

@@ -176,6 +176,13 @@ struct JobTransaction {
         return try change(job, .allItemsDone) ? ready + 1 : ready
     }
 
+    func decodeCapability(_ text: String) throws -> Capability {
+        guard let capability = Capability(name: text) else {
+            throw QuernError(.corrupted, "the job database knows work '\(text)' that this program does not")
+        }
+        return capability
+    }
+
     func decodeState<State: RawRepresentable<String>>(_ text: String) throws -> State {
         guard let state = State(rawValue: text) else {
             throw QuernError(.corrupted, "the job database knows a state '\(text)' that this program does not")

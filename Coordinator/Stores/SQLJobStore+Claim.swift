@@ -47,7 +47,7 @@ struct PickedItem: Sendable {
 struct Ability: Hashable {
     let memory: Int64
     /// As a list of SQL literals.
-    let stages: String
+    let capabilities: String
 }
 
 /// A live session on its way to new work.
@@ -110,15 +110,15 @@ extension JobTransaction {
             """, sessions.map(\.rawValue).sorted().map(SQLValue.text))
         let suspicious = try suspiciousNodes(Set(try rows.map { try $0.text(1) }))
         let claimants = try rows.map { row in
-            let stages = try row.text(3).split(separator: ",").compactMap { Stage(rawValue: String($0)) }
+            let names = try row.text(3).split(separator: ",").compactMap { Capability(name: String($0))?.name }
             let node = try row.text(1)
             let ability = Ability(
-                memory: try row.integer(2), stages: stages.map { "'\($0.rawValue)'" }.joined(separator: ", "))
+                memory: try row.integer(2), capabilities: names.map { "'\($0)'" }.joined(separator: ", "))
             return (
                 SessionID(rawValue: try row.text(0)),
                 Claimant(
                     node: node, ability: ability,
-                    mayHaveWork: try row.int(4) == 1 && !stages.isEmpty && !suspicious.contains(node))
+                    mayHaveWork: try row.int(4) == 1 && !names.isEmpty && !suspicious.contains(node))
             )
         }
         return Dictionary(claimants, uniquingKeysWith: { first, _ in first })

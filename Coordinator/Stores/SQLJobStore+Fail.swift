@@ -11,7 +11,7 @@ extension SQLJobStore {
             guard let row = try transaction.loadInFull(lease.item) else { throw unknownItem(lease) }
             let context = FailureContext(
                 node: try transaction.node(of: lease),
-                largestMemory: try transaction.largestMemory(for: row.stage), hasMakers: !makers.isEmpty)
+                largestMemory: try transaction.largestMemory(for: row.capability), hasMakers: !makers.isEmpty)
             let mutations = try decide(
                 row.life, .failed(lease, failure, context), at: row.now, policy: settings.retry)
             try transaction.save(row, mutations)
@@ -32,15 +32,15 @@ extension JobTransaction {
         return try row?.text(0) ?? ""
     }
 
-    private func liveMemory(_ stage: Stage) -> String {
+    private func liveMemory(_ capability: Capability) -> String {
         """
         SELECT coalesce(max(memory), 0) FROM sessions
-        WHERE ended_at IS NULL AND expires_at > \(dialect.now) AND ',' || stages || ',' LIKE '%,\(stage.rawValue),%'
+        WHERE ended_at IS NULL AND expires_at > \(dialect.now) AND ',' || stages || ',' LIKE '%,\(capability.name),%'
         """
     }
 
-    fileprivate func largestMemory(for stage: Stage) throws -> Int64 {
-        try connection.rows(liveMemory(stage), []).first?.integer(0) ?? 0
+    fileprivate func largestMemory(for capability: Capability) throws -> Int64 {
+        try connection.rows(liveMemory(capability), []).first?.integer(0) ?? 0
     }
 
     /// Ordinals of the done items, among those that `item` depends on, whose results name one of `blobs`.

@@ -83,7 +83,7 @@ extension JobTransaction {
             let isFanIn = dependencies.count > settings.largestCountedFanIn
             let state = left == 0 ? ItemState.ready : .blocked
             items.append([
-                id, .integer(ordinal), .text(item.payload.stage.rawValue), .text(state.rawValue),
+                id, .integer(ordinal), .text(item.payload.capability.name), .text(state.rawValue),
                 .integer(item.cost), .integer(item.memory), .integer(isFanIn ? 1 : 0),
                 .integer(isFanIn ? 0 : left),
             ])

@@ -9,7 +9,7 @@ extension JobTransaction {
     func pick(
         for seats: [Seat], _ ability: Ability, _ memory: inout ClaimMemory
     ) throws -> [(seat: Seat, item: PickedItem)] {
-        let fits = "AND r.not_before <= \(dialect.now) AND r.memory <= $1 AND r.stage IN (\(ability.stages))"
+        let fits = "AND r.not_before <= \(dialect.now) AND r.memory <= $1 AND r.stage IN (\(ability.capabilities))"
         let jobs = try connection.rows(
             """
             SELECT j.id, j.priority, s.virtual_time FROM jobs j JOIN job_shares s ON s.job = j.id
@@ -62,7 +62,7 @@ extension JobTransaction {
             WITH picked AS MATERIALIZED (
                 SELECT job, ordinal, cost FROM work_items
                 WHERE job = $1 AND state = 'ready' AND not_before <= \(dialect.now) AND memory <= $2
-                    AND stage IN (\(ability.stages)) \(condition)
+                    AND stage IN (\(ability.capabilities)) \(condition)
                     AND EXISTS (SELECT 1 FROM jobs WHERE id = $1 AND jobs.state = 'running')
                 ORDER BY cost DESC, ordinal LIMIT $3 \(dialect.forUpdateSkipLocked)),
             numbered AS (

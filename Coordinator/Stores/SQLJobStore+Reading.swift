@@ -38,7 +38,8 @@ extension SQLJobStore {
                 let state: ItemState = try transaction.decodeState(try row.text(2))
                 let holder = try Report(session: row.optionalText(7), lease: row.optionalText(6))
                 return ItemRecord(
-                    ordinal: try row.int(0), stage: try transaction.decodeState(try row.text(1)), state: state,
+                    ordinal: try row.int(0), stage: try transaction.decodeCapability(try row.text(1)).stage,
+                    state: state,
                     label: try row.text(3), attempts: try row.int(4),
                     fraction: state == .done ? 1 : state == .leased ? fractions[holder] ?? 0 : 0,
                     lastError: try row.optionalText(5))

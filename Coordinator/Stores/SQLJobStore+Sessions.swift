@@ -15,7 +15,7 @@ extension SQLJobStore {
                 """,
                 [
                     .text(session.rawValue), .text(request.node), .integer(request.slots), .integer(request.memory),
-                    .text(request.stages.map(\.rawValue).joined(separator: ",")), .integer(expiry.milliseconds),
+                    .text(request.capabilities.map(\.name).joined(separator: ",")), .integer(expiry.milliseconds),
                 ])
         }
         return session

@@ -69,12 +69,15 @@ public struct CalibrateWork: Sendable, Codable, Equatable {
     public let processOutput: Bool
     /// Columns that a block of a Gram matrix has at most; nil: no such matrices are kept.
     public let gramBlock: Int?
+    /// What computes the model; nil for the processor.
+    public let forward: ForwardDevice?
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
     public init(
         model: ModelReference, tokens: Int, chunkTokens: Int, firstChunk: Int, maximumChunks: Int,
-        processOutput: Bool, gramBlock: Int? = nil, memory: Int64
+        processOutput: Bool, gramBlock: Int? = nil, forward: ForwardDevice? = nil, memory: Int64
     ) {
+        self.forward = forward
         self.model = model
         self.tokens = tokens
         self.chunkTokens = chunkTokens

@@ -11,6 +11,8 @@ public struct EvaluateWork: Sendable, Codable, Equatable {
     /// The group: chunks `firstChunk ..< firstChunk + maximumChunks`, as far as the text has them.
     public let firstChunk: Int
     public let maximumChunks: Int
+    /// What computes the model; nil for the processor.
+    public let forward: ForwardDevice?
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
 
@@ -28,8 +30,9 @@ public struct EvaluateWork: Sendable, Codable, Equatable {
 
     public init(
         model: ModelReference, candidates: [Candidate], tokens: Int, chunkTokens: Int, firstChunk: Int,
-        maximumChunks: Int, memory: Int64
+        maximumChunks: Int, forward: ForwardDevice? = nil, memory: Int64
     ) {
+        self.forward = forward
         self.model = model
         self.candidates = candidates
         self.tokens = tokens

@@ -19,6 +19,8 @@ public struct MeasureWork: Sendable, Codable, Equatable {
     public let isProbed: Bool
     /// All of them in that layer.
     public let tensors: [Tensor]
+    /// What computes the model; nil for the processor.
+    public let forward: ForwardDevice?
     /// Peak bytes, as the plan estimates them.
     public let memory: Int64
 
@@ -76,8 +78,10 @@ public struct MeasureWork: Sendable, Codable, Equatable {
 
     public init(
         model: ModelReference, files: [SourceFile], tokens: Int, chunkTokens: Int, firstChunk: Int = 0,
-        maximumChunks: Int, layer: Int?, isProbed: Bool = true, tensors: [Tensor], memory: Int64
+        maximumChunks: Int, layer: Int?, isProbed: Bool = true, tensors: [Tensor], forward: ForwardDevice? = nil,
+        memory: Int64
     ) {
+        self.forward = forward
         self.model = model
         self.files = files
         self.tokens = tokens

@@ -4,7 +4,7 @@ import QuernFormats
 /// refused, and keys of things to come are named as such.
 extension Recipe: Codable {
     enum Key: String, RecipeKey {
-        case source, name, targets, imatrix, calibration, encoder, measurement, sensitivity, evaluation, split
+        case source, name, targets, imatrix, calibration, encoder, measurement, sensitivity, evaluation, forward, split
         case allowRequantize = "allow_requantize"
         case includeWeights = "include_weights"
         case excludeWeights = "exclude_weights"
@@ -25,6 +25,7 @@ extension Recipe: Codable {
             measurement: try container.decodeIfPresent(Measurement.self, forKey: .measurement),
             sensitivity: try container.decodeIfPresent(String.self, forKey: .sensitivity),
             evaluation: try container.decodeIfPresent(Evaluation.self, forKey: .evaluation),
+            forward: try container.decodeIfPresent(ForwardDevice.self, forKey: .forward),
             split: try container.decodeIfPresent(SplitLimits.self, forKey: .split),
             allowRequantize: try container.decodeIfPresent(Bool.self, forKey: .allowRequantize) ?? false,
             includeWeights: try container.decodeIfPresent([String].self, forKey: .includeWeights) ?? [],
@@ -44,6 +45,7 @@ extension Recipe: Codable {
         try container.encodeIfPresent(measurement, forKey: .measurement)
         try container.encodeIfPresent(sensitivity, forKey: .sensitivity)
         try container.encodeIfPresent(evaluation, forKey: .evaluation)
+        try container.encodeIfPresent(forward, forKey: .forward)
         try container.encodeIfPresent(split, forKey: .split)
         if allowRequantize { try container.encode(true, forKey: .allowRequantize) }
         if !includeWeights.isEmpty { try container.encode(includeWeights, forKey: .includeWeights) }

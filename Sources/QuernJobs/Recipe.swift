@@ -20,6 +20,8 @@ public struct Recipe: Sendable, Equatable {
     public var sensitivity: String?
     /// The text that artifacts are judged by.
     public var evaluation: Evaluation?
+    /// What computes the model; nil for the processor.
+    public var forward: ForwardDevice?
     public var split: SplitLimits?
     /// Encode a source that is quantized already.
     public var allowRequantize: Bool
@@ -35,7 +37,7 @@ public struct Recipe: Sendable, Equatable {
         source: String, name: String? = nil, targets: [Target], imatrix: String? = nil,
         calibration: Calibration? = nil, encoder: BlockEncoder? = nil,
         measurement: Measurement? = nil, sensitivity: String? = nil, evaluation: Evaluation? = nil,
-        split: SplitLimits? = nil,
+        forward: ForwardDevice? = nil, split: SplitLimits? = nil,
         allowRequantize: Bool = false,
         includeWeights: [String] = [], excludeWeights: [String] = [], pruneLayers: [Int] = [],
         overrides: [MetadataOverride] = []
@@ -49,6 +51,7 @@ public struct Recipe: Sendable, Equatable {
         self.measurement = measurement
         self.sensitivity = sensitivity
         self.evaluation = evaluation
+        self.forward = forward
         self.split = split
         self.allowRequantize = allowRequantize
         self.includeWeights = includeWeights

@@ -83,6 +83,14 @@ struct RecipeValue {
         try parsed { try Recipe.BlockEncoder(named: $0) }
     }
 
+    func forward() throws -> ForwardDevice {
+        let name = try text()
+        guard let device = ForwardDevice(rawValue: name) else {
+            throw refusal("'\(name)' computes no models", remedy: "There are cpu and cuda")
+        }
+        return device
+    }
+
     func list() throws -> [RecipeValue] {
         guard case .sequence(let sequence) = node else { throw refusal("expected a list") }
         return sequence.enumerated().map { RecipeValue(node: $1, path: "\(path)[\($0)]", file: file) }

@@ -20,6 +20,7 @@ extension Recipe {
             measurement: try fields[.measurement].map(Measurement.init(yaml:)),
             sensitivity: try fields[.sensitivity]?.text(),
             evaluation: try fields[.evaluation].map(Evaluation.init(yaml:)),
+            forward: try fields[.forward]?.forward(),
             split: try fields[.split].map(SplitLimits.init(yaml:)),
             allowRequantize: try fields[.allowRequantize]?.flag() ?? false,
             includeWeights: try fields[.includeWeights]?.list().map { try $0.text() } ?? [],
@@ -40,6 +41,7 @@ extension Recipe {
         if let measurement { root.append(("measurement", measurement.node)) }
         if let sensitivity { root.append(("sensitivity", sensitivity.node)) }
         if let evaluation { root.append(("evaluation", evaluation.node)) }
+        if let forward { root.append(("forward", forward.rawValue.node)) }
         if let split { root.append(("split", split.node)) }
         if allowRequantize { root.append(("allow_requantize", Node("true"))) }
         if !includeWeights.isEmpty { root.append(("include_weights", Node(includeWeights.map(\.node)))) }

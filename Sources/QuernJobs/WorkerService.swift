@@ -56,7 +56,10 @@ public struct SessionRequest: Sendable, Codable {
     public let memory: Int64
     /// The stages it can run.
     public let stages: [Stage]
-    public init(node: String, slots: Int, memory: Int64, stages: [Stage]) {
+    /// What it can compute models with; nil for the processor.
+    public let forward: [ForwardDevice]?
+    public init(node: String, slots: Int, memory: Int64, stages: [Stage], forward: [ForwardDevice]? = nil) {
+        self.forward = forward
         self.node = node
         self.slots = slots
         self.memory = memory

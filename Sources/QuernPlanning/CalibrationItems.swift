@@ -24,11 +24,13 @@ struct CalibrationItems {
 
     /// - Parameters:
     ///   - model: the source as it is, before blocks are left out.
+    ///   - forward: what computes the model.
     ///   - firstOrdinal: of the first item made here.
     /// - Throws: `QuernError` `.unsupported` where nothing is known of the model's forward pass, `.usage` where the
     ///   recipe asks for the impossible, `.invalidInput` for a text that is too short.
     init(
-        _ calibration: Recipe.Calibration, text: SourceFile, path: String, model: SourceModel, firstOrdinal: Int
+        _ calibration: Recipe.Calibration, text: SourceFile, path: String, model: SourceModel,
+        forward: ForwardDevice? = nil, firstOrdinal: Int
     ) throws {
         let graph = try DecoderGraph.of(
             model, toBe: "calibrated", remedy: "Give an importance matrix file that was made elsewhere.")
@@ -61,7 +63,8 @@ struct CalibrationItems {
                         CalibrateWork(
                             model: reference, tokens: firstOrdinal, chunkTokens: chunkTokens,
                             firstChunk: group.lowerBound, maximumChunks: group.count,
-                            processOutput: calibration.processOutput, gramBlock: gramBlock, memory: size.memory)),
+                            processOutput: calibration.processOutput, gramBlock: gramBlock, forward: forward,
+                            memory: size.memory)),
                     cost: limits.cost(
                         of: group, operations: size.operations * Double(group.count) / Double(limits.group)),
                     memory: size.memory, dependencies: [firstOrdinal],

@@ -22,7 +22,7 @@ struct EvaluationItems {
     ///   recipe asks for the impossible, `.invalidInput` for a text that is too short.
     init(
         _ evaluation: Recipe.Evaluation, text: SourceFile, path: String, model: SourceModel,
-        candidates: [EvaluateWork.Candidate], firstOrdinal: Int
+        candidates: [EvaluateWork.Candidate], forward: ForwardDevice? = nil, firstOrdinal: Int
     ) throws {
         let graph = try DecoderGraph.of(model, toBe: "evaluated", remedy: "Leave the evaluation out.")
         let chunkTokens = evaluation.chunkTokens
@@ -47,7 +47,8 @@ struct EvaluationItems {
                     payload: .evaluate(
                         EvaluateWork(
                             model: reference, candidates: candidates, tokens: firstOrdinal, chunkTokens: chunkTokens,
-                            firstChunk: group.lowerBound, maximumChunks: group.count, memory: memory)),
+                            firstChunk: group.lowerBound, maximumChunks: group.count, forward: forward,
+                            memory: memory)),
                     cost: limits.cost(of: group, operations: operations), memory: memory,
                     dependencies: candidates.flatMap(\.files) + [firstOrdinal],
                     label: "evaluate on chunks \(group.lowerBound)–\(group.upperBound - 1)"))

@@ -146,7 +146,7 @@ public enum Planner {
         }
         guard let text else { throw QuernError(.notFound, "there is no such text", at: calibration.text) }
         return try CalibrationItems(
-            calibration, text: text, path: recipe.source, model: model,
+            calibration, text: text, path: recipe.source, model: model, forward: recipe.forward,
             firstOrdinal: recipe.targets.isEmpty ? 0 : model.files.count)
     }
 
@@ -163,7 +163,7 @@ public enum Planner {
         return { candidates, firstOrdinal in
             try EvaluationItems(
                 evaluation, text: text, path: recipe.source, model: model, candidates: candidates,
-                firstOrdinal: firstOrdinal)
+                forward: recipe.forward, firstOrdinal: firstOrdinal)
         }
     }
 

@@ -1,19 +1,15 @@
 import ArgumentParser
 import Logging
 import QuernFormats
+import QuernJobs
 import QuernModel
 import QuernWorker
 
-/// What computes models: for calibration, measuring, evaluation and logits.
-enum ForwardDevice: String, ExpressibleByArgument, CaseIterable {
-    /// What it is otherwise: the last digits depend on it, so that nothing else is taken because it happens to be there.
-    case cpu
-    case cuda
-
+extension ForwardDevice: ExpressibleByArgument {
     static let help = ArgumentHelp(
         "What computes the model: cpu, which it is otherwise, or cuda, whose last digits are different.")
 
-    /// The flag's value, or the setting's, or what is usual.
+    /// The flag's value, or the setting's, or the processor: nothing else is taken because it happens to be there.
     static func request(_ settings: Settings, flag: ForwardDevice?) throws(QuernError) -> ForwardDevice {
         if let flag { return flag }
         guard let name = settings.value(.forward) else { return .cpu }
@@ -34,9 +30,20 @@ enum ForwardDevice: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
+extension Recipe {
+    /// The same with another device for models.
+    /// - Parameter device: nil where nothing is said about it.
+    func computing(on device: ForwardDevice?) -> Recipe {
+        guard let device else { return self }
+        var recipe = self
+        recipe.forward = device == .cpu ? nil : device
+        return recipe
+    }
+}
+
 extension ForwardEngines {
     /// Calls `body` as `withForwardEngine` does, with errors for the user.
-    func computing<Value>(_ body: (any ForwardEngine) throws -> Value) throws -> Value {
-        do { return try withForwardEngine(body) } catch let loss as ForwardLoss { throw loss.error }
+    func computing<Value>(on device: ForwardDevice, _ body: (any ForwardEngine) throws -> Value) throws -> Value {
+        do { return try withForwardEngine(on: device, body) } catch let loss as ForwardLoss { throw loss.error }
     }
 }

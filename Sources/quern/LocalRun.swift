@@ -152,7 +152,9 @@ struct LocalRun: Sendable {
     /// Plans, and refuses what would never get the memory or the library it needs.
     @Sendable private func planForThisMachine(_ recipe: Recipe, costs: SensitivityFile?) throws -> Plan {
         let plan = try Coordinator.plan(recipe, costs: costs)
-        if plan.items.contains(where: { $0.payload.stage.computesOnModels }), let obstacle = engine.forwardObstacle {
+        if plan.items.contains(where: { $0.payload.stage.computesOnModels }),
+            let obstacle = engine.forwardObstacle(on: recipe.forward ?? .cpu)
+        {
             throw obstacle
         }
         guard plan.peakMemory <= memory else {

@@ -44,10 +44,10 @@ struct LocalRunOptions<Help: LocalRunHelp>: ParsableArguments {
         let here = FileManager.default.currentDirectoryPath
         let kept = settings.value(.state, flag: state).map { RecipeOptions.absolute($0, from: here) }
         let folder = kept ?? usualState
-        let forward = try ForwardDevice.request(settings, flag: forward)
+        let forward = try forward ?? recipe.forward ?? ForwardDevice.request(settings, flag: nil)
         let device = try WorkerDevice.request(settings, flag: device, otherwise: forward == .cuda ? .cuda : .cpu)
         return LocalRun(
-            recipe: recipe, output: output(folder), state: folder, keepsState: kept != nil,
+            recipe: recipe.computing(on: forward), output: output(folder), state: folder, keepsState: kept != nil,
             slots: try settings.integer(.workers, flag: workers) ?? ProcessInfo.processInfo.activeProcessorCount,
             memory: try WorkMemory.resolve(settings, flag: memory),
             engine: try WorkerDevice(

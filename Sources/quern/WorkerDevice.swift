@@ -2,6 +2,7 @@ import ArgumentParser
 import Logging
 import QuernCUDA
 import QuernFormats
+import QuernJobs
 import QuernWorker
 
 extension DeviceSelection.Request: ExpressibleByArgument {}

@@ -50,24 +50,24 @@ import Testing
     ]
 
     /// - Parameters:
-    ///   - workers: settings of the cards of each.
+    ///   - workers: settings of the cards of each; nil for one without.
+    ///   - forward: what the job asks for.
     ///   - inTurn: whether each worker starts when the one before has ended.
     private func run(
-        on folder: TemporaryFolder, _ workers: [[String: String]], inTurn: Bool = false
+        on folder: TemporaryFolder, _ workers: [[String: String]?], forward: String = "cuda", inTurn: Bool = false
     ) async throws -> (made: [String: String], workers: [QuernProcess.Outcome]) {
         let cards = try SimulatedCards()
         let cluster = try Cluster(database: folder.path("jobs.sqlite"), folder: folder)
         try await cluster.start(workers: 0)
-        let submitted = try await cluster.ask(["submit", Fixtures.sample] + Self.job)
+        let submitted = try await cluster.ask(["submit", Fixtures.sample, "--forward", forward] + Self.job)
         let id = submitted.output.trimmingCharacters(in: .whitespacesAndNewlines)
         var processes: [QuernProcess] = []
         for settings in workers {
             if inTurn, let last = processes.last { _ = await last.outcome() }
-            processes.append(
-                try await cluster.startWorker(
-                    environment: try cards.environment(settings).merging([
-                        "QUERN_DEVICE": "cuda", "QUERN_FORWARD": "cuda",
-                    ]) { $1 }))
+            let environment = try settings.map {
+                try cards.environment($0).merging(["QUERN_DEVICE": "cuda", "QUERN_FORWARD": "cuda"]) { $1 }
+            }
+            processes.append(try await cluster.startWorker(environment: environment ?? ["QUERN_DEVICE": "cpu"]))
         }
         let watched = try await cluster.ask(["watch", id])
         try #require(watched.status == 0, "\(watched.errors)")
@@ -80,25 +80,36 @@ import Testing
         return (try FolderDigests.of(output), outcomes)
     }
 
-    /// What one process makes that computes on cards.
-    private func alone(_ folder: TemporaryFolder) async throws -> [String: String] {
+    /// What one process makes.
+    private func alone(_ folder: TemporaryFolder, forward: String = "cuda") async throws -> [String: String] {
         let output = folder.path("alone")
         let cards = try SimulatedCards()
         let outcome = try await QuernProcess.run(
-            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--forward", "cuda"] + Self.job,
+            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--forward", forward] + Self.job,
             environment: cards.environment())
         try #require(outcome.status == 0, "\(outcome.errors)")
         return try FolderDigests.of(output)
     }
 
-    /// One worker or three, some with several cards: the same statistics, and so the same files.
+    /// Cards are there, and were not asked for: the processors' files, whoever took what.
+    @Test func cardsAreTakenWhereAsked() async throws {
+        let folder = try TemporaryFolder()
+        let found = try await run(on: folder, [[:], nil], forward: "cpu")
+        #expect(found.workers.allSatisfy { $0.status == 0 })
+        let wanted = try await alone(folder, forward: "cpu")
+        #expect(found.made == wanted)
+        #expect(try await alone(try TemporaryFolder()) != wanted)
+    }
+
+    /// One worker or three, some with several cards, one with none: the same statistics, and so the same files.
     @Test func anyNumberOfCardsMakesTheSame() async throws {
         let folder = try TemporaryFolder()
-        let found = try await run(on: folder, [[:], ["CARDS": "2"], [:]])
-        for worker in found.workers {
+        let found = try await run(on: folder, [[:], ["CARDS": "2"], nil, [:]])
+        for worker in found.workers where worker.errors.contains("CUDA") {
             #expect(worker.status == 0)
             #expect(worker.errors.contains("; computes models there, too"), "\(worker.errors)")
         }
+        #expect(found.workers.count { $0.errors.contains("CUDA") } == 3)
         #expect(try await found.made == alone(folder))
     }
 

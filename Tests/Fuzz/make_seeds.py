@@ -320,7 +320,7 @@ def recipes():
              "output_tensor_type": "q6_K", "token_embedding_type": "bf16", "leave_output_tensor": True},
             {"gguf": "IQ2_M"}, {"gguf": "Q8_0", "method": "awq"}]}
     yield "calibrated", {
-        "source": "hf://a/b@main", "encoder": "refined", "measurement": {"chunks": 4, "layers": 2},
+        "source": "hf://a/b@main", "encoder": "refined", "forward": "cuda", "measurement": {"chunks": 4, "layers": 2},
         "calibration": {"text": "/t.txt", "chunk_tokens": 128, "chunks": 20, "process_output": True,
                         "gram": {"max_block": 256, "budget": "3MB"}},
         "evaluation": {"text": "/t.txt", "chunk_tokens": 64, "chunks": 3},

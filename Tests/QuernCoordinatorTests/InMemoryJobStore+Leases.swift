@@ -55,7 +55,7 @@ extension InMemoryJobStore {
 
         let candidates = allItems { item in
             item.life.state == .ready && item.life.notBefore <= self.now && item.life.memory <= session.request.memory
-                && session.request.stages.contains(item.plan.payload.stage)
+                && session.request.capabilities.contains(item.plan.payload.capability)
                 && self.jobs[item.life.id.job]?.life.state == .running
         }
         let order = Set(candidates.map(\.job)).compactMap { jobs[$0] }.sorted {
@@ -118,7 +118,8 @@ extension InMemoryJobStore {
         guard let item = item(lease) else { throw QuernError(.conflict, "no such work item") }
         let makers = failure.class == .lostInput ? item.dependencies.filter { makes($0, of: lease, failure.blobs) } : []
         let live = sessions.values.filter { session in
-            !session.hasEnded && session.expires > now && session.request.stages.contains(item.plan.payload.stage)
+            !session.hasEnded && session.expires > now
+                && session.request.capabilities.contains(item.plan.payload.capability)
         }
         let context = FailureContext(
             node: item.attempts.first { $0.lease == lease.id }?.node ?? "",

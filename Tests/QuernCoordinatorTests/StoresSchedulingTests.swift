@@ -29,6 +29,30 @@ import Testing
         #expect(try await rig.store.claim(idle, limit: 9).isEmpty)
     }
 
+    /// The processor computes what asks for it, cards what asks for those, and either whatever computes no model.
+    @Test(arguments: StoreKind.allCases)
+    func modelsAreComputedByWhatIsAskedFor(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        func calibrate(_ forward: ForwardDevice?) -> PlannedItem {
+            let work = CalibrateWork(
+                model: ModelReference(path: "/m", files: [], identity: Sample.digest("file")), tokens: 0,
+                chunkTokens: 32, firstChunk: 0, maximumChunks: 1, processOutput: false, forward: forward, memory: 1)
+            return PlannedItem(payload: .calibrate(work), cost: 1, memory: 1, label: "calibrate")
+        }
+        let items = [calibrate(nil), calibrate(.cuda), calibrate(.cpu), Sample.encode(cost: 1), calibrate(.cuda)]
+        let job = try await rig.store.insert(Sample.job("j", items: items))
+        func claim(_ stages: [Stage], _ forward: [ForwardDevice]?, limit: Int = 9) async throws -> [Int] {
+            let request = SessionRequest(node: "n", slots: 4, memory: 1 << 40, stages: stages, forward: forward)
+            let session = try await rig.store.openSession(request, expiry: StoreRig.expiry)
+            return try await rig.store.claim(session, limit: limit).map(\.lease.item.ordinal)
+        }
+        #expect(try await claim([.calibrate], []).isEmpty)
+        #expect(try await claim([.calibrate], [.cuda], limit: 1) == [1])
+        #expect(try await claim([.calibrate, .encode], nil) == [0, 2, 3])
+        #expect(try await claim(Stage.allCases, [.cpu, .cuda]) == [4])
+        #expect(try await rig.store.items(of: job).map(\.stage) == items.map(\.payload.stage))
+    }
+
     @Test(arguments: StoreKind.allCases)
     func jobsShareByWhatTheyHaveHad(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)

@@ -23,7 +23,7 @@ import Testing
             text: "~/text: 1.txt", chunkTokens: 128, chunks: 20, processOutput: true,
             gram: .init(maxBlock: 256, budget: 3_000_000)),
         encoder: .refined, measurement: .init(chunks: 5), sensitivity: "costs.json",
-        evaluation: .init(text: "other.txt", chunkTokens: 64, chunks: 3),
+        evaluation: .init(text: "other.txt", chunkTokens: 64, chunks: 3), forward: .cuda,
         split: .init(maxBytes: 5_000_000_000, maxTensors: 12, keep: true), allowRequantize: true,
         includeWeights: ["ffn", "no"], excludeWeights: ["attn"], pruneLayers: [0, 7],
         overrides: [
@@ -92,6 +92,7 @@ import Testing
                 measurement: { chunks: 5 }
                 sensitivity: costs.json
                 evaluation: { text: other.txt, chunk_tokens: 64, chunks: 3 }
+                forward: cuda
                 allow_requantize: yes
                 """#)
         #expect(recipe == Self.full)
@@ -132,6 +133,7 @@ import Testing
         ("source: x\ntargets: [{size: 4.5GB, gguf: Q4_K_M}]", "'gguf'", .usage),
         ("source: x\ntargets: [{size: 4.5GB, bpw: 4}]", "'bpw'", .usage),
         ("source: x\ntargets: [{compressed_tensors: W4A16, size: 4.5GB, bpw: 4}]", "'bpw'", .usage),
+        ("source: x\nforward: gpu\ntargets: []", "r.yaml:2: forward: 'gpu' computes no models", .usage),
         ("source: x\nencoder: best\ntargets: [{gguf: Q4_K_M}]", "unknown encoder 'best'", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, pure: 3}]", "targets[0].pure: expected true or false", .usage),
         ("source: x\ntargets: [{gguf: Q8_0, tensors: {a: q9}}]", "unknown element type 'q9'", .usage),

@@ -43,7 +43,7 @@ import Testing
         let rig = try CardRig(computesForward: true)
         let model = try Self.model(name)
         let expected = try Self.logits(Decoder(model: model, threads: 1, engine: MatrixEngine(precision: .single)))
-        let (words, found) = try rig.engine.withForwardEngine { engine in
+        let (words, found) = try rig.engine.withForwardEngine(on: .cuda) { engine in
             let decoder = try Decoder(model: model, threads: 2, engine: engine)
             return (decoder.arithmetic, try Self.logits(decoder))
         }
@@ -68,7 +68,7 @@ import Testing
         }
         for gram in [nil, 64] {
             let expected = try statistics(MatrixEngine(precision: .single), gram: gram)
-            let found = try rig.engine.withForwardEngine { try statistics($0, gram: gram) }
+            let found = try rig.engine.withForwardEngine(on: .cuda) { try statistics($0, gram: gram) }
             #expect(found.map(\.name) == expected.map(\.name) && found.map(\.counts) == expected.map(\.counts))
             for (found, expected) in zip(found, expected) {
                 func isNear(_ a: [Double], _ b: [Double]) -> Bool {
@@ -94,7 +94,7 @@ import Testing
         let rig = try CardRig(computesForward: true)
         let model = try Self.model("qwen2")
         let chunks = [Self.tokens, Array(Self.tokens.reversed())]
-        let scores = try rig.engine.withForwardEngine {
+        let scores = try rig.engine.withForwardEngine(on: .cuda) {
             try Evaluator(reference: model, candidates: [model], threads: 2, engine: $0).scores(of: chunks) { _ in }
         }
         let expected = try Evaluator(reference: model, candidates: [model], threads: 2).scores(of: chunks) { _ in }
@@ -115,7 +115,7 @@ import Testing
         let model = try Self.model("llama")
         var outcome = Outcome()
         do {
-            outcome.logits = try rig.engine.withForwardEngine { engine in
+            outcome.logits = try rig.engine.withForwardEngine(on: .cuda) { engine in
                 outcome.arithmetic.append(engine.arithmetic)
                 return try Self.logits(Decoder(model: model, threads: 1, engine: engine))
             }
@@ -171,7 +171,7 @@ import Testing
 
     /// Unless asked for, cards leave models to the processor.
     @Test func cardsComputeModelsWhereAsked() throws {
-        #expect(try CardRig().engine.withForwardEngine(\.arithmetic) == MatrixEngine().arithmetic)
+        #expect(try CardRig().engine.withForwardEngine(on: .cpu, \.arithmetic) == MatrixEngine().arithmetic)
     }
 
     /// Errors of the work itself are the work's: nothing is computed again.
@@ -179,7 +179,7 @@ import Testing
         let rig = try CardRig(computesForward: true)
         var calls = 0
         #expect(throws: CancellationError.self) {
-            try rig.engine.withForwardEngine { engine in
+            try rig.engine.withForwardEngine(on: .cuda) { engine in
                 calls += 1
                 let decoder = try Decoder(model: Self.model("llama"), threads: 2, engine: engine)
                 _ = try decoder.forward(chunks: Self.chunks) { _ in throw CancellationError() }

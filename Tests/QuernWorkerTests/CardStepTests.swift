@@ -20,7 +20,7 @@ import Testing
             return bits
         }
         let expected = try result(MatrixEngine())
-        let found = try CardRig(computesForward: true).engine.withForwardEngine { engine in
+        let found = try CardRig(computesForward: true).engine.withForwardEngine(on: .cuda) { engine in
             #expect(engine.arithmetic.contains("cuBLASLt"))
             return try result(engine)
         }
@@ -135,7 +135,7 @@ import Testing
         let (rows, width) = (50, 23)
         let values = Self.values(rows * width)
         let expected = values.withUnsafeBufferPointer { RowMoments(of: $0, columns: width) }
-        let found = try CardRig(computesForward: true).engine.withForwardEngine { engine in
+        let found = try CardRig(computesForward: true).engine.withForwardEngine(on: .cuda) { engine in
             let lane = try engine.makeLane()
             let buffer = try engine.vector(values)
             defer { withExtendedLifetime(buffer) {} }
@@ -165,7 +165,7 @@ import Testing
             return try gram.finish()
         }
         let expected = try sums(MatrixEngine(), order: [0, 1, 2, 3, 4])
-        try CardRig(computesForward: true).engine.withForwardEngine { engine in
+        try CardRig(computesForward: true).engine.withForwardEngine(on: .cuda) { engine in
             let found = try sums(engine, order: [0, 1, 2, 3, 4])
             #expect(found.count == layout.values && expected.count == layout.values)
             let largest = expected.map(abs).max() ?? 0
@@ -177,7 +177,7 @@ import Testing
 
     /// Lent rows stay as they are while others are lent.
     @Test func lendsRowsWithinRows() throws {
-        try CardRig(computesForward: true).engine.withForwardEngine { engine in
+        try CardRig(computesForward: true).engine.withForwardEngine(on: .cuda) { engine in
             let lane = try engine.makeLane()
             let (a, b) = (try engine.vector([1, 2, 3]), try engine.vector([4, 5, 6]))
             let all = try lane.read(a.base, count: 3) { first in

@@ -1,6 +1,7 @@
 import Logging
 import QuernCUDA
 import QuernFormats
+import QuernJobs
 import QuernKernels
 import QuernModel
 import Synchronization
@@ -24,7 +25,7 @@ package final class CardEngine: ComputeEngine {
     /// - Parameters:
     ///   - driver: that of the devices.
     ///   - libraries: where the compiler and cuBLASLt are looked for.
-    ///   - computesForward: whether forward passes are computed on the cards, too, and not by the processor.
+    ///   - computesForward: whether forward passes can be computed on the cards, too.
     /// - Throws: where no card can be used, what is wrong with the first.
     package init(
         _ devices: [CUDADevice], of driver: CUDADriver, libraries: CUDALibraries = CUDALibraries(),
@@ -107,10 +108,14 @@ package final class CardEngine: ComputeEngine {
         return nil
     }
 
-    package var forwardObstacle: QuernError? { forwards == nil ? processor.forwardObstacle : nil }
+    package func forwardObstacle(on device: ForwardDevice) -> QuernError? {
+        device == .cuda && forwards != nil ? nil : processor.forwardObstacle(on: device)
+    }
 
-    package func withForwardEngine<Value>(_ body: (any ForwardEngine) throws -> Value) throws -> Value {
-        guard let forwards else { return try processor.withForwardEngine(body) }
+    package func withForwardEngine<Value>(
+        on device: ForwardDevice, _ body: (any ForwardEngine) throws -> Value
+    ) throws -> Value {
+        guard device == .cuda, let forwards else { return try processor.withForwardEngine(on: device, body) }
         return try forwards.withEngine(body)
     }
 }

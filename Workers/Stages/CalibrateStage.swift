@@ -15,7 +15,7 @@ struct CalibrateStage {
             .calibrate(CalibrateResult(statistics: $0))
         }
         if let nothing = group.beyondText { return nothing }
-        return try context.engine.withForwardEngine { try run(group, on: $0) }
+        return try context.engine.withForwardEngine(on: work.forward ?? .cpu) { try run(group, on: $0) }
     }
 
     private func run(_ group: ChunkGroup, on engine: any ForwardEngine) throws -> StageOutcome {

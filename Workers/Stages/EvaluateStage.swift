@@ -16,7 +16,7 @@ struct EvaluateStage {
         let files = try work.candidates.map { try $0.files.map(assembled) }
         let source = try work.model.open()
         let candidates = try files.map { try SourceModel.open(path: try path(of: $0)) }
-        return try context.engine.withForwardEngine { engine in
+        return try context.engine.withForwardEngine(on: work.forward ?? .cpu) { engine in
             let evaluator = try Evaluator(
                 reference: source, candidates: candidates, threads: context.threads, engine: engine)
             let key = Digest.scoresKey(work, of: group, files: files, arithmetic: evaluator.arithmetic)

@@ -74,7 +74,7 @@ struct MeasureStage {
             blob: context.blobs.get(text.tokens, context.control), chunkTokens: work.chunkTokens,
             chunks: work.firstChunk..<min(text.chunks, work.firstChunk + work.maximumChunks)
         ).chunks
-        return try context.engine.withForwardEngine { engine in
+        return try context.engine.withForwardEngine(on: work.forward ?? .cpu) { engine in
             let sensitivity = try Sensitivity(model: model, threads: context.threads, engine: engine)
             return try sensitivity.divergences(of: variations, layer: work.layer, chunks: chunks) { fraction in
                 try context.control.check()

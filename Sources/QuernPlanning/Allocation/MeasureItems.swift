@@ -62,7 +62,7 @@ struct MeasureItems {
                         model: source.reference(path: recipe.source), files: files.chosen(from: source.files),
                         tokens: calibration.tokenize, chunkTokens: tokenize.chunkTokens,
                         maximumChunks: measurement.chunks, layer: layer, isProbed: isProbed, tensors: measured,
-                        memory: memory)),
+                        forward: recipe.forward, memory: memory)),
                 cost: max(1, Int64(clamping: size.operations / 512)), memory: memory,
                 dependencies: Set([calibration.tokenize, calibration.merged] + factors).sorted(),
                 label: layer.map { "measure layer \($0)" } ?? "measure embeddings and head")

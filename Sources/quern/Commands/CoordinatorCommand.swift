@@ -85,6 +85,9 @@ struct CoordinatorCommand: AsyncParsableCommand {
     )
     var requestsPerSecond: Double?
 
+    @Option(help: "What else can evaluate artifacts in this process: cuda, for jobs that have cards compute the model.")
+    var forward: ForwardDevice?
+
     @Flag(inversion: .prefixedNo, help: "Assemble and evaluate artifacts in this process.")
     var assemble = true
 
@@ -148,18 +151,24 @@ struct CoordinatorCommand: AsyncParsableCommand {
             coordinator: coordinator, listen: settings.value(.listen, flag: listen) ?? "127.0.0.1:7341",
             certificate: certificate, limits: try limits(), allowRemoteWithoutTokens: allowRemoteWithoutTokens,
             logger: logger)
+        let forward = try ForwardDevice.request(settings, flag: forward)
+        let engine: any ComputeEngine =
+            forward == .cpu || !assemble
+            ? ProcessorEngine() : try WorkerDevice(.cuda, forward: forward, logger: logger).engine
         func worker(_ stages: Set<Stage>, slots: Int) throws -> Worker {
-            Worker(
+            var configuration = WorkerConfiguration(
+                node: ProcessInfo.processInfo.hostName, slots: slots,
+                memory: try WorkMemory.resolve(settings, flag: nil), stages: stages)
+            configuration.engine = engine
+            return Worker(
                 service: coordinator, blobs: coordinator.blobs, artifacts: { artifacts.place(of: $0) },
-                configuration: WorkerConfiguration(
-                    node: ProcessInfo.processInfo.hostName, slots: slots,
-                    memory: try WorkMemory.resolve(settings, flag: nil), stages: stages), logger: logger)
+                configuration: configuration, logger: logger)
         }
         var workers: [Worker] = []
         if assemble {
             workers.append(try worker([.assemble, .publish], slots: 1))
             // Apart, so that files need not wait for the scores of others.
-            let evaluation = Stage.runnable(among: [.evaluate], logger: logger)
+            let evaluation = Stage.runnable(among: [.evaluate], with: engine, logger: logger)
             let slots = try settings.integer(.slots, flag: nil) ?? ProcessInfo.processInfo.activeProcessorCount
             if !evaluation.isEmpty { workers.append(try worker(evaluation, slots: slots)) }
         }

@@ -51,14 +51,15 @@ struct EvalCommand: AsyncParsableCommand {
         let evaluation = TextEvaluation(
             reference: reference, candidates: candidate.map { [$0] } ?? [], text: text, chunkTokens: chunkTokens,
             chunks: chunks, threads: threads)
-        let engines = try ForwardDevice.request(settings, flag: forward).engines()
+        let device = try ForwardDevice.request(settings, flag: forward)
+        let engines = try device.engines()
         let style: ProgressBar.Style = quiet || json ? .silent : .human
         let summary = try await Interruption.computed("eval") { check in
             // One for each, so that the time of the first does not count as speed of the second.
             let reading = ProgressBar(style)
             var scoring: ProgressBar?
             defer { (scoring ?? reading).finish() }
-            return try engines.computing { engine in
+            return try engines.computing(on: device) { engine in
                 try evaluation.run(on: engine) { progress in
                     try check()
                     switch progress {

@@ -13,6 +13,9 @@ struct SubmitCommand: AsyncParsableCommand {
     @OptionGroup var recipeOptions: RecipeOptions
     @OptionGroup var remote: RemoteOptions
 
+    @Option(help: ForwardDevice.help)
+    var forward: ForwardDevice?
+
     @Option(help: "Higher classes go first; 0 is usual.")
     var priority = 0
 
@@ -20,7 +23,7 @@ struct SubmitCommand: AsyncParsableCommand {
     var idempotencyKey: String?
 
     func run() async throws {
-        let recipe = try recipeOptions.resolve()
+        let recipe = try recipeOptions.resolve().computing(on: forward)
         let record = try await remote.client().submit(
             Submission(recipe: recipe, priority: priority, idempotencyKey: idempotencyKey))
         if remote.json { try Console.json(record) } else { Console.line(record.id.rawValue) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import QuernFormats
+import QuernJobs
 import QuernModel
 import QuernPlanning
 import QuernWorker
@@ -28,12 +29,13 @@ struct LogitsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let device = try ForwardDevice.request(Settings.load(), flag: forward)
         let work = LogitsWork(
             source: source, tokens: tokens, output: output,
             threads: threads ?? ProcessInfo.processInfo.activeProcessorCount,
-            engines: try ForwardDevice.request(Settings.load(), flag: forward).engines())
+            engines: try device.engines())
         try await Interruption.computed("logits") { check in
-            try work.engines.computing { try work.run(on: $0, check) }
+            try work.engines.computing(on: device) { try work.run(on: $0, check) }
         }
         if !quiet { Console.error("\(output): written") }
     }

@@ -28,7 +28,7 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "What encodes: auto, cpu or cuda.")
     var device: DeviceSelection.Request?
 
-    @Option(help: ForwardDevice.help)
+    @Option(help: "Whether cards compute models, too, for jobs that ask for it: cpu, which is no, or cuda.")
     var forward: ForwardDevice?
 
     @Option(help: ArgumentHelp("End after this long without work.", valueName: "seconds"))
