@@ -4,7 +4,7 @@ import Testing
 /// Cards, which are simulated, and run the programs for devices on the host.
 extension SameBytesTests {
     /// All spans on cards, and some of them: nobody can tell from the bytes.
-    @Test(arguments: [0, 1], [Job.plain, .measured])
+    @Test(arguments: [0, 1], [Job.plain, .measured, .compressed])
     func cardsMakeTheSame(workersWithout: Int, job: Job) async throws {
         let folder = try TemporaryFolder()
         let cards = try SimulatedCards()
