@@ -30,6 +30,9 @@ struct CardBenchmark: ParsableCommand {
     @Option(help: "Seconds for each figure, at the least.")
     var seconds = 1.0
 
+    @Flag(help: "Schemes of safetensors, too.")
+    var schemes = false
+
     @Option(help: "A checkpoint folder or .gguf to calibrate.")
     var model: String?
 
@@ -58,9 +61,13 @@ struct CardBenchmark: ParsableCommand {
             report.types.append(try workload.measure(type, limits: report.limits))
             if !json { print(report.line(report.types[report.types.count - 1])) }
         }
+        if schemes {
+            let workload = SchemeWorkload(setup: setup, rows: workload, columns: columns, threads: threads)
+            report.schemes = try workload.measure(report.limits) { if !json { print(report.line($0)) } }
+        }
         if let model { report.model = try ModelWorkload(path: model, chunks: chunks, threads: threads).measure(setup) }
         print(json ? try report.json() : report.summary())
-        let wrong = report.types.filter { !$0.isEqual }.map(\.name)
+        let wrong = report.types.filter { !$0.isEqual }.map(\.name) + report.schemes.filter { !$0.isEqual }.map(\.name)
         guard wrong.isEmpty else {
             throw ValidationError("other bytes than the processor's: \(wrong.joined(separator: ", "))")
         }

@@ -5,6 +5,7 @@ struct Report {
     let card: CUDADevice
     let limits: Limits
     var types: [TypeFigures] = []
+    var schemes: [SchemeFigures] = []
     var model: ModelFigures?
 
     init(card: CUDADevice, limits: Limits) { (self.card, self.limits) = (card, limits) }
@@ -22,6 +23,13 @@ struct Report {
             + [type.floor, type.card, type.cardWithImportance, type.core, type.coreWithImportance].map(number).joined()
             + String(format: "%10.0f", type.cardWithImportance / type.coreWithImportance)
             + (type.isEqual ? "" : "  OTHER BYTES")
+    }
+
+    func line(_ scheme: SchemeFigures) -> String {
+        func number(_ value: Double?) -> String { value.map { String(format: "%10.1f", $0) } ?? "         -" }
+        return scheme.name.padding(toLength: 15, withPad: " ", startingAt: 0)
+            + [scheme.floor, scheme.card, scheme.core].map(number).joined()
+            + String(format: "%10.0f", scheme.card / scheme.core) + (scheme.isEqual ? "" : "  OTHER BYTES")
     }
 
     /// What the card can do, and a model on it.
@@ -47,12 +55,13 @@ struct Report {
             let card: String
             let limits: Limits
             let types: [TypeFigures]
+            let schemes: [SchemeFigures]
             let model: ModelFigures?
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        let content = Content(card: card.label, limits: limits, types: types, model: model)
+        let content = Content(card: card.label, limits: limits, types: types, schemes: schemes, model: model)
         return String(decoding: try encoder.encode(content), as: UTF8.self)
     }
 }

@@ -81,4 +81,7 @@ struct Limits: Encodable {
     /// Operations per second of products of BF16 and of F32, of matrices of 2048 × 2048.
     let bfloat16: Double
     let float: Double
+
+    /// Millions of weights per second that the bus lets through, as BF16 to the card and as so many bytes back.
+    func floor(bytesBack: Double) -> Double { 1e-6 / max(2 / toCard, bytesBack / fromCard) }
 }

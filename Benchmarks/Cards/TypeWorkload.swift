@@ -3,12 +3,11 @@ import QuernCUDA
 import QuernFormats
 import QuernKernels
 import QuernWorker
-import Synchronization
 
 /// Millions of weights per second of one type.
 struct TypeFigures: Encodable {
     let name: String
-    /// What the bus lets through: values one way, blocks the other.
+    /// What the bus lets through: BF16 values one way, blocks the other.
     let floor: Double
     /// Of the whole card, by a worker's calls.
     let card: Double
@@ -20,13 +19,13 @@ struct TypeFigures: Encodable {
     let isEqual: Bool
 }
 
-/// Rows to encode: normally distributed, like the weights of a trained layer. The same in each run.
+/// Rows to encode: normally distributed, like the weights of a trained layer, of which BF16 has all. The same in each run.
 struct TypeWorkload {
     private let setup: Setup
     private let columns: Int
     private let threads: Int
-    private let values: [Float]
-    private let importance: [Float]
+    let values: [Float]
+    let importance: [Float]
 
     /// Values that a core is given.
     private static let coreValues = 1 << 18
@@ -38,7 +37,10 @@ struct TypeWorkload {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             return Float(state >> 40) * 0x1p-24
         }
-        values = (0..<rows * columns).map { _ in (uniform() + uniform() + uniform() + uniform() - 2) * 0.03 }
+        values = (0..<rows * columns).map { _ in
+            let value = (uniform() + uniform() + uniform() + uniform() - 2) * 0.03
+            return Float(bitPattern: value.bitPattern & 0xffff_0000)
+        }
         importance = (0..<columns).map { _ in uniform() + 0.01 }
     }
 
@@ -49,7 +51,7 @@ struct TypeWorkload {
             try encode(type, few, importance, on: setup.engine) == encode(type, few, importance, on: ProcessorEngine())
         }
         return TypeFigures(
-            name: "\(type)", floor: 1e-6 / max(4 / limits.toCard, bytesOfWeight / limits.fromCard),
+            name: "\(type)", floor: limits.floor(bytesBack: bytesOfWeight),
             card: try rate(type, values.count, nil, threads, on: setup.engine),
             cardWithImportance: try rate(type, values.count, importance, threads, on: setup.engine),
             core: try rate(type, few, nil, 1, on: ProcessorEngine()),
@@ -73,25 +75,11 @@ struct TypeWorkload {
         return bytes
     }
 
-    /// Calls until the time is up, from some threads.
     private func rate(
         _ type: ElementType, _ count: Int, _ importance: [Float]?, _ threads: Int, on engine: any EncodingEngine
     ) throws -> Double {
-        _ = try encode(type, count, importance, on: engine)
-        let begun = ContinuousClock.now
-        let end = begun + .seconds(setup.seconds)
-        let calls = Mutex(0)
-        let failure = Mutex<(any Error)?>(nil)
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in
-            repeat {
-                do {
-                    _ = try encode(type, count, importance, on: engine)
-                    calls.withLock { $0 += 1 }
-                } catch { return failure.withLock { $0 = error } }
-            } while ContinuousClock.now < end
+        try quern_card_benchmark.rate(weights: count, threads: threads, seconds: setup.seconds) {
+            _ = try encode(type, count, importance, on: engine)
         }
-        if let failure = failure.withLock({ $0 }) { throw failure }
-        let taken = (ContinuousClock.now - begun) / .seconds(1)
-        return Double(calls.withLock { $0 } * count) / taken * 1e-6
     }
 }

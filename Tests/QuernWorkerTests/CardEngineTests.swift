@@ -38,6 +38,19 @@ import Testing
         }
     }
 
+    /// Values that are BF16 numbers travel as such; one that is none, wherever it is, keeps its last digits.
+    @Test(arguments: [nil, 0, 4095, 4096, 9999])
+    func rowsTravelWithAllTheirDigits(_ odd: Int?) throws {
+        let rig = try CardRig()
+        var values = (0..<10_240).map { index -> Float in
+            Float(bitPattern: Float(sin(Double(index)) * pow(10, Double(index % 7) - 3)).bitPattern & 0xffff_0000)
+        }
+        values[77] = -0.0
+        if let odd { values[odd] = Float(bitPattern: 0x3f9d_0001) }
+        let (cards, processor) = try rig.both(.q8_0, values, columns: 512)
+        #expect(cards == processor)
+    }
+
     /// Several threads, several cards, types one after the other: buffers and tables are of the right call.
     @Test func encodesSideBySide() async throws {
         let rig = try CardRig(["CARDS": "2"])

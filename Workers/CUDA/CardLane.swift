@@ -12,6 +12,8 @@ final class CardLane: @unchecked Sendable {
     private let stream: CUDAStream
     private let done: CUDAEvent
     private var values: DeviceMemory?
+    /// The same as BF16.
+    private var numbers: DeviceMemory?
     private var importance: DeviceMemory?
     private var means: DeviceMemory?
     private var encoded: DeviceMemory?
@@ -54,8 +56,9 @@ final class CardLane: @unchecked Sendable {
         // In one the values are followed by the importance, in the other the sums by the blocks, which need no alignment.
         let outgoing = try room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4).bytes
         let incoming = try room(&fromCard, for: sumBytes + target.count).bytes
-        outgoing.copyMemory(from: UnsafeRawBufferPointer(rows))
-        try stream.copy(UnsafeRawBufferPointer(rebasing: outgoing[..<(rows.count * 4)]), to: values)
+        try CardRows(stream: stream, program: rowProgram).send(
+            rows, through: UnsafeMutableRawBufferPointer(rebasing: outgoing[..<(rows.count * 4)]),
+            numbers: { try room(&numbers, for: rows.count * 2) }, to: values)
         if let weights, let importance {
             let place = UnsafeMutableRawBufferPointer(rebasing: outgoing[(rows.count * 4)...])
             place.copyMemory(from: UnsafeRawBufferPointer(weights))

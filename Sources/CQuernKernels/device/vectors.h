@@ -28,6 +28,7 @@ template <bool condition, typename T> struct only_if {};
 template <typename T> struct only_if<true, T> { using type = T; };
 
 template <typename T, int count> struct device_vector {
+    using element = T;
     T places[count];
 
     device_vector() = default;
@@ -119,7 +120,7 @@ COMPARISON(>=)
 template <typename Vector, typename T, int count> Vector vector_converted(const device_vector<T, count> &from) {
     Vector to;
     static_assert(sizeof to.places / sizeof to.places[0] == count, "as many places");
-    for (int i = 0; i < count; ++i) to[i] = from.places[i];
+    for (int i = 0; i < count; ++i) to[i] = (typename Vector::element)from.places[i];
     return to;
 }
 

@@ -101,7 +101,7 @@ extern "C" __global__ void quern_weight_values(quern_weight_layout layout, const
     }
 }
 
-/// Codes as they are stored, a byte to a thread. Rows are filled up with zeros.
+/// Codes as they are stored, a byte to a thread. Rows are filled up with zeros; those of four bits have an even number.
 extern "C" __global__ void quern_weight_pack(quern_weight_layout layout, const uint8_t *codes, size_t rows,
                                              size_t columns, size_t row_bytes, uint8_t *to) {
     const size_t thread = quern_thread();
@@ -113,8 +113,9 @@ extern "C" __global__ void quern_weight_pack(quern_weight_layout layout, const u
         return;
     }
     const size_t column = thread % row_bytes * 2;
-    const uint8_t even = column < columns ? row[column] : 0, odd = column + 1 < columns ? row[column + 1] : 0;
-    to[thread] = layout.numbers == quern_weight_nf4 ? (uint8_t)(even << 4 | odd) : (uint8_t)(odd << 4 | even);
+    if (column >= columns) to[thread] = 0;
+    else if (layout.numbers == quern_weight_nf4) to[thread] = (uint8_t)(row[column] << 4 | row[column + 1]);
+    else to[thread] = (uint8_t)(row[column + 1] << 4 | row[column]);
 }
 
 /// Scales as they are stored, one to a thread.

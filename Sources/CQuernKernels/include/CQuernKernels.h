@@ -127,6 +127,10 @@ bool quern_divergence(uint32_t set, const float *a, const float *b, size_t count
 bool quern_add_moments(uint32_t set, const float *rows, size_t count, size_t columns, double *squares,
                        double *magnitudes, float *maxima);
 
+/// Writes values as BF16 numbers.
+/// - Returns: false where one is none; some may be written then.
+bool quern_pack_brain_floats(const float *from, size_t count, uint16_t *to);
+
 /// The numbers that weights are stored as.
 enum quern_weight_numbers {
     /// Integers of 4 bits + 8, eight to a 32-bit word.

@@ -7,7 +7,7 @@ import QuernFormats
 /// They must be compiled with division and square roots rounded as IEEE 754 says, subnormal numbers kept, and no
 /// multiplication fused with an addition.
 public enum DeviceProgram: Hashable, Sendable {
-    /// What rows have in common: their mean squares, and what they have lost.
+    /// What rows have in common: how they travel, their mean squares, and what they have lost.
     case rows
     /// Encodes and decodes blocks of a type, one of `types`.
     case blocks(ElementType)
@@ -54,11 +54,12 @@ public enum DeviceProgram: Hashable, Sendable {
     public static func decoder(_ type: ElementType) -> String { "quern_decode_\(type.rawValue)" }
     public static let rowMeans = "quern_row_means"
     public static let rowErrors = "quern_row_errors"
+    public static let rowValues = "quern_row_values"
 
     /// The kernels of the program.
     public var kernels: [String] {
         switch self {
-        case .rows: [Self.rowMeans, Self.rowErrors]
+        case .rows: [Self.rowMeans, Self.rowErrors, Self.rowValues]
         case .blocks(let type): [Self.encoder(type), Self.decoder(type)]
         case .forward: ForwardKernel.allCases.map(\.rawValue)
         case .weights: WeightKernel.allCases.map(\.rawValue)

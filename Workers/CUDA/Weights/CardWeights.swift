@@ -16,7 +16,7 @@ final class CardWeights {
     private var feedback: CardFeedback?
 
     private enum Use: CaseIterable {
-        case rows, original, importance, lows, highs, tiles, differences, panel
+        case rows, numbers, original, importance, lows, highs, tiles, differences, panel
         case scales, seconds, codes, packed, storedScales, zeroPoints, decoded, sums
     }
 
@@ -211,12 +211,15 @@ final class CardWeights {
     private func upload(
         _ rows: UnsafeBufferPointer<Float>, original: UnsafeBufferPointer<Float>, importance: [Float]?
     ) throws {
-        var pieces: [(use: Use, bytes: UnsafeRawBufferPointer)] = [(.rows, UnsafeRawBufferPointer(rows))]
+        var pieces: [(use: Use, bytes: UnsafeRawBufferPointer)] = []
         if original.baseAddress != rows.baseAddress { pieces.append((.original, UnsafeRawBufferPointer(original))) }
         try (importance ?? []).withUnsafeBytes { bytes in
             if importance != nil { pieces.append((.importance, bytes)) }
-            let memory = try pinned(&toCard, pieces.reduce(0) { $0 + $1.bytes.count })
-            var start = 0
+            let memory = try pinned(&toCard, pieces.reduce(4 * rows.count) { $0 + $1.bytes.count })
+            try CardRows(stream: stream, program: rowProgram).send(
+                rows, through: UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<(4 * rows.count)]),
+                numbers: { try room(.numbers, 2 * rows.count) }, to: room(.rows, 4 * rows.count))
+            var start = 4 * rows.count
             for (use, bytes) in pieces {
                 let place = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[start..<start + bytes.count])
                 place.copyMemory(from: bytes)

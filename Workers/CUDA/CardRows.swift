@@ -1,0 +1,35 @@
+import QuernCUDA
+import QuernKernels
+
+/// Rows on their way to a card: as BF16 numbers where all values are such, which is half the bytes, and as F32 otherwise.
+struct CardRows {
+    let stream: CUDAStream
+    /// `DeviceProgram.rows`.
+    let program: Card.Loaded
+
+    private static let threads = 256
+
+    /// - Parameters:
+    ///   - staging: pinned, four bytes for each value; left alone until the stream has gone on.
+    ///   - numbers: memory of the card for two bytes of each value, taken where it is needed.
+    ///   - values: memory of the card that becomes the values.
+    func send(
+        _ rows: UnsafeBufferPointer<Float>, through staging: UnsafeMutableRawBufferPointer,
+        numbers: () throws -> DeviceMemory, to values: DeviceMemory
+    ) throws {
+        guard Kernels.packBrainFloats(rows, into: staging) else {
+            staging.copyMemory(from: UnsafeRawBufferPointer(rows))
+            return try stream.copy(UnsafeRawBufferPointer(rebasing: staging[..<(4 * rows.count)]), to: values)
+        }
+        let numbers = try numbers()
+        try stream.copy(UnsafeRawBufferPointer(rebasing: staging[..<(2 * rows.count)]), to: numbers)
+        var list = LaunchArguments()
+        list.append(numbers)
+        list.append(UInt64(rows.count))
+        list.append(values)
+        try stream.launch(
+            program.function(DeviceProgram.rowValues),
+            grid: LaunchSize((rows.count + Self.threads - 1) / Self.threads), block: LaunchSize(Self.threads),
+            arguments: list)
+    }
+}
