@@ -67,6 +67,20 @@ public struct SessionRequest: Sendable, Codable {
     }
 }
 
+extension SessionRequest {
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            node: try container.decode(String.self, forKey: .node),
+            slots: try container.decode(Int.self, forKey: .slots),
+            memory: try container.decode(Int64.self, forKey: .memory),
+            stages: try container.decode([Stage].self, forKey: .stages),
+            // Missing, or a list: null is neither.
+            forward: container.contains(.forward)
+                ? try container.decode([ForwardDevice].self, forKey: .forward) : nil)
+    }
+}
+
 public struct SessionGrant: Sendable, Codable {
     public let session: SessionID
     /// Seconds between heartbeats, and seconds without one after which the session is dead. Durations, never
