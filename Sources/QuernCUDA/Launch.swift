@@ -28,6 +28,9 @@ package struct LaunchArguments: Sendable {
         }
     }
 
+    /// Counts of 64 bits.
+    package mutating func append(counts: Int...) { for count in counts { append(UInt64(count)) } }
+
     /// A pointer to memory of the card, `offset` bytes from its start. It is kept as long as these arguments are.
     package mutating func append(_ memory: DeviceMemory, at offset: Int = 0) {
         append(memory.address(at: offset, count: 0))

@@ -103,6 +103,19 @@ import Testing
         #expect((cards == processor) != isUsedAgain)
     }
 
+    /// What lanes keep for their next call makes room for one that lacks memory.
+    @Test func idleLanesMakeRoom() throws {
+        let rig = try CardRig()
+        let values = (0..<1 << 18).map { Float(sin(Double($0))) }
+        // At once, so that each has a lane.
+        DispatchQueue.concurrentPerform(iterations: 4) { _ in _ = try? rig.both(.q6_K, values, columns: 1024) }
+        try rig.cards.set("FAILURES", "cuMemAlloc_v2:1:2")
+        try rig.cards.set("FLIPS", "1")
+        let (cards, processor) = try rig.both(.q6_K, values + values, columns: 1024)
+        let isByCards = cards != processor
+        #expect(isByCards)
+    }
+
     /// The first lost, the other does the rest.
     @Test func otherCardsGoOn() throws {
         let rig = try CardRig(["CARDS": "2"])

@@ -124,7 +124,20 @@ final class Card: Sendable {
             return state.lanes.popLast()
         }
         defer { state.withLock { $0.load -= 1 } }
-        let lane = try free ?? CardLane(self, context)
+        do {
+            return try run(body, in: free ?? CardLane(self, context))
+        } catch let failure as CUDAFailure where failure.kind == .outOfMemory {
+            // Perhaps for what other lanes keep for their next call.
+            let idle = state.withLock { state in
+                defer { state.lanes = [] }
+                return state.lanes
+            }
+            guard !idle.isEmpty else { throw failure }
+        }
+        return try run(body, in: CardLane(self, context))
+    }
+
+    private func run<Value>(_ body: (CardLane) throws -> Value, in lane: CardLane) throws -> Value {
         let value = try body(lane)
         state.withLock { $0.lanes.append(lane) }
         return value

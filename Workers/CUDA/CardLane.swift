@@ -69,15 +69,14 @@ final class CardLane: @unchecked Sendable {
             let found = try room(&self.means, for: rowCount * 4)
             try launch(rowProgram, DeviceProgram.rowMeans, threads: rowCount) {
                 $0.append(values)
-                $0.append(UInt64(rowCount))
-                $0.append(UInt64(columns))
+                $0.append(counts: rowCount, columns)
                 $0.append(found)
             }
             means = found
         }
         try launch(program, DeviceProgram.encoder(type), threads: blocks) {
             $0.append(values)
-            for number in [blocks, type.blockSize, blockBytes, columns] { $0.append(UInt64(number)) }
+            $0.append(counts: blocks, type.blockSize, blockBytes, columns)
             $0.append(importance?.address ?? 0)
             $0.append(means?.address ?? 0)
             $0.append(encoded)
@@ -89,14 +88,13 @@ final class CardLane: @unchecked Sendable {
             let decoded = try room(&self.decoded, for: rows.count * 4), sums = try room(&self.sums, for: sumBytes)
             try launch(program, DeviceProgram.decoder(type), threads: blocks) {
                 $0.append(encoded)
-                for number in [blocks, type.blockSize, blockBytes] { $0.append(UInt64(number)) }
+                $0.append(counts: blocks, type.blockSize, blockBytes)
                 $0.append(decoded)
             }
             try launch(rowProgram, DeviceProgram.rowErrors, threads: rowCount) {
                 $0.append(values)
                 $0.append(decoded)
-                $0.append(UInt64(rowCount))
-                $0.append(UInt64(columns))
+                $0.append(counts: rowCount, columns)
                 $0.append(sums)
             }
             try stream.copy(sums, to: sumPlace)

@@ -8,18 +8,22 @@ package struct WeightRounding: Sendable {
     package let source: SafetensorsType
     package let columns: Int
     /// Of NVFP4.
-    package var globalScale: Float?
+    package let globalScale: Float?
     /// How scales are searched; nil where the usual ones are taken and values go to the nearest number.
-    package var search: Search?
+    package let search: Search?
 
     package struct Search: Sendable {
         /// A value for each column; nil where all matter alike.
-        package var importance: [Float]?
-        package var feedback: Feedback?
+        package let importance: [Float]?
+        package let feedback: Feedback?
+        /// That of all copies: what was made of the feedback elsewhere can be used again.
+        package let identity = Identity()
 
         package init(importance: [Float]? = nil, feedback: Feedback? = nil) {
             (self.importance, self.feedback) = (importance, feedback)
         }
+
+        package final class Identity: Sendable {}
     }
 
     package init(

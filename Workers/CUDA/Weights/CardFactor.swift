@@ -27,15 +27,13 @@ struct CardFactor {
             let rows = min(width, count - strip * width)
             try launch(.factorSquares, threads: (wholes - strip) * square, on: stream) {
                 $0.append(matrix)
-                $0.append(UInt64(strip))
-                $0.append(UInt64(wholes))
+                $0.append(counts: strip, wholes)
                 $0.append(squares)
             }
             for row in 0..<rows {
                 try launch(.factorRow, threads: width, on: stream) {
                     $0.append(matrix)
-                    $0.append(UInt64(strip))
-                    $0.append(UInt64(row))
+                    $0.append(counts: strip, row)
                     $0.append(squares)
                     $0.append(finished)
                     $0.append(failed)
@@ -43,7 +41,7 @@ struct CardFactor {
             }
             try launch(.factorColumns, threads: (wholes - strip - 1) * width, on: stream) {
                 $0.append(matrix)
-                for number in [strip, wholes, rows] { $0.append(UInt64(number)) }
+                $0.append(counts: strip, wholes, rows)
                 $0.append(finished)
                 $0.append(squares)
             }

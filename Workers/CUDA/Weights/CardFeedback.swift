@@ -18,11 +18,13 @@ final class CardFeedback {
     let panels: [Panel]
     let orders: DeviceMemory
     let factors: DeviceMemory
-    /// Kept, so that nothing else comes to lie where its arrays are.
-    private let source: Feedback
+    /// Whose it is.
+    let identity: WeightRounding.Search.Identity
 
-    init(_ feedback: Feedback, _ context: CUDAContext, _ stream: CUDAStream) throws {
-        source = feedback
+    init(
+        _ feedback: Feedback, of identity: WeightRounding.Search.Identity, _ context: CUDAContext, _ stream: CUDAStream
+    ) throws {
+        self.identity = identity
         let orders = try DeviceMemory(context, count: feedback.blocks.reduce(0) { $0 + 4 * $1.order.count })
         let factors = try DeviceMemory(context, count: feedback.blocks.reduce(0) { $0 + 4 * $1.panels.count })
         var panels: [Panel] = []
@@ -39,13 +41,5 @@ final class CardFeedback {
             order += 4 * block.order.count
         }
         (self.panels, self.orders, self.factors) = (panels, orders, factors)
-    }
-
-    /// Whether it is the same, by where its arrays are.
-    func isMade(of feedback: Feedback) -> Bool {
-        func places(_ feedback: Feedback) -> [UnsafePointer<Float>?] {
-            feedback.blocks.map { $0.panels.withUnsafeBufferPointer(\.baseAddress) }
-        }
-        return places(source) == places(feedback)
     }
 }
