@@ -1,6 +1,7 @@
 import Foundation
 import QuernFormats
 import QuernJobs
+import QuernKernels
 import QuernStore
 import TestSupport
 import Testing
@@ -51,6 +52,57 @@ import Testing
             let norm = values.reduce(0.0) { $0 + Double($1) * Double($1) }
             #expect(abs(part.squaredError - lost) <= 1e-9 * norm)
             #expect(abs(part.squaredNorm - norm) <= 1e-9 * norm)
+        }
+    }
+
+    /// Rounded to nearest they are brought to the type that the layout is stored from, and not where scales are searched;
+    /// more rows than are searched at a time.
+    @Test(arguments: [WeightStorage.Layout.gptq, .awq, .compressedTensors], [false, true])
+    func roundsWhatTheKernelsRound(_ layout: WeightStorage.Layout, _ searches: Bool) async throws {
+        let (columns, rows) = (256, 264)
+        let format = WeightFormat.packed(bits: 4, group: 128, isSymmetric: layout != .awq)
+        let storage = WeightStorage(format, layout: layout)
+        let weight = QuantizedWeight(
+            storage: storage, source: .f32, rows: rows, rounding: QuantizedWeight.Rounding(searches: searches))
+        let values = [Float].noise(columns * rows, seed: 3)
+        let file = try bench.source(values.stored(as: .f32, columns: columns))
+        let components = storage.components.filter(\.hasRows)
+        let item = try await bench.run(
+            .encode(
+                work(
+                    file, type: .f32, columns: columns, rows: rows,
+                    outputs: components.map { EncodeOutput(encoding: .component($0, weight)) })))
+
+        let brought = searches || layout == .compressedTensors ? values : values.map { Float(Float16($0)) }
+        let memory = Dictionary(
+            uniqueKeysWithValues: format.rowComponents.map {
+                let bytes = WeightStorage(format).bytes(of: $0, rows: rows, columns: columns, source: weight.scaleType)
+                return ($0, UnsafeMutableRawBufferPointer.allocate(byteCount: bytes ?? 0, alignment: 16))
+            })
+        defer { for bytes in memory.values { bytes.deallocate() } }
+        let step = searches ? Kernels.fittedRows : rows
+        let room = UnsafeMutableBufferPointer<Float>.allocate(
+            capacity: Kernels.fittingScratch(format, source: weight.scaleType, columns: columns))
+        defer { room.deallocate() }
+        for first in stride(from: 0, to: rows, by: step) {
+            let end = min(rows, first + step)
+            let parts = memory.mapValues { bytes in
+                UnsafeMutableRawBufferPointer(
+                    rebasing: bytes[(bytes.count * first / rows)..<(bytes.count * end / rows)])
+            }
+            Array(brought[first * columns..<end * columns]).withUnsafeBufferPointer { values in
+                if searches {
+                    Kernels.fit(
+                        format, source: weight.scaleType, rows: values, columns: columns, scratch: room, into: parts)
+                } else {
+                    Kernels.quantize(format, source: weight.scaleType, rows: values, columns: columns, into: parts)
+                }
+            }
+        }
+        let expected = Kernels.stored(storage, memory.mapValues { Array($0) }, rows: rows, columns: columns)
+        for (component, part) in zip(components, try parts(item)) {
+            let isEqual = try await bench.blobs.get(part.digest) == expected[component]
+            #expect(isEqual, "\(component)")
         }
     }
 

@@ -86,11 +86,13 @@ struct WeightEncoder {
         return decoded
     }
 
-    /// Values in the type that they are rounded from.
+    /// Values in the type that they are rounded to nearest from. Searches take them as they are.
     private func brought(
         _ values: UnsafeBufferPointer<Float>, _ scratch: Scratch
     ) throws -> UnsafeBufferPointer<Float> {
-        guard let type = weight.storage.valueType?.elementType, type != weight.source.elementType else { return values }
+        guard rounding.search == nil, let type = weight.storage.valueType?.elementType,
+            type != weight.source.elementType
+        else { return values }
         // Not needed otherwise until the numbers are there.
         let (memory, result) = (try scratch.source.bytes(2 * values.count), try scratch.decoded.floats(values.count))
         Kernels.encode(type, rows: values, columns: columns, importance: nil, into: memory)
