@@ -187,6 +187,21 @@ import Yams
         }
     }
 
+    /// Missing, or a list of what there is.
+    @Test(arguments: [
+        ("", 201), (#", "forward": []"#, 201), (#", "forward": ["cuda", "cpu"]"#, 201), (#", "forward": null"#, 400),
+        (#", "forward": "cuda""#, 400), (#", "forward": ["gpu"]"#, 400),
+    ])
+    func devicesOfSessions(_ field: String, _ status: Int) async throws {
+        try await ServiceRig.make().route { client in
+            let response = try await client.execute(
+                uri: "/v1/sessions", method: .post, headers: [.contentType: "application/json"],
+                body: ByteBuffer(
+                    string: #"{"node": "one", "slots": 1, "memory": 5, "stages": ["measure"]\#(field)}"#))
+            #expect(response.status.code == status)
+        }
+    }
+
     @Test func bodiesInUTF16() async throws {
         try await ServiceRig.make().route { client in
             let text = #"{"node": "one", "slots": 1, "memory": 5, "stages": ["encode"]}"#

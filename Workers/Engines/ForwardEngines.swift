@@ -11,8 +11,7 @@ package protocol ForwardEngines: Sendable {
     func forwardObstacle(on device: ForwardDevice) -> QuernError?
 
     /// Calls `body` with an engine of a device that has no obstacle. Where that fails without the work's fault, as a card
-    /// does that is lost, it calls it
-    /// once more with another that gives the same bits.
+    /// does that is lost, it calls it once more with another that gives the same bits.
     /// - Throws: `ForwardLoss` where there is none any more, `QuernError` `.outOfMemory`, and what `body` throws.
     func withForwardEngine<Value>(
         on device: ForwardDevice, _ body: (any ForwardEngine) throws -> Value
