@@ -104,11 +104,19 @@ import Testing
     }
 
     /// What lanes keep for their next call makes room for one that lacks memory.
-    @Test func idleLanesMakeRoom() throws {
+    @Test func idleLanesMakeRoom() async throws {
         let rig = try CardRig()
         let values = (0..<1 << 18).map { Float(sin(Double($0))) }
-        // At once, so that each has a lane.
-        DispatchQueue.concurrentPerform(iterations: 4) { _ in _ = try? rig.both(.q6_K, values, columns: 1024) }
+        // At once, so that each has a lane: on threads of their own, for a pool's may all be taken.
+        let calls = DispatchGroup()
+        for _ in 0..<8 {
+            calls.enter()
+            Thread.detachNewThread {
+                for _ in 0..<4 { _ = try? rig.both(.q6_K, values, columns: 1024) }
+                calls.leave()
+            }
+        }
+        await withCheckedContinuation { done in calls.notify(queue: .global()) { done.resume() } }
         try rig.cards.set("FAILURES", "cuMemAlloc_v2:1:2")
         try rig.cards.set("FLIPS", "1")
         let (cards, processor) = try rig.both(.q6_K, values + values, columns: 1024)
