@@ -81,7 +81,7 @@ struct SchemeWorkload {
             components: rounding.format.rowComponents.map { outputs[$0].map { Array($0) } ?? [] }, error: error)
     }
 
-    /// Factors the Gram matrix of inputs of which each follows the one before: H = I + 1, scaled. Its figures are in
+    /// Factors a Gram matrix of ones, with 2 to 8 on its diagonal. Its figures are in
     /// millions of elements of the triangle; the bus is no limit then.
     private func factor() throws -> (feedback: Feedback, figures: SchemeFigures) {
         let count = columns

@@ -48,17 +48,17 @@ final class CardLane: @unchecked Sendable {
         guard !rows.isEmpty, let blockBytes = type.bytes(elements: type.blockSize) else { return }
         let program = try card.program(.blocks(type)), rowProgram = try card.program(.rows)
         let rowCount = rows.count / columns, blocks = rows.count / type.blockSize
-        let values = try room(&self.values, for: rows.count * 4)
-        let encoded = try room(&self.encoded, for: target.count)
-        let importance = try weights.map { try room(&self.importance, for: $0.count * 4) }
+        let values = try context.room(&self.values, for: rows.count * 4)
+        let encoded = try context.room(&self.encoded, for: target.count)
+        let importance = try weights.map { try context.room(&self.importance, for: $0.count * 4) }
         let sumBytes = rowCount * MemoryLayout<RowSums>.stride
 
         // In one the values are followed by the importance, in the other the sums by the blocks, which need no alignment.
-        let outgoing = try room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4).bytes
-        let incoming = try room(&fromCard, for: sumBytes + target.count).bytes
+        let outgoing = try context.room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4).bytes
+        let incoming = try context.room(&fromCard, for: sumBytes + target.count).bytes
         try CardRows(stream: stream, program: rowProgram).send(
             rows, through: UnsafeMutableRawBufferPointer(rebasing: outgoing[..<(rows.count * 4)]),
-            numbers: { try room(&numbers, for: rows.count * 2) }, to: values)
+            numbers: { try context.room(&numbers, for: rows.count * 2) }, to: values)
         if let weights, let importance {
             let place = UnsafeMutableRawBufferPointer(rebasing: outgoing[(rows.count * 4)...])
             place.copyMemory(from: UnsafeRawBufferPointer(weights))
@@ -66,15 +66,15 @@ final class CardLane: @unchecked Sendable {
         }
         var means: DeviceMemory?
         if weights != nil, DeviceProgram.usesRowMeans(type) {
-            let found = try room(&self.means, for: rowCount * 4)
-            try launch(rowProgram, DeviceProgram.rowMeans, threads: rowCount) {
+            let found = try context.room(&self.means, for: rowCount * 4)
+            try stream.launch(rowProgram, DeviceProgram.rowMeans, threads: rowCount, block: Self.threads) {
                 $0.append(values)
                 $0.append(counts: rowCount, columns)
                 $0.append(found)
             }
             means = found
         }
-        try launch(program, DeviceProgram.encoder(type), threads: blocks) {
+        try stream.launch(program, DeviceProgram.encoder(type), threads: blocks, block: Self.threads) {
             $0.append(values)
             $0.append(counts: blocks, type.blockSize, blockBytes, columns)
             $0.append(importance?.address ?? 0)
@@ -85,13 +85,14 @@ final class CardLane: @unchecked Sendable {
         let blockPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[sumBytes..<sumBytes + target.count])
         try stream.copy(encoded, to: blockPlace)
         if error != nil {
-            let decoded = try room(&self.decoded, for: rows.count * 4), sums = try room(&self.sums, for: sumBytes)
-            try launch(program, DeviceProgram.decoder(type), threads: blocks) {
+            let decoded = try context.room(&self.decoded, for: rows.count * 4),
+                sums = try context.room(&self.sums, for: sumBytes)
+            try stream.launch(program, DeviceProgram.decoder(type), threads: blocks, block: Self.threads) {
                 $0.append(encoded)
                 $0.append(counts: blocks, type.blockSize, blockBytes)
                 $0.append(decoded)
             }
-            try launch(rowProgram, DeviceProgram.rowErrors, threads: rowCount) {
+            try stream.launch(rowProgram, DeviceProgram.rowErrors, threads: rowCount, block: Self.threads) {
                 $0.append(values)
                 $0.append(decoded)
                 $0.append(counts: rowCount, columns)
@@ -115,25 +116,6 @@ final class CardLane: @unchecked Sendable {
             ?? CardWeights(context, stream, program: card.program(.weights), rowProgram: card.program(.rows))
         self.weights = weights
         try weights.round(rows, by: rounding, original: original, into: outputs, error: &error)
-    }
-
-    private func launch(
-        _ program: Card.Loaded, _ name: String, threads: Int, _ arguments: (inout LaunchArguments) -> Void
-    ) throws {
-        var list = LaunchArguments()
-        arguments(&list)
-        try stream.launch(
-            program.function(name), grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
-            block: LaunchSize(Self.threads), arguments: list)
-    }
-
-    /// Memory for at least `count` bytes; what was there before is lost.
-    private func room<Memory: CUDAMemory>(_ memory: inout Memory?, for count: Int) throws -> Memory {
-        if let memory, memory.count >= count { return memory }
-        memory = nil
-        let made = try Memory(context, count: count)
-        memory = made
-        return made
     }
 }
 

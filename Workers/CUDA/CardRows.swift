@@ -7,8 +7,6 @@ struct CardRows {
     /// `DeviceProgram.rows`.
     let program: Card.Loaded
 
-    private static let threads = 256
-
     /// - Parameters:
     ///   - staging: pinned, four bytes for each value; left alone until the stream has gone on.
     ///   - numbers: memory of the card for two bytes of each value, taken where it is needed.
@@ -23,13 +21,10 @@ struct CardRows {
         }
         let numbers = try numbers()
         try stream.copy(UnsafeRawBufferPointer(rebasing: staging[..<(2 * rows.count)]), to: numbers)
-        var list = LaunchArguments()
-        list.append(numbers)
-        list.append(UInt64(rows.count))
-        list.append(values)
-        try stream.launch(
-            program.function(DeviceProgram.rowValues),
-            grid: LaunchSize((rows.count + Self.threads - 1) / Self.threads), block: LaunchSize(Self.threads),
-            arguments: list)
+        try stream.launch(program, DeviceProgram.rowValues, threads: rows.count) {
+            $0.append(numbers)
+            $0.append(counts: rows.count)
+            $0.append(values)
+        }
     }
 }

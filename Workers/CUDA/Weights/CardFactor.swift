@@ -6,7 +6,6 @@ struct CardFactor {
     let context: CUDAContext
     let program: Card.Loaded
 
-    private static let threads = 128
     /// What stands for no row.
     private static let none = UInt32.max
 
@@ -25,13 +24,13 @@ struct CardFactor {
         try stream.copy(UnsafeRawBufferPointer(strips), to: matrix)
         for strip in 0..<wholes {
             let rows = min(width, count - strip * width)
-            try launch(.factorSquares, threads: (wholes - strip) * square, on: stream) {
+            try stream.launch(program, WeightKernel.factorSquares.rawValue, threads: (wholes - strip) * square) {
                 $0.append(matrix)
                 $0.append(counts: strip, wholes)
                 $0.append(squares)
             }
             for row in 0..<rows {
-                try launch(.factorRow, threads: width, on: stream) {
+                try stream.launch(program, WeightKernel.factorRow.rawValue, threads: width) {
                     $0.append(matrix)
                     $0.append(counts: strip, row)
                     $0.append(squares)
@@ -39,7 +38,7 @@ struct CardFactor {
                     $0.append(failed)
                 }
             }
-            try launch(.factorColumns, threads: (wholes - strip - 1) * width, on: stream) {
+            try stream.launch(program, WeightKernel.factorColumns.rawValue, threads: (wholes - strip - 1) * width) {
                 $0.append(matrix)
                 $0.append(counts: strip, wholes, rows)
                 $0.append(finished)
@@ -53,16 +52,5 @@ struct CardFactor {
         try stream.copy(matrix, to: UnsafeMutableRawBufferPointer(strips))
         try stream.synchronize()
         return true
-    }
-
-    private func launch(
-        _ kernel: WeightKernel, threads: Int, on stream: CUDAStream, _ arguments: (inout LaunchArguments) -> Void
-    ) throws {
-        guard threads > 0 else { return }
-        var list = LaunchArguments()
-        arguments(&list)
-        try stream.launch(
-            program.function(kernel.rawValue), grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
-            block: LaunchSize(Self.threads), arguments: list)
     }
 }

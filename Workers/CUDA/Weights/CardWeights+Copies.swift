@@ -11,7 +11,7 @@ extension CardWeights {
         if original.baseAddress != rows.baseAddress { pieces.append((.original, UnsafeRawBufferPointer(original))) }
         try (importance ?? []).withUnsafeBytes { bytes in
             if importance != nil { pieces.append((.importance, bytes)) }
-            let memory = try pinned(&toCard, pieces.reduce(4 * rows.count) { $0 + $1.bytes.count })
+            let memory = try context.room(&toCard, for: pieces.reduce(4 * rows.count) { $0 + $1.bytes.count })
             try CardRows(stream: stream, program: rowProgram).send(
                 rows, through: UnsafeMutableRawBufferPointer(rebasing: memory.bytes[..<(4 * rows.count)]),
                 numbers: { try room(.numbers, 2 * rows.count) }, to: room(.rows, 4 * rows.count))
@@ -63,7 +63,7 @@ extension CardWeights {
             pieces.append((memory, target))
         }
         let sumBytes = matrix.rows * MemoryLayout<CardLane.RowSums>.stride
-        let incoming = try pinned(&fromCard, pieces.reduce(sumBytes) { $0 + $1.target.count }).bytes
+        let incoming = try context.room(&fromCard, for: pieces.reduce(sumBytes) { $0 + $1.target.count }).bytes
         let sums = UnsafeMutableRawBufferPointer(rebasing: incoming[..<sumBytes])
         try stream.copy(room(.sums, sumBytes), to: sums)
         var start = sumBytes

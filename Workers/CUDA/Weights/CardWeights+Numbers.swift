@@ -111,7 +111,7 @@ extension CardWeights {
             $0.append(matrix.seconds)
             $0.append(decoded)
         }
-        try launch(rowProgram, DeviceProgram.rowErrors, threads: matrix.rows) {
+        try stream.launch(rowProgram, DeviceProgram.rowErrors, threads: matrix.rows) {
             $0.append(original)
             $0.append(decoded)
             $0.append(counts: matrix.rows, matrix.columns)

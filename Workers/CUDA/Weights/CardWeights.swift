@@ -9,13 +9,13 @@ final class CardWeights {
     let done: CUDAEvent
     let program: Card.Loaded
     let rowProgram: Card.Loaded
-    var buffers: [Use: DeviceMemory] = [:]
+    private var buffers: [Use: DeviceMemory] = [:]
     var toCard: PinnedMemory?
     var fromCard: PinnedMemory?
     /// What was fed back last.
     var feedback: CardFeedback?
 
-    enum Use: CaseIterable {
+    enum Use {
         case rows, numbers, original, importance, lows, highs, tiles, differences, panel
         case scales, seconds, codes, packed, storedScales, zeroPoints, decoded, sums
     }
@@ -24,7 +24,6 @@ final class CardWeights {
     static let mostPlaces = 16
     /// Values of a group that a thread has at least.
     static let valuesPerPlace = 8
-    static let threads = 128
 
     /// - Parameters:
     ///   - program: `DeviceProgram.weights`.
@@ -83,34 +82,10 @@ final class CardWeights {
         try download(matrix, format, into: outputs, error: &error)
     }
 
-    func pinned(_ memory: inout PinnedMemory?, _ count: Int) throws -> PinnedMemory {
-        if let memory, memory.count >= count { return memory }
-        memory = nil
-        let made = try PinnedMemory(context, count: max(count, 1))
-        memory = made
-        return made
-    }
-
     /// Memory for at least `count` bytes; where it has to grow, what was there before is lost.
-    func room(_ use: Use, _ count: Int) throws -> DeviceMemory {
-        if let memory = buffers[use], memory.count >= count { return memory }
-        buffers[use] = nil
-        let memory = try DeviceMemory(context, count: max(count, 1))
-        buffers[use] = memory
-        return memory
-    }
+    func room(_ use: Use, _ count: Int) throws -> DeviceMemory { try context.room(&buffers[use], for: count) }
 
     func launch(_ kernel: WeightKernel, threads: Int, _ arguments: (inout LaunchArguments) -> Void) throws {
-        try launch(program, kernel.rawValue, threads: threads, arguments)
-    }
-
-    func launch(
-        _ program: Card.Loaded, _ name: String, threads: Int, _ arguments: (inout LaunchArguments) -> Void
-    ) throws {
-        var list = LaunchArguments()
-        arguments(&list)
-        try stream.launch(
-            program.function(name), grid: LaunchSize((threads + Self.threads - 1) / Self.threads),
-            block: LaunchSize(Self.threads), arguments: list)
+        try stream.launch(program, kernel.rawValue, threads: threads, arguments)
     }
 }
