@@ -10,6 +10,7 @@ import Testing
 @Suite struct CardProgramTests {
     private static let programs =
         [.rows, .forward, .weights] + EncodingFixture.types.filter(\.isQuantized).map(DeviceProgram.blocks)
+        + EncodableTypes.all.filter(\.isRefined).map(DeviceProgram.refining)
 
     @Test(arguments: programs, [ComputeCapability(8, 0), ComputeCapability(9, 0), ComputeCapability(10, 0)])
     func compiles(_ program: DeviceProgram, _ card: ComputeCapability) throws {

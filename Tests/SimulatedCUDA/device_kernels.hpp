@@ -11,6 +11,8 @@ extern const simulated_kernel forward_kernels[];
 extern const size_t forward_kernel_count;
 extern const simulated_kernel weight_kernels[];
 extern const size_t weight_kernel_count;
+extern const simulated_kernel refine_kernels[];
+extern const size_t refine_kernel_count;
 /// The variable that holds the addresses of their tables: that of the module whose kernel runs.
 extern void *const device_tables;
 extern const size_t device_table_bytes;

@@ -30,5 +30,7 @@ const simulated_kernel *simulated_kernel_named(const char *name) {
         if (std::strcmp(name, forward_kernels[i].name) == 0) return &forward_kernels[i];
     for (size_t i = 0; i < weight_kernel_count; ++i)
         if (std::strcmp(name, weight_kernels[i].name) == 0) return &weight_kernels[i];
+    for (size_t i = 0; i < refine_kernel_count; ++i)
+        if (std::strcmp(name, refine_kernels[i].name) == 0) return &refine_kernels[i];
     return nullptr;
 }

@@ -9,30 +9,58 @@ enum Canary {
     /// - Throws: `.corrupted` where bytes or sums differ.
     static func check(_ type: ElementType, label: String, on lane: CardLane) throws {
         let columns = 1024
-        let rows = Self.rows(columns: columns), importance = Self.importance(columns: columns)
-        let bytes = type.bytes(elements: rows.count) ?? 0
-        for weights in [nil, importance] {
-            var wanted = [UInt8](repeating: 0, count: bytes), found = [UInt8](repeating: 0, count: bytes)
-            var (wantedError, foundError) = (Optional(EncodingError()), Optional(EncodingError()))
-            try rows.withUnsafeBufferPointer { rows in
-                try (weights ?? []).withUnsafeBufferPointer { buffer in
-                    let importance = weights == nil ? nil : buffer
-                    try wanted.withUnsafeMutableBytes {
-                        try ProcessorEngine().encode(
-                            type, rows: rows, columns: columns, importance: importance, into: $0, error: &wantedError,
-                            Scratch())
-                    }
-                    try found.withUnsafeMutableBytes {
-                        try lane.encode(
-                            type, rows: rows, columns: columns, importance: importance, into: $0, error: &foundError)
-                    }
+        for weights in [nil, importance(columns: columns)] {
+            try (weights ?? []).withUnsafeBufferPointer { buffer in
+                let importance = weights == nil ? nil : buffer
+                try compare(type, columns: columns, label: label) {
+                    try ProcessorEngine().encode(
+                        type, rows: $0, columns: columns, importance: importance, into: $1, error: &$2, Scratch())
+                } found: {
+                    try lane.encode(type, rows: $0, columns: columns, importance: importance, into: $1, error: &$2)
                 }
             }
-            guard found == wanted, foundError == wantedError else {
-                throw QuernError(
-                    .corrupted, "it encodes \(type) to other bytes than the processor does", at: label,
-                    remedy: "The card, its memory or its driver is faulty. Use --device cpu, and have the card checked")
+        }
+    }
+
+    /// Refines blocks of some rows on the card and on the processor.
+    /// - Throws: `.corrupted` where bytes or sums differ.
+    static func checkRefined(_ type: ElementType, label: String, on lane: CardLane) throws {
+        let columns = 512
+        let refining = Refining(
+            importance: importance(columns: columns),
+            feedback: SharedFeedback(
+                Feedback(blocks: [
+                    try Feedback.Block(
+                        gram: gram(columns)[...], count: columns, first: 0, unit: type.blockSize, run: type.refinedRun)
+                ])))
+        try compare(type, columns: columns, label: label) {
+            try ProcessorEngine().refine(
+                type, rows: $0, columns: columns, by: refining, into: $1, error: &$2, Scratch())
+        } found: {
+            try lane.refine(type, rows: $0, columns: columns, by: refining, into: $1, error: &$2)
+        }
+    }
+
+    private typealias Encoding = (
+        _ rows: UnsafeBufferPointer<Float>, _ encoded: UnsafeMutableRawBufferPointer, _ error: inout EncodingError?
+    ) throws -> Void
+
+    private static func compare(
+        _ type: ElementType, columns: Int, label: String, wanted: Encoding, found: Encoding
+    ) throws {
+        let rows = Self.rows(columns: columns)
+        func blocks(_ encode: Encoding) throws -> ([UInt8], EncodingError?) {
+            var bytes = [UInt8](repeating: 0, count: type.bytes(elements: rows.count) ?? 0)
+            var error = Optional(EncodingError())
+            try rows.withUnsafeBufferPointer { rows in
+                try bytes.withUnsafeMutableBytes { try encode(rows, $0, &error) }
             }
+            return (bytes, error)
+        }
+        guard try blocks(found) == blocks(wanted) else {
+            throw QuernError(
+                .corrupted, "it encodes \(type) to other bytes than the processor does", at: label,
+                remedy: "The card, its memory or its driver is faulty. Use --device cpu, and have the card checked")
         }
     }
 
@@ -148,6 +176,14 @@ enum Canary {
                 let sum = (0..<4).reduce(0) { sum, _ in sum + random.unit() } - 2
                 return column % 97 == 0 ? 0 : sum * Float(sign: .plus, exponent: size, significand: 1)
             }
+        }
+    }
+
+    /// The upper triangle of a Gram matrix of inputs that follow each other closely, row by row.
+    private static func gram(_ count: Int) -> [Double] {
+        func size(_ input: Int) -> Double { 1 + Double(input * 7 % 11) / 8 }
+        return (0..<count).flatMap { row in
+            (row..<count).map { size(row) * size($0) * Double(sign: .plus, exponent: row - $0, significand: 1) }
         }
     }
 

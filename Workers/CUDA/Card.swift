@@ -23,15 +23,15 @@ final class Card: Sendable {
         }
     }
 
+    private enum Skill: Hashable {
+        case encoding(ElementType), refining(ElementType), rounding(WeightFormat), factoring
+    }
+
     private struct State {
         var programs: [DeviceProgram: Loaded] = [:]
         var tables: [DeviceTable: DeviceMemory] = [:]
-        /// Types of which the card has shown that it encodes them right.
-        var proven: Set<ElementType> = []
-        /// Likewise numbers that weights are rounded to.
-        var provenFormats: Set<WeightFormat> = []
-        /// Likewise factors.
-        var hasProvenFactors = false
+        /// What the card has shown that it does right.
+        var proven: Set<Skill> = []
         /// Made when the first forward pass comes.
         var products: CardProducts?
         /// Lanes that nobody uses.
@@ -86,9 +86,26 @@ final class Card: Sendable {
 
     /// Compares what the card makes of some rows with what the processor does, once for each type.
     func prove(_ type: ElementType) throws {
-        guard !state.withLock({ $0.proven.contains(type) }) else { return }
-        try withLane { try Canary.check(type, label: label, on: $0) }
-        state.withLock { _ = $0.proven.insert(type) }
+        try prove(.encoding(type)) { try withLane { try Canary.check(type, label: label, on: $0) } }
+    }
+
+    /// Has something checked before it is done for the first time.
+    private func prove(_ skill: Skill, _ check: () throws -> Void) throws {
+        guard !state.withLock({ $0.proven.contains(skill) }) else { return }
+        try check()
+        state.withLock { _ = $0.proven.insert(skill) }
+    }
+
+    /// See `EncodingEngine.refine`.
+    /// - Throws: as `encode`.
+    func refine(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, by refining: Refining,
+        into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?
+    ) throws {
+        try prove(.refining(type)) { try withLane { try Canary.checkRefined(type, label: label, on: $0) } }
+        try withLane { lane in
+            try lane.refine(type, rows: rows, columns: columns, by: refining, into: encoded, error: &error)
+        }
     }
 
     /// See `WeightEngine.round`.
@@ -97,10 +114,7 @@ final class Card: Sendable {
         _ rows: UnsafeBufferPointer<Float>, by rounding: WeightRounding, original: UnsafeBufferPointer<Float>,
         into outputs: [WeightComponent: UnsafeMutableRawBufferPointer], error: inout EncodingError
     ) throws {
-        if !state.withLock({ $0.provenFormats.contains(rounding.format) }) {
-            try withLane { try Canary.check(rounding, label: label, on: $0) }
-            state.withLock { _ = $0.provenFormats.insert(rounding.format) }
-        }
+        try prove(.rounding(rounding.format)) { try withLane { try Canary.check(rounding, label: label, on: $0) } }
         try withLane { try $0.round(rows, by: rounding, original: original, into: outputs, error: &error) }
     }
 
@@ -110,10 +124,7 @@ final class Card: Sendable {
         state.withLock { $0.load += 1 }
         defer { state.withLock { $0.load -= 1 } }
         let factor = try CardFactor(context: context, program: program(.weights))
-        if !state.withLock(\.hasProvenFactors) {
-            try Canary.checkFactor(label: label, factor.factor)
-            state.withLock { $0.hasProvenFactors = true }
-        }
+        try prove(.factoring) { try Canary.checkFactor(label: label, factor.factor) }
         return try factor.factor(strips, count: count)
     }
 

@@ -69,6 +69,19 @@ package final class CardEngine: ComputeEngine {
             type, rows: rows, columns: columns, importance: importance, into: encoded, error: &error, scratch)
     }
 
+    package func refine(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, by refining: Refining,
+        into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?, _ scratch: Scratch
+    ) throws {
+        let isDone =
+            withCard { card in
+                try card.refine(type, rows: rows, columns: columns, by: refining, into: encoded, error: &error)
+            } != nil
+        guard !isDone else { return }
+        try processor.refine(
+            type, rows: rows, columns: columns, by: refining, into: encoded, error: &error, scratch)
+    }
+
     package func round(
         _ rows: UnsafeBufferPointer<Float>, by rounding: WeightRounding, original: UnsafeBufferPointer<Float>,
         into outputs: [WeightComponent: UnsafeMutableRawBufferPointer], error: inout EncodingError, _ scratch: Scratch

@@ -21,17 +21,20 @@ final class CardLane: @unchecked Sendable {
     private var sums: DeviceMemory?
     private var toCard: PinnedMemory?
     private var fromCard: PinnedMemory?
+    private let feedbacks = CardFeedback.Last()
+    private let refining: CardRefining
     /// Made when the first weights come.
     private var weights: CardWeights?
 
     /// Threads of a block: few, for each has a frame of kilobytes.
-    private static let threads = 64
+    static let threads = 64
 
     init(_ card: Card, _ context: CUDAContext) throws {
         self.card = card
         self.context = context
         stream = try CUDAStream(context)
         done = try CUDAEvent(context)
+        refining = CardRefining(context, stream, feedbacks)
     }
 
     /// Σ(x − x̂)² and Σx² of a row, as the kernel writes them.
@@ -42,68 +45,100 @@ final class CardLane: @unchecked Sendable {
     /// See `EncodingEngine.encode`.
     func encode(
         _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int,
-        importance weights: UnsafeBufferPointer<Float>?, into target: UnsafeMutableRawBufferPointer,
+        importance: UnsafeBufferPointer<Float>?, into target: UnsafeMutableRawBufferPointer,
         error: inout EncodingError?
     ) throws {
-        guard !rows.isEmpty, let blockBytes = type.bytes(elements: type.blockSize) else { return }
         let program = try card.program(.blocks(type)), rowProgram = try card.program(.rows)
-        let rowCount = rows.count / columns, blocks = rows.count / type.blockSize
-        let values = try context.room(&self.values, for: rows.count * 4)
-        let encoded = try context.room(&self.encoded, for: target.count)
-        let importance = try weights.map { try context.room(&self.importance, for: $0.count * 4) }
-        let sumBytes = rowCount * MemoryLayout<RowSums>.stride
+        try withRows(type, rows, columns: columns, importance: importance, into: target, error: &error) { rows in
+            var means: DeviceMemory?
+            if rows.importance != nil, DeviceProgram.usesRowMeans(type) {
+                let found = try context.room(&self.means, for: rows.count * 4)
+                try stream.launch(rowProgram, DeviceProgram.rowMeans, threads: rows.count, block: Self.threads) {
+                    $0.append(rows.values)
+                    $0.append(counts: rows.count, columns)
+                    $0.append(found)
+                }
+                means = found
+            }
+            let blocks = rows.count * columns / type.blockSize
+            try stream.launch(program, DeviceProgram.encoder(type), threads: blocks, block: Self.threads) {
+                $0.append(rows.values)
+                $0.append(counts: blocks, type.blockSize, target.count / blocks, columns)
+                $0.append(rows.importance?.address ?? 0)
+                $0.append(means?.address ?? 0)
+                $0.append(rows.encoded)
+            }
+        }
+    }
 
+    /// See `EncodingEngine.refine`.
+    func refine(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, by refining: Refining,
+        into target: UnsafeMutableRawBufferPointer, error: inout EncodingError?
+    ) throws {
+        let programs = CardRefining.Programs(
+            type: type, refining: try card.program(.refining(type)), blocks: try card.program(.blocks(type)),
+            rows: try card.program(.rows))
+        try refining.importance.withUnsafeBufferPointer { importance in
+            try withRows(type, rows, columns: columns, importance: importance, into: target, error: &error) {
+                try self.refining.refine($0, by: refining.feedback, programs)
+            }
+        }
+    }
+
+    /// Sends rows, has `body` start what encodes them, and takes the blocks from the card.
+    private func withRows(
+        _ type: ElementType, _ rows: UnsafeBufferPointer<Float>, columns: Int,
+        importance weights: UnsafeBufferPointer<Float>?, into target: UnsafeMutableRawBufferPointer,
+        error: inout EncodingError?, _ body: (CardRows.Sent) throws -> Void
+    ) throws {
+        guard !rows.isEmpty else { return }
+        let rowProgram = try card.program(.rows), rowCount = rows.count / columns
+        let sumBytes = rowCount * MemoryLayout<RowSums>.stride
         // In one the values are followed by the importance, in the other the sums by the blocks, which need no alignment.
         let outgoing = try context.room(&toCard, for: rows.count * 4 + (weights?.count ?? 0) * 4).bytes
         let incoming = try context.room(&fromCard, for: sumBytes + target.count).bytes
+        let sent = CardRows.Sent(
+            count: rowCount, columns: columns, values: try context.room(&self.values, for: rows.count * 4),
+            importance: try weights.map { try context.room(&self.importance, for: $0.count * 4) },
+            encoded: try context.room(&self.encoded, for: target.count))
         try CardRows(stream: stream, program: rowProgram).send(
             rows, through: UnsafeMutableRawBufferPointer(rebasing: outgoing[..<(rows.count * 4)]),
-            numbers: { try context.room(&numbers, for: rows.count * 2) }, to: values)
-        if let weights, let importance {
+            numbers: { try context.room(&numbers, for: rows.count * 2) }, to: sent.values)
+        if let weights, let importance = sent.importance {
             let place = UnsafeMutableRawBufferPointer(rebasing: outgoing[(rows.count * 4)...])
             place.copyMemory(from: UnsafeRawBufferPointer(weights))
             try stream.copy(UnsafeRawBufferPointer(rebasing: place[..<(weights.count * 4)]), to: importance)
         }
-        var means: DeviceMemory?
-        if weights != nil, DeviceProgram.usesRowMeans(type) {
-            let found = try context.room(&self.means, for: rowCount * 4)
-            try stream.launch(rowProgram, DeviceProgram.rowMeans, threads: rowCount, block: Self.threads) {
-                $0.append(values)
-                $0.append(counts: rowCount, columns)
-                $0.append(found)
-            }
-            means = found
-        }
-        try stream.launch(program, DeviceProgram.encoder(type), threads: blocks, block: Self.threads) {
-            $0.append(values)
-            $0.append(counts: blocks, type.blockSize, blockBytes, columns)
-            $0.append(importance?.address ?? 0)
-            $0.append(means?.address ?? 0)
-            $0.append(encoded)
-        }
+        try body(sent)
         let sumPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[..<sumBytes])
         let blockPlace = UnsafeMutableRawBufferPointer(rebasing: incoming[sumBytes..<sumBytes + target.count])
-        try stream.copy(encoded, to: blockPlace)
-        if error != nil {
-            let decoded = try context.room(&self.decoded, for: rows.count * 4),
-                sums = try context.room(&self.sums, for: sumBytes)
-            try stream.launch(program, DeviceProgram.decoder(type), threads: blocks, block: Self.threads) {
-                $0.append(encoded)
-                $0.append(counts: blocks, type.blockSize, blockBytes)
-                $0.append(decoded)
-            }
-            try stream.launch(rowProgram, DeviceProgram.rowErrors, threads: rowCount, block: Self.threads) {
-                $0.append(values)
-                $0.append(decoded)
-                $0.append(counts: rowCount, columns)
-                $0.append(sums)
-            }
-            try stream.copy(sums, to: sumPlace)
-        }
+        try stream.copy(sent.encoded, to: blockPlace)
+        if error != nil { try measure(type, sent, into: sumPlace) }
         try stream.record(done)
         try done.synchronize()
         target.copyMemory(from: UnsafeRawBufferPointer(blockPlace))
         error?.add(UnsafeRawBufferPointer(sumPlace).bindMemory(to: RowSums.self))
+    }
+
+    /// Sums up what is lost of each row.
+    private func measure(_ type: ElementType, _ rows: CardRows.Sent, into place: UnsafeMutableRawBufferPointer) throws {
+        let program = try card.program(.blocks(type)), rowProgram = try card.program(.rows)
+        let values = rows.count * rows.columns, blocks = values / type.blockSize
+        let decoded = try context.room(&self.decoded, for: values * 4)
+        let sums = try context.room(&self.sums, for: place.count)
+        try stream.launch(program, DeviceProgram.decoder(type), threads: blocks, block: Self.threads) {
+            $0.append(rows.encoded)
+            $0.append(counts: blocks, type.blockSize, type.bytes(elements: type.blockSize) ?? 0)
+            $0.append(decoded)
+        }
+        try stream.launch(rowProgram, DeviceProgram.rowErrors, threads: rows.count, block: Self.threads) {
+            $0.append(rows.values)
+            $0.append(decoded)
+            $0.append(counts: rows.count, rows.columns)
+            $0.append(sums)
+        }
+        try stream.copy(sums, to: place)
     }
 
     /// See `WeightEngine.round`.
@@ -113,7 +148,8 @@ final class CardLane: @unchecked Sendable {
     ) throws {
         let weights =
             try self.weights
-            ?? CardWeights(context, stream, program: card.program(.weights), rowProgram: card.program(.rows))
+            ?? CardWeights(
+                context, stream, feedbacks, program: card.program(.weights), rowProgram: card.program(.rows))
         self.weights = weights
         try weights.round(rows, by: rounding, original: original, into: outputs, error: &error)
     }

@@ -7,6 +7,16 @@ struct CardRows {
     /// `DeviceProgram.rows`.
     let program: Card.Loaded
 
+    /// Rows in the card's memory, and what is made of them.
+    struct Sent {
+        let count: Int
+        let columns: Int
+        let values: DeviceMemory
+        /// A value for each column.
+        let importance: DeviceMemory?
+        let encoded: DeviceMemory
+    }
+
     /// - Parameters:
     ///   - staging: pinned, four bytes for each value; left alone until the stream has gone on.
     ///   - numbers: memory of the card for two bytes of each value, taken where it is needed.

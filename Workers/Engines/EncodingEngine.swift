@@ -20,6 +20,34 @@ package protocol EncodingEngine: Sendable {
         importance: UnsafeBufferPointer<Float>?, into encoded: UnsafeMutableRawBufferPointer,
         error: inout EncodingError?, _ scratch: Scratch
     ) throws
+
+    /// Encodes whole rows whose columns make good each other's errors, as `Kernels.refine` does. Calls may come from
+    /// several threads.
+    /// - Parameters:
+    ///   - type: one that `isRefined`.
+    ///   - rows: as those of `encode`; a multiple of `Kernels.refinedRows`, or the last of the matrix.
+    func refine(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, by refining: Refining,
+        into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?, _ scratch: Scratch
+    ) throws
+}
+
+/// What blocks are refined by.
+package struct Refining: Sendable {
+    /// A value for each column.
+    package let importance: [Float]
+    package let feedback: SharedFeedback
+
+    package init(importance: [Float], feedback: SharedFeedback) {
+        (self.importance, self.feedback) = (importance, feedback)
+    }
+}
+
+/// A feedback by reference: what an engine has made of it can be used again for the same one.
+package final class SharedFeedback: Sendable {
+    package let value: Feedback
+
+    package init(_ value: Feedback) { self.value = value }
 }
 
 /// The processor.
@@ -39,8 +67,24 @@ package struct ProcessorEngine: EncodingEngine {
         try Self.measure(type, encoded, against: rows, columns: columns, error: &error, scratch)
     }
 
+    package func refine(
+        _ type: ElementType, rows: UnsafeBufferPointer<Float>, columns: Int, by refining: Refining,
+        into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?, _ scratch: Scratch
+    ) throws {
+        let room = try scratch.working.floats(Kernels.refiningScratch(columns: columns))
+        let count = rows.count / columns, rowBytes = encoded.count / max(count, 1)
+        for row in stride(from: 0, to: count, by: Kernels.refinedRows) {
+            let end = min(row + Kernels.refinedRows, count)
+            Kernels.refine(
+                type, rows: UnsafeBufferPointer(rebasing: rows[row * columns..<end * columns]), columns: columns,
+                importance: refining.importance, feedback: refining.feedback.value, scratch: room,
+                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<end * rowBytes]))
+        }
+        try Self.measure(type, encoded, against: rows, columns: columns, error: &error, scratch)
+    }
+
     /// Adds what blocks have lost of the rows that they were made of.
-    static func measure(
+    private static func measure(
         _ type: ElementType, _ encoded: UnsafeMutableRawBufferPointer, against rows: UnsafeBufferPointer<Float>,
         columns: Int, error: inout EncodingError?, _ scratch: Scratch
     ) throws {

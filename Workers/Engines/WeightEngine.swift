@@ -15,15 +15,11 @@ package struct WeightRounding: Sendable {
     package struct Search: Sendable {
         /// A value for each column; nil where all matter alike.
         package let importance: [Float]?
-        package let feedback: Feedback?
-        /// That of all copies: what was made of the feedback elsewhere can be used again.
-        package let identity = Identity()
+        package let feedback: SharedFeedback?
 
         package init(importance: [Float]? = nil, feedback: Feedback? = nil) {
-            (self.importance, self.feedback) = (importance, feedback)
+            (self.importance, self.feedback) = (importance, feedback.map(SharedFeedback.init))
         }
-
-        package final class Identity: Sendable {}
     }
 
     package init(
@@ -98,7 +94,7 @@ extension ProcessorEngine: WeightEngine {
             rounding.format, source: rounding.source, columns: rounding.columns, globalScale: rounding.globalScale)
         Kernels.fit(
             rounding.format, source: rounding.source, rows: rows, columns: rounding.columns,
-            globalScale: rounding.globalScale, importance: search.importance, feedback: search.feedback,
+            globalScale: rounding.globalScale, importance: search.importance, feedback: search.feedback?.value,
             scratch: try scratch.working.floats(room), into: outputs)
     }
 

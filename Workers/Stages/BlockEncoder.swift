@@ -15,14 +15,14 @@ struct BlockEncoder {
     /// Which of them rows have.
     private let weights: Importance?
     private let refinement: Refinement?
-    /// Of the factor item that was asked for last.
-    private var feedback: (item: Int, feedback: Feedback)?
+    /// Of the matrix that was encoded last.
+    private var refining: (item: Int, matrix: Int, refining: Refining)?
 
     /// Rows that are best encoded together, or a multiple.
     var rowMultiple: Int { refinement == nil ? 1 : Kernels.refinedRows }
 
     /// - Parameters:
-    ///   - engine: what encodes, where blocks are not refined.
+    ///   - engine: what encodes.
     ///   - rescaler: of the rows that will be encoded.
     ///   - vectors: what the vectors of an importance matrix are.
     /// - Throws: what `vectors` throws; `.unsupported` and `.invalidInput` where the span cannot become such blocks.
@@ -74,56 +74,43 @@ struct BlockEncoder {
         while row < rows {
             let tensorRow = firstRow + row
             let count = min(rows - row, weights.rowsPerMatrix - tensorRow % weights.rowsPerMatrix)
-            let start = weights.matrix(of: tensorRow) * span.columns
-            try encode(
-                UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns]),
-                tensorRow: tensorRow, importance: importance[start..<start + span.columns], scratch,
-                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<(row + count) * rowBytes]),
-                error: &error)
+            let matrix = weights.matrix(of: tensorRow)
+            let own = importance[matrix * span.columns..<(matrix + 1) * span.columns]
+            let some = UnsafeBufferPointer(rebasing: values[row * span.columns..<(row + count) * span.columns])
+            let target = UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<(row + count) * rowBytes])
+            if let refinement {
+                try engine.refine(
+                    type, rows: some, columns: span.columns,
+                    by: refining(refinement, tensorRow: tensorRow, matrix: matrix, own), into: target, error: &error,
+                    scratch)
+            } else {
+                try own.withUnsafeBufferPointer {
+                    try engine.encode(
+                        type, rows: some, columns: span.columns, importance: $0, into: target, error: &error, scratch)
+                }
+            }
             row += count
         }
     }
 
-    /// Encodes rows of one matrix.
-    private mutating func encode(
-        _ values: UnsafeBufferPointer<Float>, tensorRow: Int, importance: ArraySlice<Float>,
-        _ scratch: Scratch, into encoded: UnsafeMutableRawBufferPointer, error: inout EncodingError?
-    ) throws {
-        guard let refinement else {
-            try importance.withUnsafeBufferPointer {
-                try engine.encode(
-                    type, rows: values, columns: span.columns, importance: $0, into: encoded, error: &error, scratch)
-            }
-            return
-        }
-        let feedback = try feedback(refinement, tensorRow: tensorRow)
-        let importance = Array(importance)
-        let room = try scratch.working.floats(Kernels.refiningScratch(columns: span.columns))
-        let rows = values.count / span.columns
-        for row in stride(from: 0, to: rows, by: Kernels.refinedRows) {
-            let end = min(row + Kernels.refinedRows, rows)
-            Kernels.refine(
-                type, rows: UnsafeBufferPointer(rebasing: values[row * span.columns..<end * span.columns]),
-                columns: span.columns, importance: importance, feedback: feedback, scratch: room,
-                into: UnsafeMutableRawBufferPointer(rebasing: encoded[row * rowBytes..<end * rowBytes]))
-        }
-        try ProcessorEngine.measure(
-            type, encoded, against: values, columns: span.columns, error: &error, scratch)
-    }
-
-    private mutating func feedback(_ refinement: Refinement, tensorRow: Int) throws -> Feedback {
+    private mutating func refining(
+        _ refinement: Refinement, tensorRow: Int, matrix: Int, _ importance: ArraySlice<Float>
+    ) throws -> Refining {
         guard let item = refinement.factor(of: tensorRow) else {
             throw QuernError(.invalidInput, "the work item has no factor for row \(tensorRow)", at: span.tensor)
         }
-        if let feedback, feedback.item == item { return feedback.feedback }
-        // Never two at a time.
-        feedback = nil
-        let read = try findings.feedback(findings.factor(of: item), columns: span.columns)
-        guard read.isMade(for: type, columns: span.columns) else {
+        if let refining, refining.item == item, refining.matrix == matrix { return refining.refining }
+        // A factor is large: never two at a time, and none read twice where matrices share it.
+        let known = refining.flatMap { $0.item == item ? $0.refining.feedback : nil }
+        refining = nil
+        let feedback =
+            try known ?? SharedFeedback(findings.feedback(findings.factor(of: item), columns: span.columns))
+        guard feedback.value.isMade(for: type, columns: span.columns) else {
             throw QuernError(.invalidInput, "the factor is not one for \(type)", at: span.tensor)
         }
-        feedback = (item, read)
-        return read
+        let made = Refining(importance: Array(importance), feedback: feedback)
+        refining = (item, matrix, made)
+        return made
     }
 }
 

@@ -2,8 +2,6 @@
 //
 // Groups lie in tiles: `columns` vectors of FIT_LANES rows, one after the other.
 
-enum { fit_lanes = 32 };
-
 /// Numbers and how their scales are stored; constants.
 typedef struct {
     uint32_t numbers;

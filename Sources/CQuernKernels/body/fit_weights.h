@@ -6,7 +6,8 @@
 // column j is rounded where w_j + Σ V_kj (w_k − ŵ_k), k < j, is nearest to a number. This equals GPTQ's updates by the
 // Cholesky factor of H⁻¹ without an inverse.
 
-enum { fit_rows = 128, fit_panel = quern_feedback_panel, fit_step = 16 };
+/// Rows of a call at most.
+enum { fit_rows = 128 };
 
 typedef struct {
     /// A tile for every FIT_LANES rows: [tiles, columns, lanes].

@@ -2,8 +2,6 @@
 // three bits of two indices, both with their shift; eight bytes with a 3-bit scale for each 16 values, four in a word,
 // which has four bits of the half-precision scale at its top.
 
-enum { iq1_m_bytes = 56 };
-
 /// Replaces the scale of a super-block by the best one for the points, shifts and scale quants.
 KERNEL lane_float refit_ternary(lane_float scale, const lane_float *x, const lane_float *w, const ternary_fit fits[16],
                                 const lane_int quants[16]) {

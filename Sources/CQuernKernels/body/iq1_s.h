@@ -1,8 +1,6 @@
 // IQ1_S: super-blocks of 256 values: half-precision scale, the low bytes of the indices of 32 points, and for each 32
 // values two bytes with the upper three bits of their four indices, a 3-bit scale and the shift.
 
-enum { iq1_s_bytes = 50 };
-
 ENCODER void encode_iq1_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_codebook *book = quern_codebook_get(quern_codebook_iq1);
     for (size_t block = 0; block < count; block += LANES) {

@@ -4,8 +4,6 @@
 // eight bytes with scales. IQ2_S: the unit, 32 low bytes of indices, 32 bytes with eight signs each, eight bytes with
 // four upper bit pairs of indices each, eight bytes with scales.
 
-enum { iq2_xs_bytes = 74, iq2_s_bytes = 82 };
-
 /// The points, signs and scales of LANES super-blocks.
 typedef struct {
     lane_int indices[32], signs[32], scales[16];

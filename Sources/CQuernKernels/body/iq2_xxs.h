@@ -1,8 +1,6 @@
 // IQ2_XXS: super-blocks of 256 values: half-precision unit of the scales, then for each sub-block of 32 values four
 // bytes with the indices of its points, and a word with seven signs for each point and, on top, a 4-bit scale.
 
-enum { iq2_xxs_bytes = 66 };
-
 ENCODER void encode_iq2_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const point_search search = {
         .book = quern_codebook_get(quern_codebook_iq2_xxs),

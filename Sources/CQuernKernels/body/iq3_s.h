@@ -1,8 +1,6 @@
 // IQ3_S: super-blocks of 256 values: half-precision unit of the scales, the low bytes of 64 indices of points, their
 // ninth bits, 256 signs, eight 4-bit scales.
 
-enum { iq3_s_bytes = 110 };
-
 ENCODER void encode_iq3_s(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_candidates *book = quern_candidates_get(quern_codebook_iq3_s);
     for (size_t first = 0; first < count; first += LANES) {

@@ -1,8 +1,6 @@
 // IQ3_XXS: super-blocks of 256 values: half-precision unit of the scales, 64 indices of points, then for each sub-block
 // of 32 values a word with four times seven signs and, on top, a 4-bit scale.
 
-enum { iq3_xxs_bytes = 98 };
-
 ENCODER void encode_iq3_xxs(const float *from, size_t count, size_t columns, const float *importance, uint8_t *to) {
     const quern_candidates *book = quern_candidates_get(quern_codebook_iq3_xxs);
     for (size_t first = 0; first < count; first += LANES) {

@@ -3,8 +3,6 @@
 // IQ4_XS: super-blocks of 256 values: half-precision scale of the scales, 2 bytes with the upper two and 4 bytes with
 // the lower four bits of eight scales, 128 bytes of nibbles.
 
-enum { iq4_nl_bytes = 18, iq4_xs_bytes = 136 };
-
 /// Writes the indices of 32 values.
 KERNEL void write_nonlinear(lane_blocks *blocks, const lane_float x[32], lane_float inverse) {
     lane_int indices[32];

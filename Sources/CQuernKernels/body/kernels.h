@@ -37,6 +37,7 @@
 
 #include "search_affine.h"
 #include "search_symmetric.h"
+#include "nonlinear_levels.h"
 #include "search_nonlinear.h"
 #include "search_scales.h"
 #include "search_neighbours.h"
@@ -46,6 +47,7 @@
 #include "search_ternary.h"
 
 #include "row_halves.h"
+#include "block_bytes.h"
 #include "floats.h"
 #include "q8_0.h"
 #include "q4_0_q5_0.h"
@@ -86,6 +88,7 @@
 #include "products.h"
 #include "factor.h"
 #include "quadratic.h"
+#include "fit_tiles.h"
 #include "fit_scales.h"
 #include "fit_weights.h"
 #include "block_grids.h"
@@ -93,5 +96,6 @@
 #include "refine_space.h"
 #include "refine_points.h"
 #include "refine_codebooks.h"
+#include "refine_round.h"
 #include "refine.h"
 #include "table.h"

@@ -4,8 +4,6 @@
 // value j + 8.
 // As in the reference, magnitudes count halves and scales are half of what they say.
 
-enum { mxfp4_bytes = 17, nvfp4_bytes = 36 };
-
 /// Codes of magnitudes with the signs of `values`; zero has none.
 KERNEL row_byte row_signed_fp4(row_int codes, row_float values) {
     return __builtin_convertvector(codes | (((row_int)values < 0) & (codes != 0) & 8), row_byte);

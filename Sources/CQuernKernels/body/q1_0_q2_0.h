@@ -1,8 +1,6 @@
 // Q1_0: blocks of 128 values: half-precision scale, 16 bytes of signs, set for zero and above.
 // Q2_0: blocks of 64 values: half-precision scale, 16 bytes of bit pairs: quant + 1 of four neighbouring values.
 
-enum { q1_0_bytes = 18, q2_0_bytes = 18 };
-
 /// The scale is the mean magnitude; its sum has an order, hence lanes.
 ENCODER void encode_q1_0(const float *from, size_t count, uint8_t *to) {
     for (size_t block = 0; block < count; block += LANES) {

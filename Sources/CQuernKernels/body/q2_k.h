@@ -1,8 +1,6 @@
 // Q2_K: super-blocks of 256 values: 16 bytes with a 4-bit scale and, above it, a 4-bit minimum, 64 bytes of quant
 // pairs, half-precision scales of the scales and of the minima.
 
-enum { q2_k_bytes = 84 };
-
 /// Four-bit quants against the largest, as the reference does without importance; all zero where none is positive.
 /// - Returns: the scale of the scales.
 KERNEL lane_float quantize_small_scales(const lane_float x[16], lane_int quants[16]) {

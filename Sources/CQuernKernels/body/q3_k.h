@@ -1,8 +1,6 @@
 // Q3_K: super-blocks of 256 values: 32 bytes of third bits, 64 bytes of low bit pairs, 12 bytes with sixteen 6-bit
 // scales, half-precision scale of the scales.
 
-enum { q3_k_bytes = 110 };
-
 /// Sixteen 6-bit scales: low nibbles in bytes 0 ..< 8, upper bit pairs in bytes 8 ..< 12.
 KERNEL void pack_signed_scales(lane_int bytes[12], const lane_int scales[16]) {
     for (int j = 0; j < 8; ++j) bytes[j] = (scales[j] & 15) | ((scales[j + 8] & 15) << 4);

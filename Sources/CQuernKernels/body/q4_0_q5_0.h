@@ -1,8 +1,6 @@
 // Q4_0 and Q5_0: blocks of 32 values: half-precision scale, (Q5_0: 32 fifth bits), 16 bytes of two low nibbles:
 // value j and value j + 16.
 
-enum { q4_0_bytes = 18, q5_0_bytes = 22 };
-
 /// Low nibbles of 32 quants.
 KERNEL void row_save_nibbles(uint8_t *to, row_byte low, row_byte high) {
     row_save_bytes(to, (low & 15) | (row_byte)(high << 4));

@@ -1,8 +1,6 @@
 // Q4_1 and Q5_1: blocks of 32 values: half-precision scale and minimum, (Q5_1: 32 fifth bits), 16 bytes of two low
 // nibbles: value j and value j + 16.
 
-enum { q4_1_bytes = 20, q5_1_bytes = 24 };
-
 /// Floats as integers of the same order, and back; −0 comes before +0.
 KERNEL row_int row_ordered(row_float a) { return (row_int)a ^ (((row_int)a >> 31) & 0x7fffffff); }
 KERNEL float float_of_ordered(int32_t a) { return float_from_bits((uint32_t)(a ^ ((a >> 31) & 0x7fffffff))); }

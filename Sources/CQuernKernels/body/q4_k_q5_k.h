@@ -1,8 +1,6 @@
 // Q4_K and Q5_K: super-blocks of 256 values: half-precision scales of the scales and of the minima, 12 bytes with
 // eight 6-bit scales and minima, (Q5_K: 32 bytes of fifth bits), 128 bytes of two low nibbles.
 
-enum { q4_k_bytes = 144, q5_k_bytes = 176 };
-
 /// Eight scales and minima (each 0 ... 63; a reference quirk lets up to 255 through, which spill as there).
 KERNEL void pack_scales(lane_int bytes[12], const lane_int *scales, const lane_int *minima) {
     for (int j = 0; j < 4; ++j) {

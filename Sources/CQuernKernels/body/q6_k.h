@@ -1,8 +1,6 @@
 // Q6_K: super-blocks of 256 values: 128 bytes of low nibbles, 64 bytes of upper bit pairs, 16 signed scales,
 // half-precision scale of the scales.
 
-enum { q6_k_bytes = 210 };
-
 KERNEL void encode_symmetric_k(const float *from, size_t count, size_t columns, const float *importance,
                                uint8_t *to) {
     for (size_t block = 0; block < count; block += LANES) {

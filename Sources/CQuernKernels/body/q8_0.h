@@ -1,7 +1,5 @@
 // Q8_0: blocks of 32 values: half-precision scale, 32 signed bytes.
 
-enum { q8_0_bytes = 34 };
-
 /// Rounds to the nearest integer, halves away from zero: truncation after adding the largest float below one half.
 KERNEL row_signed_byte row_rounded(row_float values) {
     const row_int half = ((row_int)values & (int32_t)0x80000000) | 0x3effffff;

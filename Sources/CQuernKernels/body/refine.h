@@ -6,89 +6,54 @@
 // point (refine_codebooks.h). With H = V D Vᵀ the loss is Σ D_j (what is left of column j when it is rounded)²: of a few
 // sizes of the block's scales the one with the least of it is kept.
 
-/// Sizes of scales that are tried, the encoder's own among them. More of them gain less than a hundredth.
-enum { refine_trials = 5 };
+typedef struct {
+    /// What is at work.
+    refine_tile tile;
+    const float *importance;
+    /// For every FIT_LANES rows: [tiles, columns, lanes]; columns in the order of the feedback.
+    float *weights;
+    /// Of all rows, [columns, FIT_ROWS]: what is left of them; the columns of one block, corrected by earlier blocks.
+    float *differences, *corrections;
+    /// Of one block, [lanes, columns].
+    float *natural;
+    /// Of the best scales, [columns, lanes].
+    uint8_t *best;
+    /// Encoded, [lanes, bytes]: those of a trial, and those with the best scales.
+    uint8_t *blocks, *kept;
+    size_t columns;
+} refine_space;
 
-/// What the values of a block are rounded to: whole numbers, uneven levels, points of a code book.
-typedef enum { refine_to_whole, refine_to_levels, refine_to_points } refine_kind;
-
-KERNEL row_int refine_code(row_float quotient, grid kind, bool has_levels) {
-    if (!has_levels) {
-        const row_float held = row_least(row_most(quotient + (float)kind.centre, 0), (float)kind.highest);
-        return __builtin_convertvector((held + ROUNDING) - ROUNDING, row_int);
-    }
-    row_int code = 0;
-    for (int i = 1; i < 16; ++i) code -= quotient >= nonlinear_threshold(i);
-    return code;
+static size_t refine_scratch(size_t columns) {
+    const size_t floats = 4 * refine_block + 5 * refine_groups, bytes = 4 * refine_block;
+    return fit_rows * (2 * columns + refine_block) + fit_lanes * (floats + bytes / sizeof(float));
 }
 
-/// What a code stands for, to be multiplied by the scale.
-KERNEL row_float refine_number(row_int code, grid kind, bool has_levels) {
-    if (!has_levels) return __builtin_convertvector(code, row_float) - (float)kind.centre;
-    row_float level = nonlinear_level(0);
-    for (int i = 1; i < 16; ++i) level = CHOOSE(code >= i, (row_float)nonlinear_level(i), level);
-    return level;
+static refine_space refine_begin(uint32_t type, size_t columns, const float *importance, float *scratch) {
+    refine_space space = {.tile = refine_tile_of(type), .importance = importance, .columns = columns};
+    refine_tile *const tile = &space.tile;
+    space.weights = scratch;
+    space.differences = space.weights + fit_rows * columns;
+    space.corrections = space.differences + fit_rows * columns;
+    tile->corrected = space.corrections + fit_rows * refine_block;
+    tile->panel = tile->corrected + refine_block * fit_lanes;
+    tile->trial = tile->panel + refine_block * fit_lanes;
+    space.natural = tile->trial + refine_block * fit_lanes;
+    tile->scales = space.natural + refine_block * fit_lanes;
+    tile->offsets = tile->scales + refine_groups * fit_lanes;
+    tile->fitted = tile->offsets + refine_groups * fit_lanes;
+    tile->products = tile->fitted + refine_groups * fit_lanes;
+    tile->squares = tile->products + refine_groups * fit_lanes;
+    tile->codes = (uint8_t *)(tile->squares + refine_groups * fit_lanes);
+    space.best = tile->codes + refine_block * fit_lanes;
+    space.blocks = space.best + refine_block * fit_lanes;
+    space.kept = space.blocks + refine_block * fit_lanes;
+    return space;
 }
-
-/// Rounds a column of the block.
-/// - place: in the order of the feedback, from the first of the block on.
-/// - weights: what it was before all corrections.
-/// - variance: D of the column.
-KERNEL void refine_round(const refine_space *space, size_t place, size_t column, const float *weights, float variance,
-                         float *losses, bool has_levels) {
-    const size_t group = column / (size_t)space->kind.group * fit_lanes;
-    for (size_t lane = 0; lane < fit_lanes; lane += 16) {
-        const row_float value = row_load(space->panel + place * fit_lanes + lane);
-        const row_float scale = row_load(space->scales + group + lane);
-        const row_float offset = row_load(space->offsets + group + lane);
-        const row_float quotient = CHOOSE(scale == 0, (row_float)0, (value - offset) / scale);
-        const row_int code = refine_code(quotient, space->kind, has_levels);
-        const row_float number = refine_number(code, space->kind, has_levels) * scale + offset;
-        row_save_bytes(space->codes + column * fit_lanes + lane, __builtin_convertvector(code, row_byte));
-        row_save(space->trial + place * fit_lanes + lane, row_load(weights + lane) - number);
-        const row_float left = value - number;
-        row_save(losses + lane, row_load(losses + lane) + variance * (left * left));
-    }
-}
-
-/// Rounds the columns of a block.
-/// - first: of them in the order of the feedback.
-/// - weights: of that place.
-/// - losses: receives what each row loses.
-KERNEL void refine_round_all(const refine_space *space, const quern_feedback *feedback, size_t first,
-                             const float *weights, float losses[fit_lanes], refine_kind kind) {
-    const size_t count = (size_t)space->kind.block;
-    memcpy(space->panel, space->corrected, count * fit_lanes * sizeof(float));
-    memset(losses, 0, fit_lanes * sizeof(float));
-    if (kind == refine_to_points) refine_begin_sums(space);
-    for (size_t step = 0; step < count; step += fit_step) {
-        size_t stride;
-        const float *factor = refine_factor(feedback, first, first + step, &stride);
-        add_products(factor, stride, space->trial, fit_lanes, step, fit_step, fit_lanes,
-                     space->panel + step * fit_lanes, fit_lanes);
-        factor += step * stride;
-        if (kind == refine_to_points) {
-            refine_points(space, feedback, first, step, factor, stride, weights, losses);
-            continue;
-        }
-        for (size_t i = 0; i < fit_step; ++i, factor += stride) {
-            const size_t place = step + i;
-            refine_round(space, place, feedback->order[first + place] % count, weights + place * fit_lanes,
-                         feedback->variances[first + place], losses, kind == refine_to_levels);
-            add_products(factor + i + 1, stride, space->trial + place * fit_lanes, fit_lanes, 1, fit_step - 1 - i,
-                         fit_lanes, space->panel + (place + 1) * fit_lanes, fit_lanes);
-        }
-    }
-    if (kind == refine_to_points) refine_fit_scales(space);
-}
-
-static bool encode(uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
-                   uint8_t *to);
 
 /// Corrects the columns of a block in all rows by the errors of earlier blocks: the factor, which is larger than any
 /// cache, is gone through once for all.
 static void refine_correct(const refine_space *space, const quern_feedback *feedback, size_t first, size_t tiles) {
-    const size_t count = (size_t)space->kind.block, panel = count < fit_panel ? count : fit_panel;
+    const size_t count = (size_t)space->tile.kind.block, panel = count < fit_panel ? count : fit_panel;
     for (size_t tile = 0; tile < tiles; ++tile) {
         const float *const weights = space->weights + (tile * space->columns + first) * fit_lanes;
         for (size_t place = 0; place < count; ++place)
@@ -103,70 +68,63 @@ static void refine_correct(const refine_space *space, const quern_feedback *feed
     }
 }
 
+static bool encode(uint32_t type, const float *from, size_t rows, size_t columns, const float *importance,
+                   uint8_t *to);
+
 /// Has the corrected columns of a block encoded.
 /// - corrections: of the rows of a tile.
 static void refine_search(const refine_space *space, const quern_feedback *feedback, size_t first,
                           const float *weights, const float *corrections, refine_kind kind) {
-    const size_t count = (size_t)space->kind.block;
-    // Where an earlier block has a scale beyond half precision nothing is known by which to correct.
+    const refine_tile *const tile = &space->tile;
+    const size_t count = (size_t)tile->kind.block;
     for (size_t place = 0; place < count; ++place) {
-        for (size_t lane = 0; lane < fit_lanes; lane += 16) {
+        for (size_t lane = 0; lane < fit_lanes; lane += ROW) {
             const row_float weight = row_load(weights + place * fit_lanes + lane);
             const row_float value = row_load(corrections + place * fit_rows + lane);
-            row_save(space->corrected + place * fit_lanes + lane, CHOOSE(value - value == 0, value, weight));
+            row_save(tile->corrected + place * fit_lanes + lane, refine_known(value, weight));
         }
     }
     for (size_t place = 0; place < count; ++place) {
         float *const to = space->natural + feedback->order[first + place] % count;
-        for (size_t lane = 0; lane < fit_lanes; ++lane) to[lane * count] = space->corrected[place * fit_lanes + lane];
+        for (size_t lane = 0; lane < fit_lanes; ++lane) to[lane * count] = tile->corrected[place * fit_lanes + lane];
     }
-    const size_t column = feedback->first + feedback->order[first] / count * count;
-    const float *importance = space->importance ? space->importance + column : NULL;
+    const float *importance = NULL;
     float weighed[refine_block];
-    if (importance && kind == refine_to_points) {
-        refine_weigh(feedback, first, count, importance, weighed);
+    if (space->importance && kind == refine_to_points) {
+        for (size_t place = first; place < first + count; ++place)
+            weighed[feedback->order[place] % count] = refine_weight(feedback, place, space->importance);
         importance = weighed;
+    } else if (space->importance) {
+        importance = space->importance + feedback->first + feedback->order[first] / count * count;
     }
-    encode(space->type, space->natural, fit_lanes, count, importance, space->blocks);
+    encode(tile->type, space->natural, fit_lanes, count, importance, space->blocks);
 }
 
 /// Chooses the codes of a block for the rows of a tile; `kept` has their scales afterwards, `best` the codes.
 KERNEL void refine_choose(const refine_space *space, const quern_feedback *feedback, size_t first,
                           const float *weights, float *differences, refine_kind kind) {
-    static const float sizes[refine_trials] = {1, 0.96f, 1.04f, 0.92f, 1.08f};
-    const size_t count = (size_t)space->kind.block, groups = count / (size_t)space->kind.group;
-    const size_t bytes = space->kind.bytes;
+    const refine_tile *const tile = &space->tile;
+    const size_t count = (size_t)tile->kind.block, bytes = tile->kind.bytes;
     float least[fit_lanes], usual[fit_lanes];
     for (size_t lane = 0; lane < fit_lanes; ++lane)
-        usual[lane] = float_from_half(block_unit(space->type, space->kind, space->blocks + lane * bytes));
-    for (int trial = 0; trial < refine_trials; ++trial) {
+        usual[lane] = float_from_half(block_unit(tile->type, tile->kind, space->blocks + lane * bytes));
+    for (int trial = 0; trial < quern_refine_trials; ++trial) {
         float losses[fit_lanes];
-        for (size_t lane = 0; lane < fit_lanes; ++lane) {
-            uint8_t *const block = space->blocks + lane * bytes;
-            const uint16_t unit = half_from_float(usual[lane] * sizes[trial]);
-            block_set_unit(space->type, space->kind, block, unit);
-            if (kind == refine_to_points && trial > 0) refine_quants(space, lane, float_from_half(unit), block);
-            for (size_t group = 0; group < groups; ++group) {
-                float *const scale = space->scales + group * fit_lanes + lane;
-                float *const offset = space->offsets + group * fit_lanes + lane;
-                if (kind == refine_to_points)
-                    point_scale(space->type, space->kind, space->points, block, (int)group, scale, offset);
-                else grid_scale(space->type, block, (int)group, scale, offset);
-            }
-        }
-        refine_round_all(space, feedback, first, weights, losses, kind);
-        for (size_t lane = 0; lane < fit_lanes; lane += 16) {
+        for (size_t lane = 0; lane < fit_lanes; ++lane)
+            refine_resize(tile, trial, lane, usual[lane], space->blocks + lane * bytes, kind);
+        refine_round_all(tile, feedback, first, weights, losses, kind);
+        for (size_t lane = 0; lane < fit_lanes; lane += ROW) {
             const row_int better = trial == 0 ? (row_int)-1 : row_load(losses + lane) < row_load(least + lane);
             row_save(least + lane, CHOOSE(better, row_load(losses + lane), row_load(least + lane)));
-            for (size_t i = 0; i < 16; ++i)
+            for (size_t i = 0; i < ROW; ++i)
                 if (better[i]) memcpy(space->kept + (lane + i) * bytes, space->blocks + (lane + i) * bytes, bytes);
             for (size_t column = 0; column < count; ++column) {
                 const size_t place = column * fit_lanes + lane;
-                const row_int codes = __builtin_convertvector(row_load_bytes(space->codes + place), row_int);
+                const row_int codes = __builtin_convertvector(row_load_bytes(tile->codes + place), row_int);
                 const row_int best = __builtin_convertvector(row_load_bytes(space->best + place), row_int);
                 row_save_bytes(space->best + place, __builtin_convertvector(CHOOSE(better, codes, best), row_byte));
                 float *const difference = differences + column * fit_rows + lane;
-                row_save(difference, CHOOSE(better, row_load(space->trial + place), row_load(difference)));
+                row_save(difference, CHOOSE(better, row_load(tile->trial + place), row_load(difference)));
             }
         }
     }
@@ -174,7 +132,8 @@ KERNEL void refine_choose(const refine_space *space, const quern_feedback *feedb
 
 KERNEL void refine_rows(const refine_space *space, const float *from, size_t rows, const quern_weight_aid *aid,
                         uint8_t *to, refine_kind kind) {
-    const size_t count = (size_t)space->kind.block, tiles = (rows + fit_lanes - 1) / fit_lanes;
+    const size_t count = (size_t)space->tile.kind.block, bytes = space->tile.kind.bytes;
+    const size_t tiles = (rows + fit_lanes - 1) / fit_lanes;
     for (const quern_feedback *feedback = aid->feedback; feedback < aid->feedback + aid->blocks; ++feedback) {
         for (size_t row = 0; row < tiles * fit_lanes; ++row) {
             float *const weights = space->weights + row / fit_lanes * space->columns * fit_lanes + row % fit_lanes;
@@ -195,10 +154,8 @@ KERNEL void refine_rows(const refine_space *space, const float *from, size_t row
                     uint8_t codes[refine_block];
                     for (size_t i = 0; i < count; ++i) codes[i] = space->best[i * fit_lanes + lane];
                     const size_t index = (tile * fit_lanes + lane) * (space->columns / count) + block;
-                    uint8_t *const at = to + index * space->kind.bytes;
-                    memcpy(at, space->kept + lane * space->kind.bytes, space->kind.bytes);
-                    if (kind == refine_to_points) point_store(space->type, space->book, codes, at);
-                    else grid_store(space->type, codes, at);
+                    memcpy(to + index * bytes, space->kept + lane * bytes, bytes);
+                    refine_store(&space->tile, codes, to + index * bytes, kind);
                 }
             }
         }
@@ -223,7 +180,11 @@ ENCODER void refine_books(const refine_space *space, const float *from, size_t r
 static bool refine(uint32_t type, const float *from, size_t rows, size_t columns, const quern_weight_aid *aid,
                    float *scratch, uint8_t *to) {
     const refine_space space = refine_begin(type, columns, aid->importance, scratch);
-    if (space.kind.block == 0 || rows > fit_rows) return false;
-    (space.book ? refine_books : space.kind.has_levels ? refine_levels : refine_whole)(&space, from, rows, aid, to);
+    if (space.tile.kind.block == 0 || rows > fit_rows) return false;
+    switch (refine_kind_of(&space.tile)) {
+    case refine_to_whole: refine_whole(&space, from, rows, aid, to); break;
+    case refine_to_levels: refine_levels(&space, from, rows, aid, to); break;
+    case refine_to_points: refine_books(&space, from, rows, aid, to); break;
+    }
     return true;
 }

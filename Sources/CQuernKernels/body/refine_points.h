@@ -6,7 +6,7 @@
 // than that of its best point so far.
 
 /// Vectors of the rows of a tile, and coordinates of a point at most.
-enum { point_parts = fit_lanes / 16, point_columns = 8, point_levels = 8 };
+enum { point_parts = refine_lanes / ROW, point_columns = 8, point_levels = 8 };
 
 /// The columns of a point, for the rows of a tile: [column, part], `point_parts` vectors of rows.
 typedef struct {
@@ -72,7 +72,7 @@ KERNEL void point_begin(point_group *group, point_kind kind) {
             packed |= level << (kind.bits * i);
             point_feed_back(group, i, part, row_xor(number, sign), values, values, kind.count);
         }
-        for (int i = 0; i < 16; ++i) {
+        for (int i = 0; i < ROW; ++i) {
             const int32_t place = group->book->places[packed[i]];
             if (place < 0) packed[i] = group->book->neighbours[codebook_list_start(place)];
         }

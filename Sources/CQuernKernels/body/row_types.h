@@ -14,3 +14,16 @@ KERNEL row_float row_load(const float *from) {
 }
 
 KERNEL void row_save(float *to, row_float values) { memcpy(to, &values, sizeof values); }
+
+KERNEL row_byte row_load_bytes(const uint8_t *from) {
+    row_byte bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    return bytes;
+}
+
+KERNEL void row_save_bytes(uint8_t *to, row_byte bytes) { memcpy(to, &bytes, sizeof bytes); }
+
+/// a where it is less, else b.
+KERNEL row_float row_least(row_float a, row_float b) { return CHOOSE(a < b, a, b); }
+/// a where it is greater, else b.
+KERNEL row_float row_most(row_float a, row_float b) { return CHOOSE(a > b, a, b); }

@@ -27,14 +27,6 @@ KERNEL void row_load_fours(row_float to[4], const float *const from[16], size_t 
 #undef HIGH_PAIRS
 }
 
-KERNEL row_byte row_load_bytes(const uint8_t *from) {
-    row_byte bytes;
-    memcpy(&bytes, from, sizeof bytes);
-    return bytes;
-}
-
-KERNEL void row_save_bytes(uint8_t *to, row_byte bytes) { memcpy(to, &bytes, sizeof bytes); }
-
 KERNEL row_float row_from_bytes(row_byte bytes) {
     return __builtin_convertvector(__builtin_convertvector(bytes, row_int), row_float);
 }

@@ -26,11 +26,6 @@ KERNEL row_float row_from_small_float(row_int codes, int mantissa, int bias) {
     return (row_float)((small & (row_int)subnormal) | (~small & normal));
 }
 
-/// a where it is less, else b.
-KERNEL row_float row_least(row_float a, row_float b) { return CHOOSE(a < b, a, b); }
-/// a where it is greater, else b.
-KERNEL row_float row_most(row_float a, row_float b) { return CHOOSE(a > b, a, b); }
-
 KERNEL row_float row_magnitude(row_float values) { return (row_float)((row_int)values & 0x7fffffff); }
 
 /// E4M3 of values, those beyond ±448 becoming the largest.

@@ -3,8 +3,6 @@
 // 160 + j + 16n and of values 240 + j + 4n. A byte is the trits as a fraction of 243, scaled to 256 and rounded up.
 // TQ2_0: 64 bytes of bit pairs, the first lowest: of values j + 32n in each half.
 
-enum { tq1_0_bytes = 54, tq2_0_bytes = 66 };
-
 /// How a super-block's values become trits.
 typedef struct {
     float inverse;

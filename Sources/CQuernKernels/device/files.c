@@ -52,6 +52,18 @@ static const quern_device_file files[] = {
     {"factor_kernels.h", (const char[]){
 #embed "factor_kernels.h"
         , 0}},
+    {"add_products.h", (const char[]){
+#embed "add_products.h"
+        , 0}},
+    {"refine_program.h", (const char[]){
+#embed "refine_program.h"
+        , 0}},
+    {"refine_bodies.h", (const char[]){
+#embed "refine_bodies.h"
+        , 0}},
+    {"refine_kernels.h", (const char[]){
+#embed "refine_kernels.h"
+        , 0}},
     {"../body/half.h", (const char[]){
 #embed "../body/half.h"
         , 0}},
@@ -72,6 +84,33 @@ static const quern_device_file files[] = {
         , 0}},
     {"../body/fit_scales.h", (const char[]){
 #embed "../body/fit_scales.h"
+        , 0}},
+    {"../body/fit_tiles.h", (const char[]){
+#embed "../body/fit_tiles.h"
+        , 0}},
+    {"../body/block_bytes.h", (const char[]){
+#embed "../body/block_bytes.h"
+        , 0}},
+    {"../body/nonlinear_levels.h", (const char[]){
+#embed "../body/nonlinear_levels.h"
+        , 0}},
+    {"../body/block_grids.h", (const char[]){
+#embed "../body/block_grids.h"
+        , 0}},
+    {"../body/point_grids.h", (const char[]){
+#embed "../body/point_grids.h"
+        , 0}},
+    {"../body/refine_space.h", (const char[]){
+#embed "../body/refine_space.h"
+        , 0}},
+    {"../body/refine_points.h", (const char[]){
+#embed "../body/refine_points.h"
+        , 0}},
+    {"../body/refine_codebooks.h", (const char[]){
+#embed "../body/refine_codebooks.h"
+        , 0}},
+    {"../body/refine_round.h", (const char[]){
+#embed "../body/refine_round.h"
         , 0}},
     {"../body/rounding.h", (const char[]){
 #embed "../body/rounding.h"
@@ -288,6 +327,18 @@ static const quern_device_file files[] = {
         , 0}},
     {"refine_codebooks.h", (const char[]){
 #embed "../body/refine_codebooks.h"
+        , 0}},
+    {"block_bytes.h", (const char[]){
+#embed "../body/block_bytes.h"
+        , 0}},
+    {"nonlinear_levels.h", (const char[]){
+#embed "../body/nonlinear_levels.h"
+        , 0}},
+    {"fit_tiles.h", (const char[]){
+#embed "../body/fit_tiles.h"
+        , 0}},
+    {"refine_round.h", (const char[]){
+#embed "../body/refine_round.h"
         , 0}},
     {"refine.h", (const char[]){
 #embed "../body/refine.h"

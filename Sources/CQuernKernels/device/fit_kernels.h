@@ -1,13 +1,6 @@
 // Weights rounded so that what the layer puts out changes least, as `fit_weights.h` has it. Rows lie in tiles of
 // `fit_lanes`, [tiles, columns, lanes], so that neighbouring threads have neighbouring rows.
 
-enum {
-    /// Columns that are rounded together where errors are fed into later ones.
-    quern_panel = quern_feedback_panel,
-    /// Columns whose sums a thread keeps at hand.
-    quern_step = 16,
-};
-
 /// Rows in tiles; those beyond the last are zero.
 extern "C" __global__ void quern_fit_tiles(const float *from, size_t rows, size_t columns, float *to) {
     const size_t thread = quern_thread(), column = thread / fit_lanes % columns;
@@ -57,21 +50,23 @@ extern "C" __global__ void quern_fit_codes(quern_weight_layout layout, const flo
         quern_fit_round(layout, columns, row, column, tiles[thread], tiles[thread], scales, seconds, codes);
 }
 
-/// The values of a panel's columns after what the panels before have fed into them, one to a thread.
+/// The values of a panel's columns after what the panels before have fed into them, up to `fit_step` of a row to a thread.
 /// - block, order: see `quern_feedback`.
 /// - panel: rows of V, `first` of earlier panels and `width` of its own.
 /// - differences: of the columns before, [tiles, columns, lanes], in the order in which they were rounded.
-/// - to: [tiles, quern_panel, lanes].
+/// - to: [tiles, fit_panel, lanes].
 extern "C" __global__ void quern_fit_panel(const float *tiles, size_t rows, size_t columns, size_t block,
                                            const uint32_t *order, const float *panel, size_t first, size_t width,
                                            const float *differences, float *to) {
-    const size_t thread = quern_thread(), lane = thread % fit_lanes, place = thread / fit_lanes % width;
-    const size_t tile = thread / fit_lanes / width;
+    const size_t thread = quern_thread(), lane = thread % fit_lanes, steps = (width + fit_step - 1) / fit_step;
+    const size_t step = thread / fit_lanes % steps * fit_step, tile = thread / fit_lanes / steps;
     if (tile * fit_lanes + lane >= rows) return;
+    const float *const weights = tiles + (tile * columns + block) * fit_lanes + lane;
     const float *const before = differences + (tile * columns + block) * fit_lanes + lane;
-    float sum = tiles[(tile * columns + block + order[first + place]) * fit_lanes + lane];
-    for (size_t k = 0; k < first; ++k) sum = sum + panel[k * width + place] * before[k * fit_lanes];
-    to[(tile * quern_panel + place) * fit_lanes + lane] = sum;
+    const size_t count = width - step < fit_step ? width - step : (size_t)fit_step;
+    float *const values = to + (tile * fit_panel + step) * fit_lanes + lane;
+    for (size_t i = 0; i < count; ++i) values[i * fit_lanes] = weights[order[first + step + i] * fit_lanes];
+    add_products(panel + step, width, before, fit_lanes, first, count, 1, values, fit_lanes);
 }
 
 /// Rounds the columns of a panel, one after the other, a row to a thread.
@@ -84,26 +79,26 @@ extern "C" __global__ void quern_fit_round_panel(quern_weight_layout layout, con
     const size_t row = quern_thread(), tile = row / fit_lanes, lane = row % fit_lanes;
     if (row >= rows) return;
     const float *const weights = tiles + tile * columns * fit_lanes + lane;
-    const float *const from = values + tile * quern_panel * fit_lanes + lane;
+    const float *const from = values + tile * fit_panel * fit_lanes + lane;
     float *const to = differences + (tile * columns + block + first) * fit_lanes + lane;
-    for (size_t step = 0; step < width; step += quern_step) {
-        const size_t count = width - step < quern_step ? width - step : (size_t)quern_step;
-        float sums[quern_step];
-        UNROLL for (size_t i = 0; i < quern_step; ++i) sums[i] = i < count ? from[(step + i) * fit_lanes] : 0;
+    for (size_t step = 0; step < width; step += fit_step) {
+        const size_t count = width - step < fit_step ? width - step : (size_t)fit_step;
+        float sums[fit_step];
+        UNROLL for (size_t i = 0; i < fit_step; ++i) sums[i] = i < count ? from[(step + i) * fit_lanes] : 0;
         for (size_t k = 0; k < step; ++k) {
             const float difference = to[k * fit_lanes];
             const float *const factors = own + k * width + step;
-            UNROLL for (size_t i = 0; i < quern_step; ++i)
+            UNROLL for (size_t i = 0; i < fit_step; ++i)
                 if (i < count) sums[i] = sums[i] + factors[i] * difference;
         }
-        UNROLL for (size_t i = 0; i < quern_step; ++i) {
+        UNROLL for (size_t i = 0; i < fit_step; ++i) {
             if (i >= count) continue;
             const size_t column = block + order[first + step + i];
             const float difference = quern_fit_round(layout, columns, row, column, sums[i],
                                                      weights[column * fit_lanes], scales, seconds, codes);
             to[(step + i) * fit_lanes] = difference;
             const float *const factors = own + (step + i) * width + step;
-            UNROLL for (size_t j = 0; j < quern_step; ++j)
+            UNROLL for (size_t j = 0; j < fit_step; ++j)
                 if (j > i && j < count) sums[j] = sums[j] + factors[j] * difference;
         }
     }

@@ -37,7 +37,7 @@ template <typename T, int count> struct device_vector {
         for (int i = 0; i < count; ++i) places[i] = (T)value;
     }
     /// A value for each place.
-    template <typename... U, typename = typename only_if<(sizeof...(U) == count - 2), int>::type>
+    template <typename... U, typename = typename only_if<(sizeof...(U) + 2 == count), int>::type>
     device_vector(T first, T second, U... others) : places{first, second, (T)others...} {}
     /// The same bits.
     template <typename U, int other>

@@ -16,9 +16,11 @@
 #include "../body/source_type.h"
 #include "../body/small_floats.h"
 #include "../body/weight_numbers.h"
+#include "../body/fit_tiles.h"
 #include "../body/fit_scales.h"
 
 #include "weight_layout.h"
 #include "weight_kernels.h"
+#include "add_products.h"
 #include "fit_kernels.h"
 #include "factor_kernels.h"

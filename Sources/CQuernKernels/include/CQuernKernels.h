@@ -190,6 +190,9 @@ bool quern_dequantize(uint32_t set, const quern_weight_layout *layout, const que
 /// Columns that are rounded together where errors are fed into later ones.
 enum { quern_feedback_panel = 128 };
 
+/// Of those, columns whose sums are at hand while they are rounded one after the other.
+enum { quern_feedback_step = 16 };
+
 /// How the errors of columns are fed into those that are rounded after them: V of H = V D Vᵀ, H being the Gram matrix of
 /// some neighbouring inputs.
 typedef struct {
@@ -234,6 +237,17 @@ size_t quern_refine_scratch(size_t columns);
 /// - Returns: false where the type has no such encoder, there are too many rows, or `set` is not available.
 bool quern_refine(uint32_t set, uint32_t type, const float *from, size_t rows, size_t columns,
                   const quern_weight_aid *aid, float *scratch, uint8_t *to);
+
+/// Sizes of a block's scales that refined encoders try, that of the type's usual encoder among them. More of them gain
+/// less than a hundredth.
+enum { quern_refine_trials = 5 };
+
+/// Bytes that a refined encoder on a device works in for every 32 rows: for each size of scales two values and two codes
+/// for each of 256 columns of a row, two values for each of 32 groups and one for the row; beside these a value for each
+/// column and three for each group.
+enum {
+    quern_refine_work = 32 * (quern_refine_trials * (256 * (2 * 4 + 2) + 32 * 2 * 4 + 4) + 256 * 4 + 32 * 3 * 4)
+};
 
 /// Columns of a strip of a matrix to be factored.
 enum { quern_factor_strip = 96 };

@@ -15,6 +15,8 @@ public enum DeviceProgram: Hashable, Sendable {
     case forward
     /// Weights as loaders of safetensors store them, `WeightKernel`.
     case weights
+    /// Refines blocks of a type that `isRefined`, beside the program of its blocks: `RefineKernel`.
+    case refining(ElementType)
 
     /// Types whose blocks devices encode. The others are copies of a kind, which only memory holds up.
     public static let types: Set<ElementType> = Set(EncodableTypes.all.filter(\.isQuantized))
@@ -38,6 +40,7 @@ public enum DeviceProgram: Hashable, Sendable {
         case .rows, .blocks: "program.h"
         case .forward: "forward_program.h"
         case .weights: "weight_program.h"
+        case .refining: "refine_program.h"
         }
     }
 
@@ -45,7 +48,7 @@ public enum DeviceProgram: Hashable, Sendable {
     public var definitions: [String: String] {
         switch self {
         case .rows, .forward, .weights: [:]
-        case .blocks(let type): ["QUERN_TYPE": String(type.rawValue)]
+        case .blocks(let type), .refining(let type): ["QUERN_TYPE": String(type.rawValue)]
         }
     }
 
@@ -63,6 +66,7 @@ public enum DeviceProgram: Hashable, Sendable {
         case .blocks(let type): [Self.encoder(type), Self.decoder(type)]
         case .forward: ForwardKernel.allCases.map(\.rawValue)
         case .weights: WeightKernel.allCases.map(\.rawValue)
+        case .refining(let type): RefineKernel.allCases.map { $0.name(type) }
         }
     }
 
@@ -71,15 +75,23 @@ public enum DeviceProgram: Hashable, Sendable {
 
     /// The tables that the program reads.
     public var tables: [DeviceTable] {
-        guard case .blocks(let type) = self else { return [] }
-        return switch type {
-        case .iq2_xxs: [.iq2_xxs]
-        case .iq2_xs: [.iq2_xs]
-        case .iq2_s: [.iq2_s]
-        case .iq1_s, .iq1_m: [.iq1]
-        case .iq3_xxs: [.iq3_xxs, .candidatesOfIQ3_XXS]
-        case .iq3_s: [.iq3_s, .candidatesOfIQ3_S]
-        default: []
+        switch self {
+        case .rows, .forward, .weights: []
+        case .blocks(.iq3_xxs): [.iq3_xxs, .candidatesOfIQ3_XXS]
+        case .blocks(.iq3_s): [.iq3_s, .candidatesOfIQ3_S]
+        case .blocks(let type), .refining(let type): Self.codeBook(type).map { [$0] } ?? []
+        }
+    }
+
+    private static func codeBook(_ type: ElementType) -> DeviceTable? {
+        switch type {
+        case .iq2_xxs: .iq2_xxs
+        case .iq2_xs: .iq2_xs
+        case .iq2_s: .iq2_s
+        case .iq1_s, .iq1_m: .iq1
+        case .iq3_xxs: .iq3_xxs
+        case .iq3_s: .iq3_s
+        default: nil
         }
     }
 

@@ -21,6 +21,8 @@ public enum WeightKernel: String, CaseIterable, Sendable {
 
     /// Rows of a tile.
     public static let lanes = 32
+    /// Columns whose sums a thread has at hand while it goes by a feedback.
+    public static let step = Int(quern_feedback_step)
     /// Rows and columns of a square of a matrix to be factored.
     public static let strip = Int(quern_factor_strip)
 }

@@ -50,7 +50,7 @@ extension CardWeights {
             }
         }
         if let feedback = search.feedback {
-            try feedBack(matrix, tiles, feedback, of: search.identity)
+            try feedBack(matrix, tiles, feedback)
         } else {
             try launch(.fitCodes, threads: tiled * matrix.columns) {
                 $0.append(matrix.layout)
@@ -65,20 +65,15 @@ extension CardWeights {
 
     /// Rounds column after column, panel after panel.
     func feedBack(
-        _ matrix: Matrix, _ tiles: DeviceMemory, _ feedback: Feedback, of identity: WeightRounding.Search.Identity
+        _ matrix: Matrix, _ tiles: DeviceMemory, _ feedback: SharedFeedback
     ) throws {
-        if self.feedback?.identity !== identity {
-            // Never two at a time.
-            self.feedback = nil
-            self.feedback = try CardFeedback(feedback, of: identity, context, stream)
-        }
-        guard let onCard = self.feedback else { return }
+        let onCard = try feedbacks.make(of: feedback, context, stream)
         let lanes = WeightKernel.lanes
         let tiled = (matrix.rows + lanes - 1) / lanes * lanes
         let differences = try room(.differences, tiled * matrix.columns * 4)
         let values = try room(.panel, tiled * Feedback.panelColumns * 4)
         for panel in onCard.panels {
-            try launch(.fitPanel, threads: tiled * panel.width) {
+            try launch(.fitPanel, threads: tiled * ((panel.width + WeightKernel.step - 1) / WeightKernel.step)) {
                 $0.append(tiles)
                 $0.append(counts: matrix.rows, matrix.columns, panel.block)
                 $0.append(onCard.orders, at: panel.order)

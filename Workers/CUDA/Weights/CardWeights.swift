@@ -12,8 +12,7 @@ final class CardWeights {
     private var buffers: [Use: DeviceMemory] = [:]
     var toCard: PinnedMemory?
     var fromCard: PinnedMemory?
-    /// What was fed back last.
-    var feedback: CardFeedback?
+    let feedbacks: CardFeedback.Last
 
     enum Use {
         case rows, numbers, original, importance, lows, highs, tiles, differences, panel
@@ -28,8 +27,12 @@ final class CardWeights {
     /// - Parameters:
     ///   - program: `DeviceProgram.weights`.
     ///   - rowProgram: `DeviceProgram.rows`.
-    init(_ context: CUDAContext, _ stream: CUDAStream, program: Card.Loaded, rowProgram: Card.Loaded) throws {
-        (self.context, self.stream, self.program, self.rowProgram) = (context, stream, program, rowProgram)
+    init(
+        _ context: CUDAContext, _ stream: CUDAStream, _ feedbacks: CardFeedback.Last, program: Card.Loaded,
+        rowProgram: Card.Loaded
+    ) throws {
+        (self.context, self.stream, self.feedbacks) = (context, stream, feedbacks)
+        (self.program, self.rowProgram) = (program, rowProgram)
         done = try CUDAEvent(context)
     }
 
