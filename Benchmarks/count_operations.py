@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """How fast a card can encode at best: bytes over the bus, and operations of its threads, for each type.
 
-    count_operations.py [--bus GB/S] [--rate TERA-OPERATIONS/S] [--types Q4_K,IQ2_S]
+    count_operations.py [--bus GB/S] [--rate TERA-OPERATIONS/S] [--types Q4_K,IQ2_S] [--refined COLUMNS]
 
 Operations are those in single and double precision, comparisons included, that the kernels' source does for normally
 distributed rows, counted by running it with numbers that count; operations on integers, and reading tables, come on top.
 The usual rates are those of an H200: 16 lanes of PCIe 5.0, and 132 multiprocessors with 128 lanes of 1.98 GHz, of which
 each does one operation at a time, for nothing is fused. Needs clang++.
+
+With --refined the same for the refined encoders of rows of so many columns: the type's usual encoder with importance, what
+its blocks take under all sizes of scales, and a product and a sum for each pair of a column and an earlier one.
 """
 
 import argparse
@@ -28,21 +31,25 @@ TYPES = {
 }  # fmt: skip
 
 
-def compile_tables(folder):
+UNREFINED = {"Q1_0", "Q2_0", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4"}
+
+
+def compile_parts(folder):
+    """The tables that encoders go by, and the encoders themselves."""
     objects = []
-    for name in ["codebook", "codebook_candidates", "device/tables"]:
-        target = os.path.join(folder, os.path.basename(name) + ".o")
+    parts = [os.path.join(KERNELS, name) for name in ["codebook", "codebook_candidates", "device/tables", "plain"]]
+    for part in parts + [os.path.join(HERE, "Operations", "encode")]:
+        target = os.path.join(folder, os.path.basename(part) + ".o")
         subprocess.run(
-            ["clang", "-std=gnu17", "-O2", "-c", "-I", f"{KERNELS}/include", f"{KERNELS}/{name}.c", "-o", target],
-            check=True,
+            ["clang", "-std=gnu17", "-O2", "-w", "-c", "-I", f"{KERNELS}/include", f"{part}.c", "-o", target], check=True
         )
         objects.append(target)
     return objects
 
 
-def count(folder, objects, number, size, count):
-    program = os.path.join(folder, f"count-{number}")
-    source = os.path.join(HERE, "Operations", "count.cpp")
+def count(folder, objects, program, number, size, count):
+    source = os.path.join(HERE, "Operations", program + ".cpp")
+    program = os.path.join(folder, f"{program}-{number}")
     subprocess.run(
         ["clang++", "-std=gnu++17", "-O1", "-w", f"-DQUERN_TYPE={number}", "-I", f"{KERNELS}/include", source]
         + objects
@@ -53,23 +60,40 @@ def count(folder, objects, number, size, count):
     return [float(word) for word in printed.split()]
 
 
+def count_refined(arguments, names):
+    print("| type | encoder | blocks | earlier columns | together, 10⁶/s |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as folder:
+        objects = compile_parts(folder)
+        for name in names:
+            encoder = count(folder, objects, "count", *TYPES[name])[1]
+            blocks = count(folder, objects, "count_refined", *TYPES[name])[0]
+            rate = arguments.rate * 1e6 / (encoder + blocks + arguments.refined)
+            print(f"| {name} | {encoder:.0f} | {blocks:.0f} | {arguments.refined} | {rate:.0f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Floors of encoding on a card.")
     parser.add_argument("--bus", type=float, default=64, help="GB/s each way")
     parser.add_argument("--rate", type=float, default=33.5, help="10^12 operations in single precision per second")
     parser.add_argument("--types", help="some of them, separated by commas")
+    parser.add_argument("--refined", type=int, metavar="COLUMNS", help="refined encoders, of rows of so many columns")
     arguments = parser.parse_args()
-    names = arguments.types.split(",") if arguments.types else list(TYPES)
-    unknown = [name for name in names if name not in TYPES]
+    known = [name for name in TYPES if not arguments.refined or name not in UNREFINED]
+    names = arguments.types.split(",") if arguments.types else known
+    unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"unknown types: {', '.join(unknown)}")
+    if arguments.refined:
+        count_refined(arguments, names)
+        return
     print("| type | operations | weighted | bus, 10⁹/s | operations, 10⁹/s | weighted, 10⁹/s | floor |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     with tempfile.TemporaryDirectory() as folder:
-        objects = compile_tables(folder)
+        objects = compile_parts(folder)
         for name in names:
             number, size, length = TYPES[name]
-            plain, weighted = count(folder, objects, number, size, length)
+            plain, weighted = count(folder, objects, "count", number, size, length)
             # Values go to the card as BF16, blocks come back.
             bus = arguments.bus / max(2, length / size)
             rates = [arguments.rate * 1000 / max(operations, 1e-9) for operations in (plain, weighted)]

@@ -33,6 +33,9 @@ struct CardBenchmark: ParsableCommand {
     @Flag(help: "Schemes of safetensors, too.")
     var schemes = false
 
+    @Flag(help: "Refined encoders of those types that have one, too; they take a factor of columns × columns values.")
+    var refined = false
+
     @Option(help: "A checkpoint folder or .gguf to calibrate.")
     var model: String?
 
@@ -61,13 +64,22 @@ struct CardBenchmark: ParsableCommand {
             report.types.append(try workload.measure(type, limits: report.limits))
             if !json { print(report.line(report.types[report.types.count - 1])) }
         }
+        if refined {
+            let workload = try RefinedWorkload(setup: setup, rows: workload, columns: columns, threads: threads)
+            for type in try selectedTypes() where type.isRefined {
+                report.refined.append(try workload.measure(type))
+                if !json { print(report.line(report.refined[report.refined.count - 1])) }
+            }
+        }
         if schemes {
             let workload = SchemeWorkload(setup: setup, rows: workload, columns: columns, threads: threads)
             report.schemes = try workload.measure(report.limits) { if !json { print(report.line($0)) } }
         }
         if let model { report.model = try ModelWorkload(path: model, chunks: chunks, threads: threads).measure(setup) }
         print(json ? try report.json() : report.summary())
-        let wrong = report.types.filter { !$0.isEqual }.map(\.name) + report.schemes.filter { !$0.isEqual }.map(\.name)
+        let wrong =
+            report.types.filter { !$0.isEqual }.map(\.name)
+            + (report.refined + report.schemes).filter { !$0.isEqual }.map(\.name)
         guard wrong.isEmpty else {
             throw ValidationError("other bytes than the processor's: \(wrong.joined(separator: ", "))")
         }

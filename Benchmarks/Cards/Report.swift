@@ -5,6 +5,7 @@ struct Report {
     let card: CUDADevice
     let limits: Limits
     var types: [TypeFigures] = []
+    var refined: [SchemeFigures] = []
     var schemes: [SchemeFigures] = []
     var model: ModelFigures?
 
@@ -55,13 +56,15 @@ struct Report {
             let card: String
             let limits: Limits
             let types: [TypeFigures]
+            let refined: [SchemeFigures]
             let schemes: [SchemeFigures]
             let model: ModelFigures?
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         encoder.keyEncodingStrategy = .convertToSnakeCase
-        let content = Content(card: card.label, limits: limits, types: types, schemes: schemes, model: model)
+        let content = Content(
+            card: card.label, limits: limits, types: types, refined: refined, schemes: schemes, model: model)
         return String(decoding: try encoder.encode(content), as: UTF8.self)
     }
 }

@@ -3,10 +3,10 @@ import QuernFormats
 import QuernKernels
 import QuernWorker
 
-/// Millions of weights per second of one scheme.
+/// Millions of weights per second of one scheme, or of the refined encoder of a type.
 struct SchemeFigures: Encodable {
     let name: String
-    /// What the bus lets through: BF16 values one way, numbers and scales the other; nil where next to nothing travels.
+    /// What the bus lets through: BF16 values one way, numbers and scales the other; nil where that is no measure.
     let floor: Double?
     let card: Double
     /// Of one core.
@@ -66,19 +66,13 @@ struct SchemeWorkload {
     }
 
     private func round(_ count: Int, _ rounding: WeightRounding, on engine: any WeightEngine) throws -> Rounded {
-        let outputs = Dictionary(
-            uniqueKeysWithValues: rounding.format.rowComponents.map {
-                let bytes = rounding.bytes(of: $0, rows: count)
-                return ($0, UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 64))
-            })
-        defer { for memory in outputs.values { memory.deallocate() } }
+        let rounded = RoundedWeights(rounding, rows: count)
         var error = EncodingError()
         try rows.values.withUnsafeBufferPointer { values in
             let some = UnsafeBufferPointer(rebasing: values[..<(count * columns)])
-            try engine.round(some, by: rounding, original: some, into: outputs, error: &error, Scratch())
+            try engine.round(some, by: rounding, original: some, into: rounded.memory, error: &error, Scratch())
         }
-        return Rounded(
-            components: rounding.format.rowComponents.map { outputs[$0].map { Array($0) } ?? [] }, error: error)
+        return Rounded(components: rounded.bytes, error: error)
     }
 
     /// Factors a Gram matrix of ones, with 2 to 8 on its diagonal. Its figures are in

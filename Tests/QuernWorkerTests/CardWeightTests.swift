@@ -51,24 +51,18 @@ import Testing
     private static func round(
         _ rows: [Float], _ rounding: WeightRounding, original: [Float]? = nil, on engine: any WeightEngine
     ) throws -> Rounded {
-        let count = rows.count / rounding.columns
-        let outputs = Dictionary(
-            uniqueKeysWithValues: rounding.format.rowComponents.map {
-                let bytes = rounding.bytes(of: $0, rows: count)
-                let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 16)
-                for index in memory.indices { memory[index] = 0xa5 }
-                return ($0, memory)
-            })
-        defer { for memory in outputs.values { memory.deallocate() } }
+        let rounded = RoundedWeights(rounding, rows: rows.count / rounding.columns)
+        // What was there before shall not show.
+        for memory in rounded.memory.values { memory.initializeMemory(as: UInt8.self, repeating: 0xa5) }
         var error = EncodingError(squaredError: 1e-3, squaredNorm: 1e3)
         try rows.withUnsafeBufferPointer { rows in
             try (original ?? []).withUnsafeBufferPointer {
                 try engine.round(
-                    rows, by: rounding, original: original == nil ? rows : $0, into: outputs, error: &error, Scratch())
+                    rows, by: rounding, original: original == nil ? rows : $0, into: rounded.memory, error: &error,
+                    Scratch())
             }
         }
-        return Rounded(
-            components: rounding.format.rowComponents.map { outputs[$0].map { Array($0) } ?? [] }, error: error)
+        return Rounded(components: rounded.bytes, error: error)
     }
 
     private func compare(

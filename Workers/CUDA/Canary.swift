@@ -77,21 +77,15 @@ enum Canary {
             let rounding = WeightRounding(
                 rounding.format, source: rounding.source, columns: columns, globalScale: rounding.globalScale,
                 search: search)
-            let components = rounding.format.rowComponents
             func numbers(
                 _ round: (
                     UnsafeBufferPointer<Float>, [WeightComponent: UnsafeMutableRawBufferPointer], inout EncodingError
                 ) throws -> Void
             ) throws -> ([[UInt8]], EncodingError) {
-                let outputs = Dictionary(
-                    uniqueKeysWithValues: components.map {
-                        let count = rounding.bytes(of: $0, rows: rows.count / columns)
-                        return ($0, UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16))
-                    })
-                defer { for memory in outputs.values { memory.deallocate() } }
+                let rounded = RoundedWeights(rounding, rows: rows.count / columns)
                 var error = EncodingError()
-                try rows.withUnsafeBufferPointer { try round($0, outputs, &error) }
-                return (components.map { outputs[$0].map { Array($0) } ?? [] }, error)
+                try rows.withUnsafeBufferPointer { try round($0, rounded.memory, &error) }
+                return (rounded.bytes, error)
             }
             let wanted = try numbers {
                 try ProcessorEngine().round($0, by: rounding, original: $0, into: $1, error: &$2, Scratch())

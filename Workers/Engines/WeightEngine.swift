@@ -35,6 +35,27 @@ package struct WeightRounding: Sendable {
     }
 }
 
+/// Memory for what rows become.
+package final class RoundedWeights {
+    private let rounding: WeightRounding
+    /// For each of the format's `rowComponents`.
+    package let memory: [WeightComponent: UnsafeMutableRawBufferPointer]
+
+    package init(_ rounding: WeightRounding, rows: Int) {
+        self.rounding = rounding
+        memory = Dictionary(
+            uniqueKeysWithValues: rounding.format.rowComponents.map {
+                let count = rounding.bytes(of: $0, rows: rows)
+                return ($0, UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64))
+            })
+    }
+
+    deinit { for memory in memory.values { memory.deallocate() } }
+
+    /// In the order of the format's `rowComponents`.
+    package var bytes: [[UInt8]] { rounding.format.rowComponents.map { memory[$0].map { Array($0) } ?? [] } }
+}
+
 /// What rounds weights to numbers as loaders of safetensors store them: the processor, or cards. All give the same bytes,
 /// and the same sums of what is lost.
 package protocol WeightEngine: Sendable {
