@@ -87,6 +87,35 @@ import Testing
         }
     }
 
+    /// Weights of several pieces, of which each has its place: integers, whose products are exact.
+    @Test(arguments: [true, false])
+    func packsPieces(_ areBF16: Bool) throws {
+        let (rows, outputs, inputs) = (2, 2100, 1024)
+        let input = (0..<rows * inputs).map { Float($0 % 5 - 2) }
+        let weights = (0..<outputs * inputs).map { Float(($0 / inputs * 31 + $0 % inputs * 7) % 17 - 8) }
+        try CardRig(computesForward: true).engine.withForwardEngine(on: .cuda) { engine in
+            let lane = try engine.makeLane()
+            let matrix = try engine.matrix(outputs: outputs, inputs: inputs, areBF16: areBF16)
+            #expect(matrix.pieces.count > 2)
+            for piece in matrix.pieces {
+                let values = try lane.staging(piece.count * inputs)
+                for place in 0..<piece.count * inputs { values[place] = weights[piece.lowerBound * inputs + place] }
+                try lane.pack(matrix, piece, values)
+            }
+            let values = try engine.vector(input)
+            let result = try engine.allocate(RowPadding.up(rows) * outputs)
+            try lane.multiply(values.base, by: matrix, rows: rows, into: result.base)
+            let found = try lane.read(result.base, count: rows * outputs) { Array($0) }
+            let expected = (0..<rows * outputs).map { place in
+                (0..<inputs).reduce(Float(0)) {
+                    $0 + input[place / outputs * inputs + $1] * weights[place % outputs * inputs + $1]
+                }
+            }
+            let isEqual = found == expected
+            #expect(isEqual)
+        }
+    }
+
     @Test func gathersAndScatters() throws {
         let width = 13
         try compare(Self.values(12 * width)) { _, lane, base in

@@ -125,7 +125,8 @@ enum Canary {
         }
     }
 
-    /// Multiplies small integers, whose products and sums are exact however they are added.
+    /// Multiplies small integers, whose products and sums are exact however they are added: as BF16 numbers, which they
+    /// are, and as values that may be none.
     /// - Throws: `.corrupted` where anything is wrong.
     static func checkProducts(of engine: any ForwardEngine, label: String) throws {
         let (rows, outputs, inputs) = (40, 64, 96)
@@ -133,29 +134,30 @@ enum Canary {
         func integers(_ count: Int) -> [Float] { (0..<count).map { _ in (random.unit() * 17).rounded(.down) - 8 } }
         let (input, weights) = (integers(rows * inputs), integers(outputs * inputs))
         let lane = try engine.makeLane()
-        let matrix = try engine.matrix(outputs: outputs, inputs: inputs, areBF16: false)
-        for piece in matrix.pieces {
-            let values = try lane.staging(piece.count * inputs)
-            values.update(
-                from: Array(weights[piece.lowerBound * inputs..<piece.upperBound * inputs]), count: piece.count * inputs
-            )
-            try lane.pack(matrix, piece, values)
-        }
-        let (values, result) = (try engine.vector(input), try engine.allocate(rows * outputs))
-        try lane.multiply(values.base, by: matrix, rows: rows, into: result.base)
-        let isRight = try lane.read(result.base, count: rows * outputs) { found in
-            (0..<rows * outputs).allSatisfy { place in
-                let (row, output) = (place / outputs * inputs, place % outputs * inputs)
-                return found[place] == (0..<inputs).reduce(0) { $0 + input[row + $1] * weights[output + $1] }
+        for areBF16 in [true, false] {
+            let matrix = try engine.matrix(outputs: outputs, inputs: inputs, areBF16: areBF16)
+            for piece in matrix.pieces {
+                let values = try lane.staging(piece.count * inputs)
+                values.update(
+                    from: Array(weights[piece.lowerBound * inputs..<piece.upperBound * inputs]),
+                    count: piece.count * inputs)
+                try lane.pack(matrix, piece, values)
             }
-        }
-        withExtendedLifetime((values, result)) {}
-        guard isRight else {
-            throw QuernError(
-                .corrupted, "it multiplies matrices wrongly", at: label,
-                remedy:
-                    "The card, its memory, its driver or cuBLASLt is faulty. Use --device cpu, and have the card checked"
-            )
+            let (values, result) = (try engine.vector(input), try engine.allocate(rows * outputs))
+            try lane.multiply(values.base, by: matrix, rows: rows, into: result.base)
+            let isRight = try lane.read(result.base, count: rows * outputs) { found in
+                (0..<rows * outputs).allSatisfy { place in
+                    let (row, output) = (place / outputs * inputs, place % outputs * inputs)
+                    return found[place] == (0..<inputs).reduce(0) { $0 + input[row + $1] * weights[output + $1] }
+                }
+            }
+            withExtendedLifetime((values, result)) {}
+            guard isRight else {
+                throw QuernError(
+                    .corrupted, "it multiplies matrices wrongly", at: label,
+                    remedy: "The card, its memory, its driver or cuBLASLt is faulty. Use --device cpu, and have the card "
+                        + "checked")
+            }
         }
     }
 

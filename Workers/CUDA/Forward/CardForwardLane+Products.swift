@@ -1,4 +1,5 @@
 import QuernCUDA
+import QuernFormats
 import QuernKernels
 import QuernModel
 
@@ -7,12 +8,20 @@ extension CardForwardLane {
     func pack(_ matrix: any WeightMatrix, _ rows: Range<Int>, _ values: UnsafeMutablePointer<Float>) throws {
         let matrix: CardMatrix = try own(matrix)
         let count = rows.count * matrix.inputs
+        let offset = UInt64(rows.lowerBound * matrix.inputs * Self.halfBytes)
+        let high = matrix.high.base.cardAddress + offset
+        guard let low = matrix.low else {
+            // They travel as what they are, which is half the bytes.
+            let numbers = UnsafeMutableRawBufferPointer(
+                rebasing: try stagedNumbers(count * Self.halfBytes).bytes[..<(count * Self.halfBytes)])
+            guard Kernels.packBrainFloats(UnsafeBufferPointer(start: values, count: count), into: numbers) else {
+                throw QuernError(.internalFault, "a weight is not the BF16 number that it should be", at: "forward pass")
+            }
+            return try put(UnsafeRawBufferPointer(numbers), at: high)
+        }
         let place = try take(.weights, count)
         try put(values, count: count, at: place)
-        let offset = UInt64(rows.lowerBound * matrix.inputs * Self.halfBytes)
-        try split(
-            place, count: count, high: matrix.high.base.cardAddress + offset,
-            low: matrix.low.map { $0.base.cardAddress + offset } ?? 0)
+        try split(place, count: count, high: high, low: low.base.cardAddress + offset)
     }
 
     /// Bytes of a BF16 number.

@@ -12,6 +12,7 @@ final class CardForwardLane: ForwardLane {
     private let done: CUDAEvent
     private var buffers: [Use: CardValues] = [:]
     private var pinned: PinnedMemory?
+    private var pinnedNumbers: PinnedMemory?
     /// Whether the card may still read what was staged.
     private var isStaged = false
     /// Whether anything was given to the card since it was waited for.
@@ -47,24 +48,26 @@ final class CardForwardLane: ForwardLane {
 
     func staging(_ count: Int) throws -> UnsafeMutablePointer<Float> {
         if isStaged { try finish() }
-        let bytes = count * MemoryLayout<Float>.stride
-        let memory: PinnedMemory
-        if let pinned, pinned.count >= bytes {
-            memory = pinned
-        } else {
-            pinned = nil
-            memory = try PinnedMemory(engine.context, count: max(bytes, 1))
-            pinned = memory
-        }
+        let memory = try engine.context.room(&pinned, for: count * MemoryLayout<Float>.stride)
         guard let base = memory.bytes.baseAddress else {
             throw QuernError(.internalFault, "pinned memory without an address", at: "forward pass")
         }
         return base.assumingMemoryBound(to: Float.self)
     }
 
+    /// Memory beside `staging`, for what is made of the values there.
+    func stagedNumbers(_ bytes: Int) throws -> PinnedMemory {
+        if isStaged { try finish() }
+        return try engine.context.room(&pinnedNumbers, for: bytes)
+    }
+
     func put(_ values: UnsafeMutablePointer<Float>, count: Int, at place: UnsafeMutablePointer<Float>) throws {
-        try stream.copy(
-            UnsafeRawBufferPointer(start: values, count: count * MemoryLayout<Float>.stride), to: place.cardAddress)
+        try put(
+            UnsafeRawBufferPointer(start: values, count: count * MemoryLayout<Float>.stride), at: place.cardAddress)
+    }
+
+    func put(_ bytes: UnsafeRawBufferPointer, at address: UInt64) throws {
+        try stream.copy(bytes, to: address)
         (isBusy, isStaged) = (true, true)
     }
 
