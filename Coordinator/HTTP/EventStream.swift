@@ -29,7 +29,7 @@ struct EventStream: Sendable {
                 text += try message(event, name: event.kind.rawValue, id: event.sequence)
                 last = event.sequence
             }
-            let progress = JobProgress(state: record.state, progress: record.progress)
+            let progress = JobProgress(record)
             if progress != shown {
                 text += try message(progress, name: "progress")
                 shown = progress

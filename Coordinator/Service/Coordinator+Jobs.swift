@@ -104,6 +104,12 @@ extension Coordinator: JobService {
             throw QuernError(.notFound, "there is no such job", at: id.rawValue, remedy: "`quern list` shows all jobs")
         }
         if job.state == .done, job.recipe.evaluation != nil { job.evaluation = try await evaluation(of: job) }
+        // What nobody works on although it could be.
+        if job.state == .running, job.progress.items[ItemState.leased.rawValue] == nil,
+            job.progress.items[ItemState.ready.rawValue] != nil
+        {
+            job.waiting = try await store.scheduling(of: id).obstacle
+        }
         return job
     }
 

@@ -47,6 +47,31 @@ extension SQLJobStore {
         }
     }
 
+    public func scheduling(of id: JobID) async throws -> Scheduling {
+        try await read { transaction in
+            // Others may know of more than this coordinator, in both.
+            let needs = try transaction.connection.rows(
+                """
+                SELECT DISTINCT stage, memory FROM (
+                    SELECT stage, memory FROM work_items WHERE job = $1 AND state = 'ready'
+                    ORDER BY cost DESC, ordinal LIMIT $2) AS first
+                """, [.text(id.rawValue), .integer(Scheduling.itemsLookedAt)]
+            ).compactMap { row in
+                try Capability(name: try row.text(0)).map { Scheduling.Need($0, memory: try row.integer(1)) }
+            }
+            let offers = try transaction.connection.rows(
+                """
+                SELECT stages, max(memory) FROM sessions
+                WHERE ended_at IS NULL AND expires_at > \(transaction.dialect.now) GROUP BY stages
+                """, []
+            ).map { row in
+                let capabilities = try row.text(0).split(separator: ",").compactMap { Capability(name: String($0)) }
+                return Scheduling.Offer(Set(capabilities), memory: try row.integer(1))
+            }
+            return Scheduling(needs: Set(needs), offers: offers)
+        }
+    }
+
     public func results(of id: JobID, ordinals: [Int]) async throws -> [Int: WorkResult] {
         let atOnce = 500
         let rows = try await read { transaction in

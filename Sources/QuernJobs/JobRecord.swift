@@ -101,6 +101,9 @@ public struct JobRecord: Sendable, Codable {
     public let artifacts: [PlannedArtifact]
     /// How good the artifacts are, where the recipe asks for it, once the job is done. Filled in for single jobs only.
     public var evaluation: EvaluationSummary?
+    /// What it needs to go on, where it is running and no connected worker can take any of its items. Filled in for single
+    /// jobs only.
+    public var waiting: String?
     public init(
         id: JobID, name: String, state: JobState, priority: Int, recipe: Recipe, created: Int64, finished: Int64?,
         failure: String?, progress: Progress, artifacts: [PlannedArtifact]

@@ -14,6 +14,8 @@ public protocol JobStore: TokenStore, BlobRegistry {
     /// Newest first.
     func jobs(limit: Int) async throws -> [JobRecord]
     func items(of id: JobID) async throws -> [ItemRecord]
+    /// What the job's ready items take, and what live sessions have.
+    func scheduling(of id: JobID) async throws -> Scheduling
     /// Results of done items, by ordinal.
     func results(of id: JobID, ordinals: [Int]) async throws -> [Int: WorkResult]
     func events(of id: JobID, after sequence: Int64) async throws -> [JobEvent]

@@ -119,8 +119,11 @@ public enum JobUpdate: Sendable {
 public struct JobProgress: Sendable, Codable, Equatable {
     public let state: JobState
     public let progress: JobRecord.Progress
-    public init(state: JobState, progress: JobRecord.Progress) {
-        self.state = state
-        self.progress = progress
+    /// As that of `JobRecord`.
+    public let waiting: String?
+    public init(_ job: JobRecord) {
+        state = job.state
+        progress = job.progress
+        waiting = job.waiting
     }
 }

@@ -87,6 +87,7 @@ final class ProgressBar {
             text += ", \(Console.duration(seconds: Double(progress.costTotal - progress.costDone) / rate)) left"
         }
         if record.state != .running { text += ", \(record.state.rawValue)" }
+        if let waiting = record.waiting { text += ", waiting: \(waiting)" }
         return text
     }
 
@@ -110,6 +111,7 @@ final class ProgressBar {
         let bytesDone: Int64
         let bytesTotal: Int64
         let items: [String: Int]
+        let waiting: String?
 
         init(_ record: JobRecord) {
             job = record.id.rawValue
@@ -117,6 +119,7 @@ final class ProgressBar {
             bytesDone = record.progress.costDone
             bytesTotal = record.progress.costTotal
             items = record.progress.items
+            waiting = record.waiting
         }
     }
 }

@@ -144,6 +144,16 @@ actor InMemoryJobStore: JobStore {
         }
     }
 
+    func scheduling(of id: JobID) -> Scheduling {
+        let ready = (jobs[id]?.items ?? []).filter { $0.life.state == .ready }.map(\.plan)
+        let live = sessions.values.filter { !$0.hasEnded && $0.expires > now }.map(\.request)
+        return Scheduling(
+            needs: Set(ready.map { Scheduling.Need($0.payload.capability, memory: $0.memory) }),
+            offers: Dictionary(grouping: live, by: { Set($0.capabilities) }).map { capabilities, requests in
+                Scheduling.Offer(capabilities, memory: requests.map(\.memory).max() ?? 0)
+            })
+    }
+
     func lookUp(_ keys: [Digest]) -> [Digest: Part] { cache.filter { keys.contains($0.key) } }
 
     func lead(_ duty: LeaderDuty, holder: String, term: Duration) -> Bool {

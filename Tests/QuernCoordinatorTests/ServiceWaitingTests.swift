@@ -99,6 +99,27 @@ import Testing
         }
     }
 
+    /// A job says what it waits for as long as nobody can take its items, to who asks and to who watches.
+    @Test func nobodyToDoTheWork() async throws {
+        let rig = try await ServiceRig.make { $0.tick = .milliseconds(20) }
+        let job = try await rig.submit()
+        try await rig.serve { client in
+            let waiting = try #require(try await client.job(job.id).waiting)
+            #expect(waiting.contains("no connected worker takes encode items"))
+            var told: [String?] = []
+            for try await case .progress(let progress) in client.watch(job.id) {
+                if told.last != .some(progress.waiting) { told.append(progress.waiting) }
+                if told == [waiting] {
+                    _ = try await client.openSession(ServiceRig.worker)
+                } else if told == [waiting, nil] {
+                    _ = try await client.control(job.id, .cancel)
+                }
+            }
+            #expect(told == [waiting, nil])
+            #expect(try await client.job(job.id).waiting == nil)
+        }
+    }
+
     /// The server ends while a claim waits and a stream is open, and the stream's reader goes on at the next server.
     @Test func shuttingDownAndComingBack() async throws {
         let rig = try await ServiceRig.make { $0.longPoll = .seconds(3600) }

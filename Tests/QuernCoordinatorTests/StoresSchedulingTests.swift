@@ -53,6 +53,35 @@ import Testing
         #expect(try await rig.store.items(of: job).map(\.stage) == items.map(\.payload.stage))
     }
 
+    /// Ready items of one job, and sessions that live.
+    @Test(arguments: StoreKind.allCases)
+    func saysWhatItemsTakeAndWorkersHave(_ kind: StoreKind) async throws {
+        let rig = try await StoreRig.make(kind)
+        let job = try await rig.store.insert(Sample.job("j", spans: 3, cost: 5))
+        _ = try await rig.store.insert(Sample.job("other", items: [Sample.encode(memory: 77)]))
+        let need = Scheduling.Need(Capability(.encode), memory: 1)
+        #expect(try await rig.store.scheduling(of: job) == Scheduling(needs: [need], offers: []))
+
+        let ended = try await rig.session(memory: 1 << 50)
+        try await rig.store.closeSession(ended)
+        _ = try await rig.session(memory: 1 << 45)
+        try await rig.advance(by: StoreRig.expiry / .seconds(1) + 1)
+        _ = try await rig.session(memory: 10, stages: [.publish])
+        _ = try await rig.session(memory: 30, stages: [.publish])
+        let request = SessionRequest(node: "n", slots: 1, memory: 20, stages: [.calibrate, .encode], forward: [.cuda])
+        let session = try await rig.store.openSession(request, expiry: StoreRig.expiry)
+        let found = try await rig.store.scheduling(of: job)
+        #expect(found.needs == [need])
+        let cards: Set<Capability> = [Capability(.calibrate, forward: .cuda), Capability(.encode)]
+        #expect(
+            found.offers.sorted { $0.memory < $1.memory }
+                == [Scheduling.Offer(cards, memory: 20), Scheduling.Offer([Capability(.publish)], memory: 30)])
+
+        // What is leased needs nobody.
+        _ = try await rig.store.claim(session, limit: 9)
+        #expect(try await rig.store.scheduling(of: job).needs.isEmpty)
+    }
+
     @Test(arguments: StoreKind.allCases)
     func jobsShareByWhatTheyHaveHad(_ kind: StoreKind) async throws {
         let rig = try await StoreRig.make(kind)

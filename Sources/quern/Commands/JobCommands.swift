@@ -149,6 +149,7 @@ enum JobTable {
             ],
         ]
         if let failure = record.failure { rows.append(["failure", failure]) }
+        if let waiting = record.waiting { rows.append(["waiting", waiting]) }
         for artifact in record.artifacts {
             for file in artifact.files { rows.append([artifact.target, "\(file.name)  \(Console.size(file.bytes))"]) }
         }
