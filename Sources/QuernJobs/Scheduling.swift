@@ -35,8 +35,8 @@ public struct Scheduling: Sendable, Equatable {
             offers.filter { $0.capabilities.contains(need.capability) }.map(\.memory).max().map { (need, $0) }
         }
         guard !most.contains(where: { $0.memory <= $1 }) else { return nil }
-        if let (need, memory) = most.min(by: { ($0.0.memory, $0.0.capability.name) < ($1.0.memory, $1.0.capability.name) })
-        {
+        let ordered = most.sorted { ($0.0.memory, $0.0.capability.name) < ($1.0.memory, $1.0.capability.name) }
+        if let (need, memory) = ordered.first {
             return "no connected worker has the \(need.memory) bytes of memory that \(need.capability.words) take; "
                 + "the largest has \(memory). Start one with more (--memory)"
         }

@@ -19,6 +19,8 @@ final class ProgressBar {
     private var costBefore: Int64?
     private var lastLine: ContinuousClock.Instant?
     private var drawn = false
+    /// What was last said that the job waits for.
+    private var waiting: String?
 
     init(_ style: Style) {
         self.style = style
@@ -28,17 +30,29 @@ final class ProgressBar {
     func show(_ record: JobRecord) throws {
         let before = costBefore ?? record.progress.costDone
         costBefore = before
-        if style == .silent {
-            return
-        } else if style == .json {
+        switch style {
+        case .silent: return
+        case .json:
             guard due(every: .seconds(1)) else { return }
             try Console.json(JSONProgress(record))
-        } else if Console.isTerminal {
-            Console.draw("\r\u{1B}[K" + text(record, before: before, width: 28))
-            drawn = true
-        } else if due(every: .seconds(5)) {
-            Console.error(text(record, before: before, width: 0))
+        case .human:
+            say(record.waiting)
+            if Console.isTerminal {
+                Console.draw("\r\u{1B}[K" + text(record, before: before, width: 28))
+                drawn = true
+            } else if due(every: .seconds(5)) {
+                Console.error(text(record, before: before, width: 0))
+            }
         }
+    }
+
+    /// Says what a job waits for, when that changes: on a line of its own, for it may be long.
+    private func say(_ waiting: String?) {
+        guard waiting != self.waiting else { return }
+        self.waiting = waiting
+        guard let waiting else { return }
+        finish()
+        Console.error("waiting: \(waiting)")
     }
 
     /// Shows a share of something that has no job.
@@ -87,7 +101,6 @@ final class ProgressBar {
             text += ", \(Console.duration(seconds: Double(progress.costTotal - progress.costDone) / rate)) left"
         }
         if record.state != .running { text += ", \(record.state.rawValue)" }
-        if let waiting = record.waiting { text += ", waiting: \(waiting)" }
         return text
     }
 

@@ -155,8 +155,8 @@ enum Canary {
             guard isRight else {
                 throw QuernError(
                     .corrupted, "it multiplies matrices wrongly", at: label,
-                    remedy: "The card, its memory, its driver or cuBLASLt is faulty. Use --device cpu, and have the card "
-                        + "checked")
+                    remedy:
+                        "The card, its memory, its driver or cuBLASLt is faulty. Use --device cpu, and have it checked")
             }
         }
     }

@@ -15,7 +15,7 @@ extension CardForwardLane {
             let numbers = UnsafeMutableRawBufferPointer(
                 rebasing: try stagedNumbers(count * Self.halfBytes).bytes[..<(count * Self.halfBytes)])
             guard Kernels.packBrainFloats(UnsafeBufferPointer(start: values, count: count), into: numbers) else {
-                throw QuernError(.internalFault, "a weight is not the BF16 number that it should be", at: "forward pass")
+                throw QuernError(.internalFault, "a weight of BF16 is no such number", at: "forward pass")
             }
             return try put(UnsafeRawBufferPointer(numbers), at: high)
         }
