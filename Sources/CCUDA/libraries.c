@@ -46,6 +46,8 @@ static void *open_library(const char *library, const char *symbol, char *place, 
         return NULL;                                                                                                  \
     }
 
+void quern_cuda_open_part(const char *library) { dlopen(library, RTLD_NOW | RTLD_LOCAL); }
+
 OPENER(quern_cuda_open_driver, quern_cuda_driver, "cuInit", QUERN_CUDA_DRIVER_FUNCTIONS)
 OPENER(quern_cuda_open_nvrtc, quern_nvrtc, "nvrtcVersion", NVRTC_FUNCTIONS)
 OPENER(quern_cuda_open_cublaslt, quern_cublaslt, "cublasLtCreate", CUBLASLT_FUNCTIONS)

@@ -42,11 +42,12 @@ public final class SimulatedCards: Sendable {
     }
 
     /// The folder of NVRTC.
+    /// - Parameter cuda: its major version, 12 or 13.
     /// - Throws: `QuernError` where it is not installed.
-    public static func compilerFolder() throws -> String {
+    public static func compilerFolder(cuda: Int = 12) throws -> String {
         let libraries = build("test-python/lib")
         let files = FileManager.default.enumerator(atPath: libraries)?.lazy.compactMap { $0 as? String }
-        guard let found = files?.first(where: { $0.hasSuffix("/libnvrtc.so.12") }) else {
+        guard let found = files?.first(where: { $0.hasSuffix("/libnvrtc.so.\(cuda)") }) else {
             throw QuernError(
                 .notFound, "NVRTC is needed for these tests and is not installed", at: libraries,
                 remedy: "Run Scripts/prerequisites test")

@@ -226,4 +226,9 @@ const quern_cuda_driver *quern_cuda_open_driver(const char *library, char *place
 const quern_nvrtc *quern_cuda_open_nvrtc(const char *library, char *place, char *reason, size_t capacity);
 const quern_cublaslt *quern_cuda_open_cublaslt(const char *library, char *place, char *reason, size_t capacity);
 
+/// Opens a library that another one will ask the loader for by its name alone: it finds what is open, wherever that lies.
+/// Where there is none, nothing happens.
+/// - library: a path.
+void quern_cuda_open_part(const char *library);
+
 #endif

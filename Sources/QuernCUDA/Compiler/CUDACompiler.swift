@@ -29,6 +29,9 @@ package final class CUDACompiler: @unchecked Sendable {
                 .unsupported, "NVRTC is too old: it is that of CUDA \(version), and Quern needs \(Self.oldestVersion)",
                 at: place, remedy: Self.installation)
         }
+        // Where the loader does not look, NVRTC 13 finds its built-in functions only once they are open.
+        let folder = place.prefix(through: place.lastIndex(of: "/") ?? place.startIndex)
+        quern_cuda_open_part("\(folder)libnvrtc-builtins.so.\(version)")
         var count: Int32 = 0
         try Self.check(functions, "nvrtcGetNumSupportedArchs", functions.pointee.nvrtcGetNumSupportedArchs(&count))
         var numbers = [Int32](repeating: 0, count: Int(max(0, count)))
@@ -40,8 +43,8 @@ package final class CUDACompiler: @unchecked Sendable {
     private static let oldestVersion = CUDAVersion(12, 0)
 
     private static let installation =
-        "Install it with the CUDA toolkit, or from PyPI (pip install nvidia-cuda-nvrtc-cu12), and name its folder in "
-        + "QUERN_CUDA_LIBRARIES"
+        "Install it with the CUDA toolkit, or from PyPI (pip install nvidia-cuda-nvrtc-cu12, or nvidia-cuda-nvrtc for "
+        + "CUDA 13), and name its folder in QUERN_CUDA_LIBRARIES"
 
     /// Names of the library, the best first.
     package static func names(for driver: Int?) -> [String] {
