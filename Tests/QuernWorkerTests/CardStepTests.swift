@@ -5,7 +5,7 @@ import QuernWorker
 import TestSupport
 import Testing
 
-/// Steps of forward passes on simulated cards: the processor's bits.
+/// Steps of forward passes on cards: the processor's bits.
 @Suite struct CardStepTests {
     /// Does the same on a card and on the processor, and expects the same rows from both.
     private func compare(
@@ -111,6 +111,73 @@ import Testing
                     $0 + input[place / outputs * inputs + $1] * weights[place % outputs * inputs + $1]
                 }
             }
+            let isEqual = found == expected
+            #expect(isEqual)
+        }
+    }
+
+    /// Objects that nobody mentions any more before the steps are done that read them: their memory is theirs till then.
+    @Test(arguments: ["weights", "norm", "rotation", "attention", "held"])
+    func keepsWhatStepsRead(_ step: String) throws {
+        let (rows, width) = (4, 32)
+        /// - Returns: how many values the objects have that are gone now.
+        func work(_ engine: any ForwardEngine, _ lane: any ForwardLane, _ base: UnsafeMutablePointer<Float>) throws
+            -> Int
+        {
+            let all = Rows(base: base, stride: width)
+            switch step {
+            case "weights":
+                let matrix = try engine.matrix(outputs: width, inputs: width, areBF16: true)
+                let values = try lane.staging(width * width)
+                for place in 0..<width * width { values[place] = Float(place % 7) }
+                try lane.pack(matrix, 0..<width, values)
+                // The weights are there, and the product is to come.
+                try lane.finish()
+                try lane.multiply(base, by: matrix, rows: rows, into: base + 16 * width)
+                return width * width / 2
+            case "norm":
+                let norm = try LoadedNorm(
+                    .layer, epsilon: 1e-5, weight: Self.values(width, seed: 2), bias: Self.values(width, seed: 3),
+                    on: engine)
+                try lane.normalize(all, by: norm, to: all, parts: 1, count: rows)
+                return width
+            case "rotation":
+                let rope = try LoadedRope(
+                    pairing: .halves, pairs: width / 2, cosines: Self.values(rows * width / 2, seed: 2),
+                    sines: Self.values(rows * width / 2, seed: 3), on: engine)
+                try lane.rotate(all, heads: 1, length: width, count: rows, by: rope)
+                return rows * width / 2
+            case "attention":
+                let heads = AttentionHeads(
+                    heads: 4, group: 1, keyLength: 8, valueLength: 8, softCap: nil, window: nil)
+                try lane.attend(
+                    heads, queries: all, keys: all.from(row: 4), values: all.from(row: 8),
+                    sinks: LoadedSinks([4, 3, 2, 1], on: engine), into: all.from(row: 16), positions: 0..<rows)
+                return 4
+            default:
+                let bias = try engine.vector(Self.values(width, seed: 2))
+                lane.hold(bias)
+                try lane.add(Rows(base: bias.base, stride: 0), scale: 1, to: all, width: width, count: rows)
+                return width
+            }
+        }
+        try CardRig(computesForward: true).engine.withForwardEngine(on: .cuda) { engine in
+            func result(afterwards: (Int) throws -> Void) throws -> [Float] {
+                let lane = try engine.makeLane()
+                let buffer = try engine.vector(Self.values(32 * width))
+                // So that buffers of the lane are there, and nothing makes it wait the second time.
+                _ = try work(engine, lane, buffer.base)
+                try lane.finish()
+                let second = try engine.vector(Self.values(32 * width, seed: 9))
+                try afterwards(work(engine, lane, second.base))
+                return try lane.read(second.base, count: 32 * width) { Array($0) }
+            }
+            let expected = try result { _ in }
+            var others: [any ValueBuffer] = []
+            let found = try result { count in
+                for _ in 0..<16 { others.append(try engine.vector([Float](repeating: 77, count: count))) }
+            }
+            #expect(others.count == 16)
             let isEqual = found == expected
             #expect(isEqual)
         }

@@ -163,8 +163,6 @@ struct ExpertPass {
                 output, to: Rows(base: result.base + done * width, stride: width), width: width, count: count)
             done += count
         }
-        // The weights go when this returns.
-        try lane.finish()
         return result
     }
 

@@ -99,6 +99,7 @@ extension LinearWeights {
         let result = Rows(base: try lane.take(use, RowPadding.up(rows) * width), stride: width)
         try lane.multiply(input, by: part.matrix, rows: rows, into: result.base)
         if let bias = part.bias {
+            lane.hold(bias)
             try lane.add(Rows(base: bias.base, stride: 0), scale: 1, to: result, width: width, count: rows)
         }
         return result

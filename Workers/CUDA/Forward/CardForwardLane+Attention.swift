@@ -11,6 +11,7 @@ extension CardForwardLane {
         _ heads: AttentionHeads, queries: Rows, keys: Rows, values: Rows, sinks: LoadedSinks?, into result: Rows,
         positions: Range<Int>
     ) throws {
+        (sinks?.buffer).map(hold)
         let step = max(Self.leastRows, Self.mostScores / max(1, heads.heads * positions.upperBound))
         for first in stride(from: positions.lowerBound, to: positions.upperBound, by: step) {
             let rows = first..<min(positions.upperBound, first + step)

@@ -43,6 +43,7 @@ extension CardForwardLane {
     ) throws {
         guard rows > 0 else { return }
         let matrix: CardMatrix = try own(matrix)
+        hold(matrix)
         let count = rows * matrix.inputs
         let high = try take(.high, (count + 1) / 2), low = try take(.low, (count + 1) / 2)
         try split(input, count: count, high: high.cardAddress, low: low.cardAddress)

@@ -24,6 +24,8 @@ extension CardForwardLane {
     }
 
     func normalize(_ rows: Rows, by norm: LoadedNorm, to target: Rows, parts: Int, count: Int) throws {
+        hold(norm.weight)
+        norm.bias.map(hold)
         let width = norm.width, stretches = parts * count
         let sums = try take(.sums, 2 * ForwardKernel.places * stretches).cardAddress
         let factors = try take(.factors, stretches).cardAddress
@@ -95,6 +97,8 @@ extension CardForwardLane {
     }
 
     func rotate(_ rows: Rows, heads: Int, length: Int, count: Int, by rope: LoadedRope) throws {
+        hold(rope.cosines)
+        hold(rope.sines)
         try launch(.rotate, columns: heads * rope.pairs, rows: count) {
             $0.append(rows)
             $0.append(UInt64(heads))

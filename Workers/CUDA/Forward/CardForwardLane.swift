@@ -20,6 +20,8 @@ final class CardForwardLane: ForwardLane {
     /// What rows were read into, and nobody reads now.
     private var returned: [PinnedMemory] = []
     private var lists: CardLists?
+    /// What steps read that may not be done yet: with their last reference its memory would be another's.
+    private var held: [AnyObject] = []
 
     /// What the lane's buffers are for.
     enum Use: Hashable {
@@ -100,7 +102,10 @@ final class CardForwardLane: ForwardLane {
         try done.synchronize()
         (isBusy, isStaged) = (false, false)
         lists?.reset()
+        held.removeAll(keepingCapacity: true)
     }
+
+    func hold(_ object: AnyObject) { held.append(object) }
 
     /// Puts a list where kernels find it, until the next `finish`.
     /// - Returns: its address.

@@ -2,8 +2,9 @@ import QuernPlanning
 
 /// The steps of a forward pass, as one thread of an engine does them.
 ///
-/// They are done in the order in which they are called, but maybe after they return: buffers have to stay, and what the
-/// processor is to see is read by `read`, until `finish` has returned. Numbers of rows may be 0.
+/// They are done in the order in which they are called, but maybe after they return: until `finish` has, memory has to stay
+/// that is given as a pointer (`hold`), and what the processor is to see is read by `read`. What is given as an object,
+/// such as weights or a norm, the lane keeps by itself. Numbers of rows may be 0.
 package protocol ForwardLane: AnyObject {
     /// One of the lane's own buffers, with room for `count` values: whatever was there before.
     func take(_ use: RowUse, _ count: Int) throws -> UnsafeMutablePointer<Float>
@@ -19,6 +20,10 @@ package protocol ForwardLane: AnyObject {
     func read<Value>(
         _ values: UnsafeMutablePointer<Float>, count: Int, _ body: (UnsafeBufferPointer<Float>) throws -> Value
     ) throws -> Value
+
+    /// Keeps an object until the next `finish`: with its last reference its memory may become another's, which a step
+    /// that is not done yet would read.
+    func hold(_ object: AnyObject)
 
     /// Waits until all steps are done.
     func finish() throws

@@ -25,6 +25,9 @@ final class ProcessorLane: ForwardLane {
         try body(UnsafeBufferPointer(start: values, count: count))
     }
 
+    /// Steps are done when they return.
+    func hold(_ object: AnyObject) {}
+
     func finish() {}
 
     // MARK: Products
