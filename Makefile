@@ -3,12 +3,13 @@ CONFIGURATION := -c release
 SWIFT_SOURCES := Package.swift Sources Coordinator Workers Schemas Tests
 QUERN := .build/release/quern
 
-.PHONY: build test conformance faults faults-upgrade fuzz quickstart format lint check-deploy benchmark clean help
+.PHONY: build test test-cards conformance faults faults-upgrade fuzz quickstart format lint check-deploy benchmark clean help
 
 help:
 	@echo "make quickstart    install what is missing, build, quantize the bundled model into ./out"
 	@echo "make build         build the quern executable"
 	@echo "make test          install what is missing, build and run all tests"
+	@echo "make test-cards    the tests of NVIDIA cards on the machine's own instead of simulated ones"
 	@echo "make conformance   hold the coordinator against its OpenAPI document: minutes; OPTIONS=\"--tokens\" and others"
 	@echo "make faults        inject faults at length, as root: hours; FAULTS=\"kill pause\" for some of them"
 	@echo "make faults-upgrade OLD=COMMIT   upgrade from an earlier commit below running jobs: a cold build, then minutes"
@@ -33,6 +34,12 @@ test:
 	@status=0; for tests in "--filter "$(COMPUTING) "--experimental-maximum-parallelization-width 24 --skip "$(COMPUTING)" --skip "$(PROGRAMS) "--filter "$(PROGRAMS); do \
 		echo "swift test $(CONFIGURATION) --skip-build $$tests"; \
 		swift test $(CONFIGURATION) --skip-build $$tests || status=1; done; exit $$status
+
+test-cards:
+	@Scripts/prerequisites test
+	swift build $(CONFIGURATION) --build-tests
+	QUERN_TEST_CARDS=own swift test $(CONFIGURATION) --skip-build \
+		--filter '\.(Card[A-Za-z]*|ReferenceBytes|ForwardDevice)Tests|SameBytesTests/cards'
 
 # Not a part of the tests: it takes minutes, and packages from the Python index.
 conformance: build

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Models computed on cards, which are simulated: by commands, and by workers.
+/// Models computed on cards: by commands, and by workers.
 @Suite(.serialized) struct ForwardDeviceTests {
     private struct Summary: Decodable {
         struct Estimate: Decodable { let value: Double }
@@ -11,7 +11,7 @@ import Testing
 
     /// Nearly what the processor computes, and not quite.
     @Test func evaluatesOnCards() async throws {
-        let cards = try SimulatedCards()
+        let cards = try TestedCards()
         var found: [Double] = []
         for device in ["cpu", "cuda"] {
             let outcome = try await QuernProcess.run(
@@ -28,7 +28,7 @@ import Testing
     /// Logits of a checkpoint, and the same file from each run.
     @Test func writesLogitsOfCards() async throws {
         let folder = try TemporaryFolder()
-        let cards = try SimulatedCards()
+        let cards = try TestedCards()
         let tokens = try folder.write("[[1, 11, 3, 9, 29, 31], [1, 7, 5, 2, 8, 4]]", to: "tokens.json")
         var files: [Data?] = []
         for (name, device) in [("a", "cuda"), ("b", "cuda"), ("c", "cpu")] {
@@ -50,13 +50,13 @@ import Testing
     ]
 
     /// - Parameters:
-    ///   - workers: settings of the cards of each; nil for one without.
+    ///   - workers: settings of the cards of each, should they be simulated; nil for one without.
     ///   - forward: what the job asks for.
     ///   - inTurn: whether each worker starts when the one before has ended.
     private func run(
-        on folder: TemporaryFolder, _ workers: [[String: String]?], forward: String = "cuda", inTurn: Bool = false
+        on folder: TemporaryFolder, _ cards: TestedCards, _ workers: [[String: String]?], forward: String = "cuda",
+        inTurn: Bool = false
     ) async throws -> (made: [String: String], workers: [QuernProcess.Outcome]) {
-        let cards = try SimulatedCards()
         let cluster = try Cluster(database: folder.path("jobs.sqlite"), folder: folder)
         try await cluster.start(workers: 0)
         let submitted = try await cluster.ask(["submit", Fixtures.sample, "--forward", forward] + Self.job)
@@ -81,9 +81,10 @@ import Testing
     }
 
     /// What one process makes.
-    private func alone(_ folder: TemporaryFolder, forward: String = "cuda") async throws -> [String: String] {
+    private func alone(
+        _ folder: TemporaryFolder, _ cards: TestedCards, forward: String = "cuda"
+    ) async throws -> [String: String] {
         let output = folder.path("alone")
-        let cards = try SimulatedCards()
         let outcome = try await QuernProcess.run(
             ["quantize", Fixtures.sample, "--output", output, "--quiet", "--forward", forward] + Self.job,
             environment: cards.environment())
@@ -93,40 +94,39 @@ import Testing
 
     /// Cards are there, and were not asked for: the processors' files, whoever took what.
     @Test func cardsAreTakenWhereAsked() async throws {
-        let folder = try TemporaryFolder()
-        let found = try await run(on: folder, [[:], nil], forward: "cpu")
+        let (folder, cards) = (try TemporaryFolder(), try TestedCards())
+        let found = try await run(on: folder, cards, [[:], nil], forward: "cpu")
         #expect(found.workers.allSatisfy { $0.status == 0 })
-        let wanted = try await alone(folder, forward: "cpu")
+        let wanted = try await alone(folder, cards, forward: "cpu")
         #expect(found.made == wanted)
-        #expect(try await alone(try TemporaryFolder()) != wanted)
+        #expect(try await alone(try TemporaryFolder(), cards) != wanted)
     }
 
     /// One worker or three, some with several cards, one with none: the same statistics, and so the same files.
     @Test func anyNumberOfCardsMakesTheSame() async throws {
-        let folder = try TemporaryFolder()
-        let found = try await run(on: folder, [[:], ["CARDS": "2"], nil, [:]])
+        let (folder, cards) = (try TemporaryFolder(), try TestedCards())
+        let found = try await run(on: folder, cards, [[:], ["CARDS": "2"], nil, [:]])
         for worker in found.workers where worker.errors.contains("CUDA") {
             #expect(worker.status == 0)
             #expect(worker.errors.contains("; computes models there, too"), "\(worker.errors)")
         }
         #expect(found.workers.count { $0.errors.contains("CUDA") } == 3)
-        #expect(try await found.made == alone(folder))
+        #expect(try await found.made == alone(folder, cards))
     }
 
     /// A card that falls off the bus while it computes: its worker gives the item back and ends, another goes on.
     @Test func aLostCardEndsItsWorker() async throws {
-        let folder = try TemporaryFolder()
-        let found = try await run(on: folder, [["FAILURES": "cublasLtMatmul:30:13"], [:]], inTurn: true)
+        let (folder, cards) = (try TemporaryFolder(), try TestedCards(mustFail: true))
+        let found = try await run(on: folder, cards, [["FAILURES": "cublasLtMatmul:30:13"], [:]], inTurn: true)
         #expect(found.workers[0].status == 1, "\(found.workers[0].errors)")
         #expect(found.workers[0].errors.contains("quern: error: card 0 (Simulated GPU 0"), "\(found.workers[0].errors)")
         #expect(found.workers[1].status == 0)
-        #expect(try await found.made == alone(folder))
+        #expect(try await found.made == alone(folder, cards))
     }
 
     /// The same in one process: an error, and the same command goes on from there.
     @Test func aLostCardEndsARun() async throws {
-        let folder = try TemporaryFolder()
-        let cards = try SimulatedCards()
+        let (folder, cards) = (try TemporaryFolder(), try TestedCards(mustFail: true))
         let output = folder.path("out")
         let arguments =
             ["quantize", Fixtures.sample, "--output", output, "--quiet", "--forward", "cuda"] + Self.job
@@ -135,7 +135,7 @@ import Testing
         #expect(lost.status == 1 && lost.errors.contains("quern: error: card 0 (Simulated GPU 0"), "\(lost.errors)")
         let outcome = try await QuernProcess.run(arguments, environment: cards.environment())
         #expect(outcome.status == 0, "\(outcome.errors)")
-        #expect(try await FolderDigests.of(output) == alone(folder))
+        #expect(try await FolderDigests.of(output) == alone(folder, cards))
     }
 
     @Test(arguments: [

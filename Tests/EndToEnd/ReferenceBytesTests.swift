@@ -8,19 +8,24 @@ import Testing
 @Suite struct ReferenceBytesTests {
     static let sources = ["llama/checkpoint", "qwen3/checkpoint", "mixtral/source.gguf"]
 
-    @Test(arguments: sources, [false, true])
-    func everyTensorEqualsTheReference(source: String, withImportance: Bool) async throws {
+    @Test(arguments: sources, [("cpu", false), ("cpu", true), ("cuda", false), ("cuda", true)])
+    func everyTensorEqualsTheReference(source: String, how: (device: String, withImportance: Bool)) async throws {
+        let (device, withImportance) = how
         let family = String(source.split(separator: "/")[0])
         let expected = try Expectation.read(family: family)[withImportance ? "with_imatrix" : "without_imatrix"]
         let presets = try #require(expected)
         let folder = try TemporaryFolder()
         var arguments = [
             "quantize", Fixtures.url("reference/\(source)").path, "--to", presets.keys.sorted().joined(separator: ","),
-            "--output", folder.path, "--name", "model", "--quiet",
+            "--output", folder.path, "--name", "model", "--quiet", "--device", device,
         ]
         if withImportance { arguments += ["--imatrix", Fixtures.url("reference/\(family)/imatrix.gguf").path] }
-        let outcome = try await QuernProcess.run(arguments)
+        let cards = try TestedCards()
+        let outcome = try await QuernProcess.run(
+            arguments, environment: device == "cuda" ? try cards.environment() : [:])
         try #require(outcome.status == 0, "\(outcome.errors)")
+        // Nor that a card was given up, and the processor did the work.
+        #expect(outcome.errors.isEmpty)
         for (preset, tensors) in presets {
             let made = try TensorDigests.of(folder.path + "/model-\(preset).gguf")
             #expect(made == tensors, "\(family) \(preset)")

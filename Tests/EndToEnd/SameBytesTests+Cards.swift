@@ -1,13 +1,13 @@
 import TestSupport
 import Testing
 
-/// Cards, which are simulated, and run the programs for devices on the host.
+/// Cards: what makes them ready for tests says which.
 extension SameBytesTests {
     /// All spans on cards, and some of them: nobody can tell from the bytes.
     @Test(arguments: [0, 1], [Job.plain, .measured, .compressed])
     func cardsMakeTheSame(workersWithout: Int, job: Job) async throws {
         let folder = try TemporaryFolder()
-        let cards = try SimulatedCards()
+        let cards = try TestedCards()
         let cluster = try Cluster(database: folder.path("jobs.sqlite"), folder: folder)
         try await cluster.start(workers: 0)
         let with = try await cluster.startWorker(
@@ -25,7 +25,7 @@ extension SameBytesTests {
     /// One process with cards.
     @Test func cardsOfOneProcessMakeTheSame() async throws {
         let folder = try TemporaryFolder()
-        let cards = try SimulatedCards()
+        let cards = try TestedCards()
         let output = folder.path("out")
         let outcome = try await QuernProcess.run(
             ["quantize", Fixtures.sample, "--output", output, "--quiet", "--device", "cuda"] + Job.chosen.arguments,

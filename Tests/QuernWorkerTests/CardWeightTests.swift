@@ -4,7 +4,7 @@ import QuernWorker
 import TestSupport
 import Testing
 
-/// Weights rounded on simulated cards: the processor's bytes.
+/// Weights rounded on cards: the processor's bytes.
 @Suite struct CardWeightTests {
     private static let integers: [WeightFormat] = [
         .packed(bits: 4, group: 32, isSymmetric: true), .packed(bits: 4, group: 32, isSymmetric: false),
@@ -97,13 +97,13 @@ import Testing
                         format, source: source, columns: columns, globalScale: format == .nvfp4 ? 3.25 : nil))
             }
         }
-        // That it was the card: had it been refused, the processor would have gone on in its place.
-        try rig.cards.set("FLIPS", "1")
-        let rounding = WeightRounding(
-            format, source: source, columns: Self.columns(of: format)[0], globalScale: format == .nvfp4 ? 3.25 : nil)
-        let rows = Self.rows(9, columns: rounding.columns, source: source, seed: 5)
-        #expect(
-            try Self.round(rows, rounding, on: rig.engine) != Self.round(rows, rounding, on: ProcessorEngine()))
+        try rig.expectTheyDidIt {
+            let rounding = WeightRounding(
+                format, source: source, columns: Self.columns(of: format)[0], globalScale: format == .nvfp4 ? 3.25 : nil
+            )
+            let rows = Self.rows(9, columns: rounding.columns, source: source, seed: 5)
+            return try Self.round(rows, rounding, on: rig.engine) == Self.round(rows, rounding, on: ProcessorEngine())
+        }
     }
 
     /// What is lost is counted from the values before they got the type that they are rounded from.
@@ -178,10 +178,9 @@ import Testing
         let found = try Feedback.Block(gram: gram, count: count, first: 0, factoring: rig.engine.factor)
         let wanted = try Feedback.Block(gram: gram, count: count, first: 0)
         #expect(found == wanted)
-
-        try rig.cards.set("FLIPS", "1")
-        let wrong = try? Feedback.Block(gram: gram, count: count, first: 0, factoring: rig.engine.factor)
-        #expect(wrong != wanted)
+        try rig.expectTheyDidIt {
+            (try? Feedback.Block(gram: gram, count: count, first: 0, factoring: rig.engine.factor)) == wanted
+        }
     }
 
     /// At the first row, within a strip, at its end, and in the next one.
@@ -209,10 +208,10 @@ import Testing
         "cuMemcpyHtoDAsync_v2:2:700", "cuMemcpyDtoHAsync_v2:2:214", "cuEventSynchronize:1:999",
     ])
     func fallsBack(_ failure: String) throws {
-        let rig = try CardRig()
+        let rig = try CardRig([:])
         let gram = Self.gram(64, seed: 1)
         let wanted = try Feedback.Block(gram: gram, count: 64, first: 0)
-        try rig.cards.set("FAILURES", failure)
+        try rig.set("FAILURES", failure)
         let rows = Self.rows(133, columns: 64, source: .bf16, seed: 1)
         for _ in 0..<2 {
             try compare(
@@ -226,13 +225,13 @@ import Testing
 
     /// A card that miscalculates weights is found when it is first to round some.
     @Test func refusesWrongCards() throws {
-        let rig = try CardRig()
-        try rig.cards.set("FLIPS", "1")
+        let rig = try CardRig([:])
+        try rig.set("FLIPS", "1")
         try compare(
             rig, Self.rows(9, columns: 64, source: .bf16, seed: 1),
             WeightRounding(.mxfp4, source: .bf16, columns: 64))
-        let other = try CardRig()
-        try other.cards.set("FLIPS", "1")
+        let other = try CardRig([:])
+        try other.set("FLIPS", "1")
         let gram = Self.gram(64, seed: 1)
         #expect(
             try Feedback.Block(gram: gram, count: 64, first: 0, factoring: other.engine.factor)
