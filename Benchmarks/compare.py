@@ -32,7 +32,7 @@ class Contest:
         shutil.rmtree(self.output, ignore_errors=True)
         command = [self.options.quern, "quantize", self.options.source, "--to", ",".join(presets), "--quiet"]
         command += ["--output", self.output, "--workers", str(self.options.threads)]
-        command += ["--name", "model"]
+        command += ["--name", "model", "--device", self.options.device]
         command += ["--imatrix", imatrix] if imatrix else []
         command += self.shared
         return turns.run(command)
@@ -43,7 +43,7 @@ class Contest:
         command = [self.options.llama_quantize]
         command += ["--imatrix", imatrix] if imatrix else []
         command += self.shared
-        command += [self.options.source, self.peer_output, preset, str(self.options.threads)]
+        command += [self.options.source, self.peer_output, preset, str(self.options.peer_threads)]
         return turns.run(command)
 
     def same_tensors(self, preset):
@@ -81,7 +81,9 @@ def together(contest, presets, imatrix, singles):
 
 def table(report):
     lines = [
-        f"{report['source']['name']}, {report['source']['bytes'] / 1e6:.0f} MB; {turns.setting_text(report)}",
+        f"{report['source']['name']}, {report['source']['bytes'] / 1e6:.0f} MB; {turns.setting_text(report)}"
+        + (" quern encodes on cards." if report["device"] == "cuda" else "")
+        + (f" llama-quantize has {report['peer_threads']}." if report["peer_threads"] != report["threads"] else ""),
         "",
         "| target | imatrix | quern | llama-quantize | times as fast (range) | peak memory, quern | peak memory, "
         "llama-quantize | same tensors |",
@@ -114,14 +116,18 @@ def main():
     parser.add_argument("--pure", action="store_true", help="one type for all tensors")
     parser.add_argument("--token-embedding-type", help="for types that need an importance matrix, and it has none there")
     parser.add_argument("--together", action="store_true", help="also measure all presets as one job")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="what quern encodes on")
+    parser.add_argument("--peer-threads", type=int, help="of llama-quantize, where they are not as many as quern's")
     parser.add_argument("--scratch", help="folder for what the programs write; default: beside the source")
     turns.add_options(parser, 5, "program and preset", "results")
     options = turns.parse(parser)
     if options.imatrix_only and not options.imatrix:
         parser.error("--imatrix-only goes with --imatrix")
+    options.peer_threads = options.peer_threads or options.threads
     presets = options.presets.split(",")
 
     report = {"source": turns.file_facts(options.source), **turns.setting(options), "results": [], "together": []}
+    report.update(device=options.device, peer_threads=options.peer_threads)
     with turns.scratch_folder(options) as folder:
         contest = Contest(options, folder)
         matrices = ([] if options.imatrix_only else [None]) + ([options.imatrix] if options.imatrix else [])
