@@ -19,8 +19,9 @@ final class ProgressBar {
     private var costBefore: Int64?
     private var lastLine: ContinuousClock.Instant?
     private var drawn = false
-    /// What was last said that the job waits for.
-    private var waiting: String?
+    /// What the job waits for, and since when.
+    private var waiting: (text: String, since: ContinuousClock.Instant)?
+    private var said: String?
 
     init(_ style: Style) {
         self.style = style
@@ -30,13 +31,14 @@ final class ProgressBar {
     func show(_ record: JobRecord) throws {
         let before = costBefore ?? record.progress.costDone
         costBefore = before
+        let waiting = lasting(record.waiting)
         switch style {
         case .silent: return
         case .json:
             guard due(every: .seconds(1)) else { return }
-            try Console.json(JSONProgress(record))
+            try Console.json(JSONProgress(record, waiting: waiting))
         case .human:
-            say(record.waiting)
+            say(waiting)
             if Console.isTerminal {
                 Console.draw("\r\u{1B}[K" + text(record, before: before, width: 28))
                 drawn = true
@@ -46,10 +48,21 @@ final class ProgressBar {
         }
     }
 
+    /// What a job waits for, once it has done so for a while: workers come and go.
+    private func lasting(_ text: String?) -> String? {
+        guard let text else {
+            waiting = nil
+            return nil
+        }
+        if let waiting, waiting.text == text { return clock.now - waiting.since < .seconds(3) ? nil : text }
+        waiting = (text, clock.now)
+        return nil
+    }
+
     /// Says what a job waits for, when that changes: on a line of its own, for it may be long.
     private func say(_ waiting: String?) {
-        guard waiting != self.waiting else { return }
-        self.waiting = waiting
+        guard waiting != said else { return }
+        said = waiting
         guard let waiting else { return }
         finish()
         Console.error("waiting: \(waiting)")
@@ -126,13 +139,13 @@ final class ProgressBar {
         let items: [String: Int]
         let waiting: String?
 
-        init(_ record: JobRecord) {
+        init(_ record: JobRecord, waiting: String?) {
             job = record.id.rawValue
             state = record.state.rawValue
             bytesDone = record.progress.costDone
             bytesTotal = record.progress.costTotal
             items = record.progress.items
-            waiting = record.waiting
+            self.waiting = waiting
         }
     }
 }
