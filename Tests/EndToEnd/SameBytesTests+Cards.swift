@@ -23,15 +23,16 @@ extension SameBytesTests {
     }
 
     /// One process with cards.
-    @Test func cardsOfOneProcessMakeTheSame() async throws {
+    @Test(arguments: [Job.chosen, .found])
+    func cardsOfOneProcessMakeTheSame(_ job: Job) async throws {
         let folder = try TemporaryFolder()
         let cards = try TestedCards()
         let output = folder.path("out")
         let outcome = try await QuernProcess.run(
-            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--device", "cuda"] + Job.chosen.arguments,
+            ["quantize", Fixtures.sample, "--output", output, "--quiet", "--device", "cuda"] + job.arguments,
             environment: cards.environment())
         try #require(outcome.status == 0, "\(outcome.errors)")
-        #expect(try await FolderDigests.of(output) == undisturbed(.chosen, folder))
+        #expect(try await FolderDigests.of(output) == undisturbed(job, folder))
     }
 
     /// A card that falls off the bus in the middle of a job: a word in the log, and nothing else.

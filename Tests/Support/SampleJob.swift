@@ -5,7 +5,7 @@ public enum SampleJob: String, CaseIterable, Sendable {
     case measured
     /// Folders of safetensors beside a GGUF.
     case compressed
-    /// Numbers that hang on what other items find out: statistics, factors, largest weights.
+    /// Numbers and blocks that hang on what other items find out: statistics, factors, largest weights.
     case found
     /// Types that hang on what is measured: most of the job is planned while it runs.
     case chosen
@@ -24,7 +24,8 @@ public enum SampleJob: String, CaseIterable, Sendable {
             [
                 "--to",
                 "W4A16_GPTQ,W4A16_ASYM_IMATRIX,W4A16_G64_AWQ_GPTQ,W8A8_SMOOTHQUANT,NVFP4,Q4_K_M,GPTQ_INT4_GPTQ",
-                "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks", "16",
+                "--encoder", "refined", "--calibration", Fixtures.sample + "/calibration.txt", "--calibration-chunks",
+                "16",
             ]
         case .chosen:
             [
