@@ -130,20 +130,22 @@ final class Card: Sendable {
 
     /// Lanes with buffers are handed on. One that failed is not.
     private func withLane<Value>(_ body: (CardLane) throws -> Value) throws -> Value {
-        let free = state.withLock { state in
+        var free = state.withLock { state in
             state.load += 1
             return state.lanes.popLast()
         }
         defer { state.withLock { $0.load -= 1 } }
+        let hadBuffers = free != nil
         do {
             return try run(body, in: free ?? CardLane(self, context))
         } catch let failure as CUDAFailure where failure.kind == .outOfMemory {
-            // Perhaps for what other lanes keep for their next call.
+            // Perhaps for what this and other lanes have kept for their next call.
+            free = nil
             let idle = state.withLock { state in
                 defer { state.lanes = [] }
                 return state.lanes
             }
-            guard !idle.isEmpty else { throw failure }
+            guard hadBuffers || !idle.isEmpty else { throw failure }
         }
         return try run(body, in: CardLane(self, context))
     }

@@ -1,9 +1,13 @@
 // Half precision, one value at a time. Rounds to nearest even; a NaN becomes 0x7e00 with its sign.
 
 KERNEL uint32_t float_bits(float value) {
+#ifdef QUERN_DEVICE
+    return device_bits(value);
+#else
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
+#endif
 }
 
 KERNEL float float_from_bits(uint32_t bits) {

@@ -63,7 +63,11 @@ KERNEL lane_int pick_int(lane_mask mask, lane_int a, lane_int b) {
 }
 
 KERNEL lane_float pick(lane_mask mask, lane_float a, lane_float b) {
+#if LANES == 1
+    return mask ? a : b;
+#else
     return lane_from_bits(pick_int(mask, lane_bits(a), lane_bits(b)));
+#endif
 }
 
 KERNEL lane_int least(lane_int a, lane_int b) {

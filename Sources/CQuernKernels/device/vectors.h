@@ -24,6 +24,26 @@ NUMBER(uint64_t);
 NUMBER(float);
 NUMBER(double);
 #undef NUMBER
+/// The bits of a value. A NaN that a card makes has all of them set but the sign (CUDA C++ Programming Guide, "Floating-Point
+/// Standard"); here it has those that processors of x86 give theirs, by which some encoders go where scales overflow.
+inline uint32_t device_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+#ifndef __CUDACC_RTC__
+    // As on a card.
+    if (!(value == value)) bits = 0x7fffffff;
+#endif
+    return value == value ? bits : 0xffc00000;
+}
+
+template <typename T> inline void copy_bits(void *to, const T *from, size_t bytes) { memcpy(to, from, bytes); }
+inline void copy_bits(void *to, const float *from, size_t bytes) {
+    for (size_t i = 0; i < bytes / sizeof *from; ++i) {
+        const uint32_t bits = device_bits(from[i]);
+        memcpy((uint32_t *)to + i, &bits, sizeof bits);
+    }
+}
+
 template <bool condition, typename T> struct only_if {};
 template <typename T> struct only_if<true, T> { using type = T; };
 
@@ -43,7 +63,7 @@ template <typename T, int count> struct device_vector {
     template <typename U, int other>
     explicit device_vector(const device_vector<U, other> &from) {
         static_assert(sizeof from == sizeof places, "vectors of one size");
-        memcpy(places, from.places, sizeof places);
+        copy_bits(places, from.places, sizeof places);
     }
 
     T &operator[](size_t i) { return places[i]; }

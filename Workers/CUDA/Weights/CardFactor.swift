@@ -45,12 +45,15 @@ struct CardFactor {
                 $0.append(squares)
             }
         }
-        var first = Self.none
-        try withUnsafeMutableBytes(of: &first) { try stream.copy(failed, to: $0) }
+        // What arrives is a copy, for a card that is lost meanwhile may have sent a part.
+        let arrived = try PinnedMemory(context, count: max(4, strips.count * 4))
+        let first = UnsafeMutableRawBufferPointer(rebasing: arrived.bytes[..<4])
+        try stream.copy(failed, to: first)
         try stream.synchronize()
-        guard first == Self.none else { return false }
-        try stream.copy(matrix, to: UnsafeMutableRawBufferPointer(strips))
+        guard first.load(as: UInt32.self) == Self.none else { return false }
+        try stream.copy(matrix, to: arrived.bytes)
         try stream.synchronize()
+        UnsafeMutableRawBufferPointer(strips).copyMemory(from: UnsafeRawBufferPointer(arrived.bytes))
         return true
     }
 }
